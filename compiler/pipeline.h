@@ -1,0 +1,117 @@
+/* The compiler's stages, in pipeline order: this header is the map.
+ *
+ * A stage takes the compilation, adds its result, and returns false after it has reported an error.
+ * pipeline.c calls them in a straight column.
+ */
+#ifndef SNUG_PIPELINE_H
+#define SNUG_PIPELINE_H
+
+#include "ir.h"
+
+struct Node;
+
+typedef struct CompileOptions {
+    const char *model_path;
+    Override *overrides;    /* -D name=value, in order */
+    uint32_t override_count;
+    int64_t batch_size, image_height, image_width; /* 0: as the model file says */
+    DeviceKind device;
+    const char *card;       /* --card, or NULL */
+    int64_t vram_bytes, reserve_bytes; /* 0, -1: not given */
+    int32_t threads;        /* 0: as many as the machine has */
+    bool full_precision;    /* --precision full */
+    const char *dump;       /* a stage's name, or NULL */
+    bool time_stages;
+    double planner_seconds; /* --time_limit of the planner's search */
+} CompileOptions;
+
+typedef struct Compilation {
+    CompileOptions options;
+    Arena *arena;   /* lives as long as the compilation */
+    Arena *scratch; /* reset after each stage */
+    Interner *names;
+    Diagnostics *diags;
+
+    struct Node *tree;
+    Model *model;
+    Target target;
+    KernelSet *kernels[SNUG_SEGMENT_COUNT]; /* update: NULL, its kernels are fixed */
+    Plan *plans[SNUG_SEGMENT_COUNT];        /* micro_step (NULL without a loss) and evaluate */
+    Layout layout;
+    double planner_seconds;
+    bool fits;
+} Compilation;
+
+/* ---- grammar: parse.y, through parse_model in pipeline.c -------------------------------------- */
+bool parse_model(Compilation *c); /* reads the file and what it imports -> tree */
+
+/* ---- elaborate.c: tree -> graph ---------------------------------------------------------------- */
+/* Evaluates the model file: functions, loops, defaults, -D, --batch_size, --image_size. Ensures a
+ * model whose train graph is the forward pass with its loss; shapes of params and inputs known. */
+bool elaborate(Compilation *c);
+
+/* ---- shapes.c ---------------------------------------------------------------------------------- */
+/* Shape and type of every value of a graph. infer_op is used by elaborate as it goes (x.channels
+ * needs shapes), infer_shapes checks the whole graph again. */
+bool infer_op(Graph *graph, OpId op, Diagnostics *diags, bool mixed);
+bool infer_shapes(Compilation *c);
+
+/* ---- autodiff.c, gradients.c ------------------------------------------------------------------- */
+/* Appends the backward pass to model->train; makes model->evaluate; drops what nobody uses. */
+bool differentiate(Compilation *c);
+
+/* ---- simplify.c -------------------------------------------------------------------------------- */
+bool simplify(Compilation *c); /* dead code, common subexpressions */
+
+/* ---- fuse.c: graph -> kernels ------------------------------------------------------------------ */
+bool choose_target(Compilation *c); /* target.c: device, half type, card, budget */
+bool fuse(Compilation *c);          /* -> kernels[micro_step], kernels[evaluate] */
+bool estimate_costs(Compilation *c); /* cost.c: flops, bytes, time_us; target.c: workspace_bytes */
+
+/* ---- plan.c: kernels -> plan ------------------------------------------------------------------- */
+bool plan_memory(Compilation *c); /* schedule.c, recompute.c, liveness.c, pack.c -> plans, layout */
+
+/* ---- check_plan.c ------------------------------------------------------------------------------ */
+/* Executes every plan symbolically: each byte read must be the byte that its producer wrote last.
+ * Shares no code with the planner. BUG where the plan is wrong. */
+bool check_plans(Compilation *c);
+
+/* ---- emit_program.c, build.c ------------------------------------------------------------------- */
+bool emit_program(Compilation *const *variants, uint32_t count, const char *folder); /* NAME.c, plan.json */
+bool build_executable(Compilation *c, const char *source, const char *output);
+
+/* ---- verify.c: invariants after each stage, BUG where one is broken ----------------------------- */
+void verify_graph(const Graph *graph, const Model *model, const char *stage);
+void verify_kernels(const KernelSet *kernels, const Model *model, const char *stage);
+
+/* ---- print.c: what --dump=STAGE prints; stable text, no addresses ------------------------------- */
+void print_graph(FILE *out, const Graph *graph, const Model *model);
+void print_kernels(FILE *out, const KernelSet *kernels, const Model *model);
+void print_plan(FILE *out, const Plan *plan, const KernelSet *kernels);
+
+/* ---- graph.c: building and rewriting graphs ------------------------------------------------------ */
+Graph *graph_create(Arena *arena, Interner *names);
+/* An op with its outputs (arena storage, unknown shape), named `name` (made unique). The returned op
+ * handle is valid until the end; pointers into graph->ops are not. */
+OpId graph_append(Graph *graph, OpKind kind, const ValueId *inputs, uint32_t input_count,
+                  const char *name, Span source);
+ValueId graph_output(const Graph *graph, OpId op, uint32_t k);
+Graph *graph_clone(const Graph *graph, Arena *arena); /* same handles */
+void graph_replace_uses(Graph *graph, ValueId old_value, ValueId new_value);
+/* Bytes of a tensor of this shape and type when pixels are `pitch` elements apart. */
+int64_t tensor_bytes(Shape shape, SnugType type, int64_t pitch);
+int64_t type_bytes(SnugType type);
+const char *type_name(SnugType type);
+
+/* ---- reports -------------------------------------------------------------------------------------- */
+void report_text(FILE *out, const Compilation *c, bool color);
+void report_json(FILE *out, const Compilation *c);
+
+/* ---- pipeline.c ------------------------------------------------------------------------------------ */
+Compilation *compilation_create(const CompileOptions *options);
+void compilation_destroy(Compilation *c);
+/* Runs the stages up to and including `last` ("tree", "graph", "shapes", "autodiff", "simplify",
+ * "kernels", "plan", "check"). Returns the exit status; diagnostics are in c->diags. */
+ExitStatus run_pipeline(Compilation *c, const char *last, FILE *dump_out);
+
+#endif

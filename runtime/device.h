@@ -1,0 +1,33 @@
+/* A device executes a program's segments. One allocation at open, nothing after. */
+#ifndef SNUG_DEVICE_H
+#define SNUG_DEVICE_H
+
+#include "error.h"
+#include "program.h"
+
+typedef struct Device Device;
+
+typedef struct DeviceOptions {
+    bool poison;  /* fill the arena with NaN before every segment, check the guards after it */
+    bool profile; /* time each launch */
+} DeviceOptions;
+
+typedef struct DeviceOps {
+    const char *name; /* "host" */
+    /* Allocates total_bytes once, zeroed, between guard pages. */
+    bool (*open)(Device **device, const SnugProgram *program, const DeviceOptions *options,
+                 Error *error);
+    void (*close)(Device *device);
+    /* bytes to and from `offset` of the allocation; done on return */
+    bool (*upload)(Device *device, int64_t offset, const void *data, int64_t bytes, Error *error);
+    bool (*download)(Device *device, int64_t offset, void *data, int64_t bytes, Error *error);
+    bool (*run)(Device *device, SnugSegmentId segment, Error *error);
+    /* Allocations made by our code since open has returned: 0, or the promise is broken. */
+    int64_t (*allocations)(const Device *device);
+    /* Seconds a launch of the segment took in total, and its runs; profile only. */
+    void (*profile)(const Device *device, SnugSegmentId segment, double *seconds, int64_t *runs);
+} DeviceOps;
+
+extern const DeviceOps device_host;
+
+#endif

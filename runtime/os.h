@@ -1,0 +1,60 @@
+/* The system: the only file with #ifdef _WIN32. Paths are UTF-8 with '/' or '\'. */
+#ifndef SNUG_OS_H
+#define SNUG_OS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "error.h"
+
+/* ---- files ---- */
+FILE *os_fopen(const char *path, const char *mode); /* NULL and errno */
+bool os_read_file(const char *path, int64_t limit, uint8_t **data, int64_t *size, Error *error); /* free() */
+/* Writes path.tmp, flushes it to the disk, renames it over path, flushes the folder. The file is
+ * either the old one or the new one. `write` is called once. */
+bool os_write_atomically(const char *path, bool (*write)(FILE *file, void *context), void *context,
+                         Error *error);
+bool os_make_folders(const char *path, Error *error); /* like mkdir -p */
+bool os_exists(const char *path);
+bool os_is_folder(const char *path);
+bool os_remove(const char *path);
+/* Names in a folder, without . and .., sorted bytewise; free each and the list. */
+bool os_list_folder(const char *path, char ***names, int64_t *count, Error *error);
+/* "folder/name" into a malloc'ed string. */
+char *os_join(const char *folder, const char *name);
+
+/* ---- memory ---- */
+/* Zeroed pages with an inaccessible page on either side; NULL where there is no memory. */
+void *os_map_guarded(int64_t bytes);
+void os_unmap_guarded(void *memory, int64_t bytes);
+int64_t os_resident_bytes(void);      /* of this process now; -1 unknown */
+int64_t os_peak_resident_bytes(void); /* -1 unknown */
+int64_t os_physical_bytes(void);
+
+/* ---- threads ---- */
+typedef struct OsThread OsThread;
+typedef struct OsMutex OsMutex;
+typedef struct OsCondition OsCondition;
+OsThread *os_thread_start(void (*body)(void *), void *argument); /* NULL: cannot */
+void os_thread_join(OsThread *thread);
+OsMutex *os_mutex_create(void);
+void os_mutex_destroy(OsMutex *mutex);
+void os_mutex_lock(OsMutex *mutex);
+void os_mutex_unlock(OsMutex *mutex);
+OsCondition *os_condition_create(void);
+void os_condition_destroy(OsCondition *condition);
+void os_condition_wait(OsCondition *condition, OsMutex *mutex);
+void os_condition_signal_all(OsCondition *condition);
+int os_processor_count(void);
+
+/* ---- time, terminal, signals ---- */
+double os_seconds(void); /* monotonic */
+int64_t os_unix_seconds(void);
+bool os_is_terminal(FILE *file);
+int os_terminal_width(void); /* 80 where unknown */
+/* SIGINT, SIGTERM, console close set a flag instead of ending the process; a second SIGINT ends it. */
+void os_catch_interrupts(void);
+int os_interrupted(void); /* 0, or 130 / 143 */
+
+#endif

@@ -1,0 +1,331 @@
+/* The program format: what the compiler writes and the runtime executes.
+ *
+ * A program is a set of constant tables, emitted as C with designated initialisers and linked with
+ * the runtime into a trainer. It is the only header that both sides share.
+ *
+ *     one allocation   | parameters, gradients, optimiser, EMA, state, inputs | arena            |
+ *                      0                                            persistent_bytes      total_bytes
+ *
+ *     segment          a list of launches, run in order
+ *     launch           one kernel with the buffers that it reads and writes
+ *     kernel           what to compute: a core, and pointwise code fused before and after it
+ *     buffer           bytes at an offset of the one allocation, planned; several buffers may share
+ *                      bytes when they never live at the same time
+ *
+ * Tensors are NHWC. `pitch` is the distance of two pixels in elements: channels padded as the
+ * device wants; the padding channels of a stored tensor are zero.
+ */
+#ifndef SNUG_PROGRAM_H
+#define SNUG_PROGRAM_H
+
+#include <stdint.h>
+
+#define SNUG_PROGRAM_VERSION 1
+#define SNUG_ALIGNMENT       256 /* of every buffer, bytes */
+
+/* ---- types and shapes ------------------------------------------------------------------------ */
+
+typedef enum SnugType {
+    SNUG_UNKNOWN, /* not yet inferred; never in a program */
+    SNUG_F32,
+    SNUG_F16,
+    SNUG_BF16,
+    SNUG_U8 /* pictures: 0 .. 255 */
+} SnugType;
+
+typedef struct SnugShape {
+    int32_t n, h, w, c;
+} SnugShape;
+
+/* ---- pointwise code --------------------------------------------------------------------------
+ *
+ * A straight line of instructions without branches; instruction i leaves one float in register i:
+ * the value at element (n, h, w, c) of the domain of the kernel. a, b, d are registers.
+ *
+ *     relu(bn(z)) as the prologue of a conv      dz = A g + B z + C as the prologue of its gradient
+ *     r0 = load arg 0                            r0 = load arg 0      (g)
+ *     r1 = channel arg 1 row 2   (scale)         r1 = load arg 2      (z)
+ *     r2 = channel arg 1 row 3   (shift)         r2 = channel arg 3 row 0 ...
+ *     r3 = fma r0 r1 r2                          r5 = fma r0 r2 ...
+ *     r4 = relu r3
+ */
+typedef enum SnugPointOp {
+    SNUG_POINT_core,         /* the kernel's own result at this element, fp32 (epilogues only) */
+    SNUG_POINT_load,         /* tensor `arg` at (n, h / factor, w / factor, c + channel) */
+    SNUG_POINT_load_bilinear, /* tensor `arg` resampled up by `factor`, half-pixel centres, edges
+                                 clamped (align_corners = False), channel c + channel */
+    SNUG_POINT_channel,      /* vector `arg` at (row, c + channel): shape {1, 1, rows, channels} f32 */
+    SNUG_POINT_constant,     /* constants[min(c, 3)] */
+    SNUG_POINT_add,          /* a + b */
+    SNUG_POINT_multiply,     /* a * b */
+    SNUG_POINT_fma,          /* a * b + d */
+    SNUG_POINT_relu,         /* max(a, 0); NaN stays NaN */
+    SNUG_POINT_mask,         /* b > 0 ? a : 0 */
+    SNUG_POINT_sigmoid,      /* 1 / (1 + exp(-a)) */
+    SNUG_POINT_sigmoid_grad, /* a * b * (1 - b): a is dy, b is sigmoid's result */
+    SNUG_POINT_OP_COUNT
+} SnugPointOp;
+
+typedef struct SnugPoint {
+    SnugPointOp op;
+    int16_t a, b, d;
+    int16_t arg;
+    int16_t factor;  /* loads: 1, 2, 4, ... */
+    int16_t row;     /* channel */
+    int32_t channel; /* loads, channel: offset into the channels of arg, for slices and concat */
+    float constants[4];
+} SnugPoint;
+
+/* The value of the last instruction is the result. count 0: this pointwise code is absent. */
+typedef struct SnugPointwise {
+    const SnugPoint *code;
+    int32_t count;
+} SnugPointwise;
+
+/* One stretch of the output's channels: c runs from 0 to channel_count in its code. Every kernel
+ * with an epilogue has exactly one part over all channels, only `map` may have more (concat). */
+typedef struct SnugPart {
+    int32_t channel_begin, channel_count;
+    SnugPointwise out;
+} SnugPart;
+
+/* ---- reductions over (n, h, w), a channel at a time ------------------------------------------
+ *
+ * Collected by the kernel that makes the value, from the value as rounded for storage. Each of P
+ * parts of the picture writes one partial; a small kernel combines them in a fixed order.
+ * partials: f32 {1, P, rows, c}; part p covers rows [k * rows_per_partial, ...) of image i, where
+ * p = i * parts_an_image + k.
+ */
+typedef enum SnugReductionKind {
+    SNUG_REDUCE_sum,    /* 1 row: sum of v */
+    SNUG_REDUCE_moments, /* 2 rows: mean of v, sum of (v - mean)^2, both over the part */
+    SNUG_REDUCE_grad    /* 2 rows: sum of v, sum of v * register `with` (x-hat) */
+} SnugReductionKind;
+
+typedef struct SnugReduction {
+    SnugReductionKind kind;
+    int16_t with;             /* grad: register of parts[0].out that holds x-hat */
+    int16_t arg;              /* where the partials go */
+    int32_t rows_per_partial; /* picture rows that one partial covers */
+} SnugReduction;
+
+/* ---- kernels --------------------------------------------------------------------------------- */
+
+typedef enum SnugKernelKind {
+    /* y = out(core(in[0], ...)): the cores */
+    SNUG_KERNEL_map,           /* no core: `parts` alone; output_arg < 0: only reductions */
+    SNUG_KERNEL_conv,          /* core: in[0] (x) convolved with args[weight_arg] */
+    SNUG_KERNEL_conv_dgrad,    /* core: gradient by x of conv; in[0] is dy. Also transposed conv */
+    SNUG_KERNEL_conv_wgrad,    /* args[output_arg] += gradient by w; in[0] is x, in[1] is dy */
+    SNUG_KERNEL_max_pool,      /* core: maximum of in[0] over the window; padding never wins */
+    SNUG_KERNEL_max_pool_grad, /* core: in[0] is dy, in[1] is x; the first maximum of a window (row
+                                  by row) gets its dy */
+    SNUG_KERNEL_upsample_grad, /* core: sum of in[0] over the factor x factor block */
+    SNUG_KERNEL_bilinear_grad, /* core: adjoint of load_bilinear of in[0] */
+
+    /* small ones, each with fixed args */
+    SNUG_KERNEL_bn_combine,      /* partials (moments), gamma, beta, running_mean, running_var ->
+                                    stats {1, 1, 4, c}: mean, rstd, scale, shift. Running statistics
+                                    move by bn.momentum (unbiased variance), unless not finite */
+    SNUG_KERNEL_bn_frozen,       /* gamma, beta, running_mean, running_var -> stats */
+    SNUG_KERNEL_bn_grad_combine, /* partials (grad), stats, gamma, dgamma +=, dbeta += ->
+                                    coefficients {1, 1, 3, c}: A, B, C of dz = A g + B z + C.
+                                    bn.frozen: A = scale, B = C = 0 */
+    SNUG_KERNEL_sum_combine,     /* partials (sum), dbias += */
+    SNUG_KERNEL_heatmap_loss,    /* heat f32, points -> map_loss {1, 1, n, k}: see SnugLoss */
+    SNUG_KERNEL_loss_combine,    /* map_loss, points, image_weights, scalars (loss +=) -> map_weight
+                                    {1, 1, n, k} */
+    SNUG_KERNEL_heatmap_loss_grad, /* heat, points, map_weight -> d heat */
+    SNUG_KERNEL_grad_norm,       /* scalars: over all gradients, in the order of the parameters */
+    SNUG_KERNEL_adamw,           /* scalars: over all parameters; gradients are zero afterwards */
+    SNUG_KERNEL_KIND_COUNT
+} SnugKernelKind;
+
+/* How a kernel uses one of its args. accumulate: reads and adds to what is there. */
+typedef enum SnugAccess { SNUG_READ, SNUG_WRITE, SNUG_ACCUMULATE } SnugAccess;
+
+typedef struct SnugArg {
+    SnugAccess access;
+    SnugType type;
+    SnugShape shape;
+    int32_t pitch; /* elements between two pixels, >= shape.c */
+} SnugArg;
+
+/* Geometry of a window: y.h = (x.h + 2 pad - kernel) / stride + 1. Always in the sense of the
+ * forward conv: x is its input, y its output; weights are {y.c, kernel, kernel, x.c}, f32 masters
+ * or the device's copy. A transposed conv is the dgrad of the conv whose y it reads. */
+typedef struct SnugWindow {
+    int32_t kernel, stride, pad;
+    SnugShape x, y;
+} SnugWindow;
+
+typedef struct SnugBn {
+    float eps;
+    float momentum;
+    int64_t count; /* elements a channel */
+    int32_t frozen;
+} SnugBn;
+
+/* Heat-map losses. heat {n, h, w, k}; points {1, n, k, 3} f32: x, y in pixels of the heat map times
+ * `stride` (the network's input pixels, centre of the first pixel at 0), and weight. The target of
+ * map (n, k) is a Gaussian of peak 1 with `sigma` heat-map pixels around (x / stride, y / stride).
+ *
+ * map_loss[n][k] = mean over h, w of l(heat, target); then, with w the weight of the point,
+ *   loss of image n   mse, adaptive_wing:  sum over k of w * map_loss / k
+ *                     ohkm:                mean over the `top` largest w * map_loss
+ *   scalar loss      += image_weight[n] / loss_scale * loss of image n
+ *   map_weight[n][k]  = d (scaled loss) / d map_loss[n][k]
+ * l: mse (heat - t)^2; adaptive wing: Wang et al., ICCV 2019, equation 6, times 1 + 10 [t' > 0.2]
+ * where t' is the target dilated by 3x3 (the weighted loss map of the same paper) if `weighted`. */
+typedef enum SnugLossKind { SNUG_LOSS_mse, SNUG_LOSS_adaptive_wing, SNUG_LOSS_ohkm } SnugLossKind;
+
+typedef struct SnugLoss {
+    SnugLossKind kind;
+    float sigma;  /* heat-map pixels */
+    float stride; /* input pixels a heat-map pixel */
+    float omega, theta, epsilon, alpha;
+    int32_t weighted;
+    int32_t top;
+} SnugLoss;
+
+enum { SNUG_MAX_REDUCTIONS = 4 };
+
+typedef struct SnugKernel {
+    const char *name;
+    SnugKernelKind kind;
+    const SnugArg *args;
+    int32_t arg_count;
+    int32_t output_arg;  /* where the main result goes; -1: none */
+    int32_t weight_arg;  /* conv, conv_dgrad */
+    SnugWindow window;   /* conv*, max_pool*; upsample: x small, y large, kernel = stride = factor */
+    SnugPointwise in[2]; /* prologues over x, dy or y as the kind says; always present for a core */
+    const SnugPart *parts;
+    int32_t part_count; /* 0 for the small kernels */
+    SnugReduction reductions[SNUG_MAX_REDUCTIONS];
+    int32_t reduction_count;
+    SnugBn bn;
+    SnugLoss loss;
+    int64_t workspace_bytes; /* the launch's last buffer, where not 0 */
+} SnugKernel;
+
+/* ---- buffers and launches -------------------------------------------------------------------- */
+
+typedef struct SnugBuffer {
+    const char *name;
+    int64_t offset, bytes; /* from the start of the one allocation */
+    SnugType type;
+    SnugShape shape;
+    int32_t pitch;
+    int32_t line; /* in the model file, 0: none */
+} SnugBuffer;
+
+typedef struct SnugLaunch {
+    const char *label;
+    int32_t kernel;         /* index */
+    const int32_t *buffers; /* one an arg, then the workspace if the kernel has one */
+    int32_t line;
+} SnugLaunch;
+
+typedef enum SnugSegmentId {
+    SNUG_SEGMENT_micro_step, /* forward, loss, backward: gradients += */
+    SNUG_SEGMENT_update,     /* norm, clip, AdamW, EMA; gradients = 0 */
+    SNUG_SEGMENT_evaluate,   /* forward with EMA weights (or plain) and running statistics */
+    SNUG_SEGMENT_COUNT
+} SnugSegmentId;
+
+typedef struct SnugSegment {
+    const SnugLaunch *launches;
+    int32_t launch_count;
+} SnugSegment;
+
+/* ---- parameters and scalars ------------------------------------------------------------------ */
+
+typedef enum SnugParamKind {
+    SNUG_PARAM_conv_weight,   /* {out, k, k, in} here, {out, in, k, k} in files */
+    SNUG_PARAM_deconv_weight, /* {in of the deconv, k, k, out of it}; files {in, out, k, k} */
+    SNUG_PARAM_bias,
+    SNUG_PARAM_bn_gamma,
+    SNUG_PARAM_bn_beta,
+    SNUG_PARAM_running_mean, /* these two: state, not trained */
+    SNUG_PARAM_running_var
+} SnugParamKind;
+
+/* Offsets of equal-shaped f32 arrays in the one allocation; -1: there is none. */
+typedef struct SnugParam {
+    const char *name; /* as in a PyTorch state dict: "stage2.0.branches.1.0.conv1.weight" */
+    SnugParamKind kind;
+    SnugShape shape; /* vectors {1, 1, 1, c} */
+    int64_t weight, grad, m, v, ema;
+    float init_scale; /* standard deviation of the normal a weight starts from; 0: zeros (bias,
+                         beta, running mean) or ones (gamma, running variance) by kind */
+    int32_t decay;    /* weight decay applies */
+} SnugParam;
+
+/* The scalars buffer: f32, written by the runtime before a segment or by a kernel. */
+typedef enum SnugScalar {
+    SNUG_SCALAR_loss_scale,
+    SNUG_SCALAR_lr,
+    SNUG_SCALAR_beta1,
+    SNUG_SCALAR_beta2,
+    SNUG_SCALAR_eps,
+    SNUG_SCALAR_weight_decay,
+    SNUG_SCALAR_correction1, /* 1 - beta1^t */
+    SNUG_SCALAR_correction2, /* 1 - beta2^t */
+    SNUG_SCALAR_clip,        /* largest norm of the unscaled gradient; 0: none */
+    SNUG_SCALAR_ema_decay,   /* of this update */
+    SNUG_SCALAR_loss,        /* out: sum over the micro-steps since it was last set to 0 */
+    SNUG_SCALAR_grad_norm,   /* out: of the unscaled gradient, before clipping */
+    SNUG_SCALAR_finite,      /* out: 1, or 0 where a gradient is Inf or NaN: nothing was updated */
+    SNUG_SCALAR_COUNT = 16
+} SnugScalar;
+
+/* ---- the program ----------------------------------------------------------------------------- */
+
+/* What the model file's `train` says; flags of the trainer override it. */
+typedef struct SnugDefaults {
+    float lr, min_lr, weight_decay, beta1, beta2, eps, clip, ema_decay;
+    int32_t accumulate, epochs, warmup_epochs;
+    int32_t mixed_precision;
+    int32_t use_ema;
+} SnugDefaults;
+
+typedef struct SnugProgram {
+    int32_t version;
+    const char *model;       /* "hrnet_w32" */
+    const char *model_path;  /* as given to the compiler */
+    const char *model_hash;  /* XXH3 of the sources and overrides, 32 hex digits */
+    const char *device;      /* "host" */
+    const char *overrides;   /* "-D width=48", or "" */
+    int32_t host_threads;    /* threads that the plan's workspaces are for */
+    int32_t batch_size, image_height, image_width, image_channels;
+    int32_t landmarks;
+    SnugType storage; /* of activations */
+
+    int64_t total_bytes, persistent_bytes, budget_bytes;
+    const SnugBuffer *buffers;
+    int32_t buffer_count;
+    const SnugKernel *kernels;
+    int32_t kernel_count;
+    SnugSegment segments[SNUG_SEGMENT_COUNT];
+    const SnugParam *params;
+    int32_t param_count;
+
+    int32_t image_buffer;   /* u8 {n, h, w, 3}, -1: none */
+    int32_t points_buffer;  /* f32 {1, n, k, 3} */
+    int32_t image_weights_buffer; /* f32 {1, 1, 1, n}: loss_scale times the weight of each image */
+    int32_t scalars_buffer; /* f32 {1, 1, 1, SNUG_SCALAR_COUNT} */
+    int32_t output_buffer;  /* f32 heat maps after `evaluate` */
+    SnugLoss loss;
+    SnugDefaults defaults;
+} SnugProgram;
+
+/* Written by the compiler into NAME.c; read by the trainer. */
+extern const SnugProgram *const snug_programs[];
+extern const int32_t snug_program_count;
+
+/* Bytes of workspace that the host device needs for this kernel on this machine with so many
+ * threads, its library's scratchpad included; -1: the kernel is not one that it can run. The
+ * compiler asks before it plans, the device asks again before it runs. */
+int64_t snug_host_workspace(const SnugKernel *kernel, int32_t threads);
+
+#endif
