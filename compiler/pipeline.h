@@ -76,9 +76,12 @@ bool plan_memory(Compilation *c); /* schedule.c, recompute.c, liveness.c, pack.c
  * Shares no code with the planner. BUG where the plan is wrong. */
 bool check_plans(Compilation *c);
 
-/* ---- emit_program.c, build.c ------------------------------------------------------------------- */
-bool emit_program(Compilation *const *variants, uint32_t count, const char *folder); /* NAME.c, plan.json */
-bool build_executable(Compilation *c, const char *source, const char *output);
+/* ---- emit_program.c ------------------------------------------------------------------------------ */
+/* The program in memory; valid while the compilation lives. Requires checked plans. */
+const SnugProgram *build_program(Compilation *c);
+/* Writes folder/NAME.c, whole or not at all, and leaves it alone where nothing has changed. The
+ * variants are of one model with other sizes. Returns false with errno. */
+bool emit_program(Compilation *const *variants, uint32_t count, const char *folder);
 
 /* ---- verify.c: invariants after each stage, BUG where one is broken ----------------------------- */
 void verify_graph(const Graph *graph, const Model *model, const char *stage);

@@ -1,0 +1,322 @@
+/* snug: the commands. Results go to stdout, messages to stderr. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+#include "options.h"
+#include "pipeline.h"
+#include "system.h"
+
+static bool use_color(const Options *options, FILE *stream)
+{
+    if (options->color != NULL && strcmp(options->color, "auto") != 0)
+        return strcmp(options->color, "always") == 0;
+    const char *no_color = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE");
+    if (no_color != NULL && *no_color)
+        return false;
+    if (force != NULL && *force && strcmp(force, "0") != 0)
+        return true;
+    return is_terminal(stream);
+}
+
+/* ---- options to compilations ------------------------------------------------------------------------ */
+
+/* "-D width=48" into an override. */
+static bool parse_define(const char *text, Override *override, Arena *arena)
+{
+    char *name = arena_strdup(arena, text);
+    char *equals = strchr(name, '=');
+
+    if (equals == NULL || equals == name || !parse_number(equals + 1, &override->value)) {
+        fprintf(stderr, "snug: -D %s: a name and a number are needed, such as -D width=48\n", text);
+        return false;
+    }
+    *equals = '\0';
+    override->name = name;
+    return true;
+}
+
+static bool compile_options(const Options *options, Arena *arena, CompileOptions *out)
+{
+    *out = (CompileOptions){
+        .model_path = options->operand,
+        .overrides = arena_array(arena, Override, options->define.count),
+        .override_count = options->define.count,
+        .device = options->device != NULL ? (strcmp(options->device, "cuda") == 0 ? DEVICE_cuda
+                                                                                  : DEVICE_host)
+                  : options->command == PLAN ? DEVICE_cuda
+                                             : DEVICE_host,
+        .card = options->card,
+        .vram_bytes = max_i64(options->vram, 0),
+        .reserve_bytes = options->reserve,
+        .threads = (int32_t)options->threads,
+        .full_precision = options->precision != NULL && strcmp(options->precision, "full") == 0,
+        .dump = options->dump,
+        .time_stages = options->flag_time,
+    };
+    if (options->flag_headless && options->reserve < 0)
+        out->reserve_bytes = (int64_t)512 << 20;
+    for (uint32_t k = 0; k < options->define.count; k++)
+        if (!parse_define(options->define.items[k], &out->overrides[k], arena))
+            return false;
+    return true;
+}
+
+static void print_diagnostics(const Options *options, const Compilation *c)
+{
+    if (options->diagnostics != NULL && strcmp(options->diagnostics, "json") == 0)
+        diagnostics_print_json(c->diags, stdout);
+    else
+        diagnostics_print(c->diags, stderr, use_color(options, stderr));
+}
+
+/* ---- check, plan --------------------------------------------------------------------------------------- */
+
+static ExitStatus one_compilation(const Options *options, Arena *arena, const char *last,
+                                  Compilation **result)
+{
+    CompileOptions compile;
+
+    if (!compile_options(options, arena, &compile))
+        return EXIT_STATUS_usage;
+    if (options->batch_size.count > 1 || options->image_size.count > 2) {
+        fprintf(stderr, "snug: one batch size and one image size are taken here; "
+                        "`snug compile` takes several\n");
+        return EXIT_STATUS_usage;
+    }
+    if (options->batch_size.count > 0)
+        compile.batch_size = options->batch_size.items[0];
+    if (options->image_size.count > 0) {
+        compile.image_height = options->image_size.items[0];
+        compile.image_width = options->image_size.items[1];
+    }
+    *result = compilation_create(&compile);
+    return run_pipeline(*result, last, stdout);
+}
+
+static ExitStatus command_check(const Options *options, Arena *arena)
+{
+    Compilation *c = NULL;
+    ExitStatus status = one_compilation(options, arena, "simplify", &c);
+
+    if (c != NULL)
+        print_diagnostics(options, c);
+    compilation_destroy(c);
+    return status;
+}
+
+static ExitStatus command_plan(const Options *options, Arena *arena)
+{
+    Compilation *c = NULL;
+    ExitStatus status = one_compilation(options, arena, "check", &c);
+    bool has_plan = c != NULL && c->plans[SNUG_SEGMENT_evaluate] != NULL;
+
+    if (c != NULL)
+        print_diagnostics(options, c);
+    if (has_plan && options->dump == NULL) {
+        if (options->flag_json)
+            report_json(stdout, c);
+        else
+            report_text(stdout, c, use_color(options, stdout));
+    }
+    compilation_destroy(c);
+    return status;
+}
+
+/* ---- compile, train ---------------------------------------------------------------------------------------- */
+
+typedef struct Variants {
+    Compilation *items[OPTIONS_MAX_VARIANTS];
+    uint32_t count;
+} Variants;
+
+static void variants_destroy(Variants *variants)
+{
+    for (uint32_t k = 0; k < variants->count; k++)
+        compilation_destroy(variants->items[k]);
+}
+
+/* One compilation for each pair of batch size and image size. Stops at the first that fails. */
+static ExitStatus compile_variants(const Options *options, Arena *arena, Variants *variants)
+{
+    uint32_t batches = options->batch_size.count, images = options->image_size.count / 2;
+    CompileOptions compile;
+
+    if (!compile_options(options, arena, &compile))
+        return EXIT_STATUS_usage;
+    if (compile.device == DEVICE_cuda) {
+        fprintf(stderr, "snug: this version emits programs for the host device only\n"
+                        "      note: `snug plan --device cuda` shows what a card would need\n");
+        return EXIT_STATUS_usage;
+    }
+    if ((batches ? batches : 1) * (images ? images : 1) > OPTIONS_MAX_VARIANTS) {
+        fprintf(stderr, "snug: at most %d batch and image sizes go into one executable\n",
+                OPTIONS_MAX_VARIANTS);
+        return EXIT_STATUS_usage;
+    }
+    for (uint32_t i = 0; i < (images ? images : 1); i++) {
+        for (uint32_t b = 0; b < (batches ? batches : 1); b++) {
+            compile.batch_size = batches ? options->batch_size.items[b] : 0;
+            compile.image_height = images ? options->image_size.items[2 * i] : 0;
+            compile.image_width = images ? options->image_size.items[2 * i + 1] : 0;
+            Compilation *c = compilation_create(&compile);
+            variants->items[variants->count++] = c;
+            ExitStatus status = run_pipeline(c, "check", stdout);
+            print_diagnostics(options, c);
+            if (status != EXIT_STATUS_ok)
+                return status;
+        }
+    }
+    return EXIT_STATUS_ok;
+}
+
+static bool write_plan(FILE *file, void *context)
+{
+    report_json(file, context);
+    return true;
+}
+
+/* plan.json, or with several variants plan_1x512x512.json and so on. */
+static bool write_plans(Arena *arena, const char *folder, const Variants *variants)
+{
+    for (uint32_t k = 0; k < variants->count; k++) {
+        Compilation *c = variants->items[k];
+        const Model *model = c->model;
+        const char *path =
+            variants->count == 1
+                ? arena_printf(arena, "%s/plan.json", folder)
+                : arena_printf(arena, "%s/plan_%lldx%lldx%lld.json", folder,
+                               (long long)model->batch_size, (long long)model->image_height,
+                               (long long)model->image_width);
+        if (!write_if_changed(arena, path, write_plan, c))
+            return false;
+    }
+    return true;
+}
+
+typedef struct Product {
+    const char *folder, *source, *executable;
+} Product;
+
+static Product product_paths(const Options *options, Arena *arena, const char *name)
+{
+    const char *root = options->generated ? options->generated : "generated";
+    const char *folder = arena_printf(arena, "%s/%s", root, name);
+
+    return (Product){
+        .folder = folder,
+        .source = arena_printf(arena, "%s/%s.c", folder, name),
+        .executable = options->output             ? options->output
+                      : options->command == TRAIN ? arena_printf(arena, "%s/%s_train", folder, name)
+                                                  : arena_printf(arena, "%s_train", name),
+    };
+}
+
+static ExitStatus build(const Options *options, Arena *arena, Variants *variants, Product *product)
+{
+    const char *missing;
+    Runtime runtime;
+
+    *product = product_paths(options, arena, variants->items[0]->model->name);
+    if (!make_folders(arena, product->folder)
+        || !emit_program(variants->items, variants->count, product->folder)
+        || !write_plans(arena, product->folder, variants)) {
+        fprintf(stderr, "snug: cannot write into %s: %s\n", product->folder, strerror(errno));
+        return EXIT_STATUS_files;
+    }
+    if (!find_runtime(arena, &runtime, &missing)) {
+        fprintf(stderr, "snug: the runtime is not complete: %s is missing\n"
+                        "      note: build or install snug again\n", missing);
+        return EXIT_STATUS_device;
+    }
+    if (options->command == TRAIN && is_newer(product->executable, product->source)
+        && is_newer(product->executable, runtime.library))
+        return EXIT_STATUS_ok;
+    if (!compile_source(arena, options->cc ? options->cc : "cc", &runtime, product->source,
+                        product->executable))
+        return EXIT_STATUS_device;
+    fprintf(stderr, "snug: wrote %s\n", product->executable);
+    return EXIT_STATUS_ok;
+}
+
+static ExitStatus command_compile(const Options *options, Arena *arena, Product *product)
+{
+    Variants variants = {0};
+    ExitStatus status = compile_variants(options, arena, &variants);
+
+    if (status == EXIT_STATUS_ok)
+        status = build(options, arena, &variants, product);
+    variants_destroy(&variants);
+    return status;
+}
+
+static int command_train(const Options *options, Arena *arena)
+{
+    Product product;
+    ARRAY(const char *) argv = {0};
+    ExitStatus status = command_compile(options, arena, &product);
+
+    if (status != EXIT_STATUS_ok)
+        return (int)status;
+    ARRAY_APPEND(arena, &argv, strchr(product.executable, '/')
+                                   ? product.executable
+                                   : arena_printf(arena, "./%s", product.executable));
+    for (uint32_t k = 0; k < options->passed_on.count; k++)
+        ARRAY_APPEND(arena, &argv, options->passed_on.items[k]);
+    ARRAY_APPEND(arena, &argv, NULL);
+    int result = run_program(argv.items);
+    if (result == -1) {
+        fprintf(stderr, "snug: cannot run %s: %s\n", argv.items[0], strerror(errno));
+        return EXIT_STATUS_device;
+    }
+    return result;
+}
+
+/* ---- main -------------------------------------------------------------------------------------------------- */
+
+static int command_explain(const Options *options)
+{
+    if (explain_error(stdout, options->operand))
+        return EXIT_STATUS_ok;
+    fprintf(stderr, "snug: there is no error code %s; codes look like E012\n", options->operand);
+    return EXIT_STATUS_usage;
+}
+
+static int run_command(const Options *options, Arena *arena)
+{
+    Product product;
+
+    switch (options->command) {
+    case CHECK:   return (int)command_check(options, arena);
+    case PLAN:    return (int)command_plan(options, arena);
+    case COMPILE: return (int)command_compile(options, arena, &product);
+    case TRAIN:   return command_train(options, arena);
+    case DOCTOR:  return (int)doctor(arena, stdout);
+    case EXPLAIN: return command_explain(options);
+    default:      BUG("no command %d", (int)options->command);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    Arena *arena = arena_create();
+    Options options;
+    int status = EXIT_STATUS_usage;
+
+    if (parse_options(&options, arena, argc, argv)) {
+        status = EXIT_STATUS_ok;
+        if (options.flag_version)
+            printf("snug %s, program format %d\n", SNUG_VERSION, SNUG_PROGRAM_VERSION);
+        else if (options.flag_help)
+            print_usage(stdout, &options);
+        else
+            status = run_command(&options, arena);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "snug: cannot write to stdout: %s\n", strerror(errno));
+        status = status == EXIT_STATUS_ok ? EXIT_STATUS_files : status;
+    }
+    arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,44 @@
+/* The command line of the compiler: one table (options.def), one parser. */
+#ifndef SNUG_OPTIONS_H
+#define SNUG_OPTIONS_H
+
+#include <stdio.h>
+
+#include "arena.h"
+
+typedef enum Command {
+    CHECK = 1 << 0,
+    PLAN = 1 << 1,
+    COMPILE = 1 << 2,
+    TRAIN = 1 << 3,
+    DOCTOR = 1 << 4,
+    EXPLAIN = 1 << 5,
+    ALL_PLAN = PLAN | COMPILE | TRAIN,
+    ALL_MODEL = CHECK | ALL_PLAN,
+    ALL_COMMANDS = ALL_MODEL | DOCTOR | EXPLAIN
+} Command;
+
+enum { OPTIONS_MAX_VARIANTS = 16 };
+
+typedef struct Options {
+    Command command;
+    const char *operand; /* the model file, or the code to explain; NULL where there is none */
+
+    bool flag_headless, flag_json, flag_time, flag_help, flag_version;
+    const char *output, *device, *card, *precision, *dump, *generated, *cc, *diagnostics, *color;
+    ARRAY(const char *) define;
+    int64_t vram, reserve; /* -1: not given */
+    int64_t threads;       /* 0: not given */
+    ARRAY(int64_t) batch_size;           /* empty: as the model says */
+    ARRAY(int64_t) image_size;           /* pairs of height and width */
+    ARRAY(const char *) passed_on;       /* train: what is for the trainer, in order */
+} Options;
+
+/* Returns false after a message on stderr (usage: exit 2). Spellings: --flag value, --flag=value,
+ * --snake_case and --kebab-case, -D P=V, -DP=V, -o FILE, -h. With `train`, flags that are not in the
+ * table go to the trainer untouched, as do --image_size and --batch_size. */
+bool parse_options(Options *options, Arena *arena, int argc, char **argv);
+
+void print_usage(FILE *out, const Options *options);
+
+#endif

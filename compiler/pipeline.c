@@ -1,0 +1,266 @@
+/* The pipeline: every stage of the compiler, in order, one call a line.
+ *
+ * Between the stages stands stage_done, in one place for all of them: it stops after errors, prints
+ * the dump that was asked for, runs the verifier and takes the time. A stage knows of none of it.
+ */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../grammar/ast.h"
+
+enum { MODEL_FILE_MAX_BYTES = 1 << 20, MODEL_FILES_MAX = 64 };
+
+/* ---- reading: a file and what it imports ------------------------------------------------------ */
+
+typedef struct Importer {
+    Compilation *c;
+    ARRAY(const char *) paths; /* interned, in the order in which reading began */
+    ARRAY(bool) is_done;       /* false: its own imports are being read, a second time is a cycle */
+    Node *first, *last;        /* the tree so far */
+} Importer;
+
+/* Reads a whole file into the arena. Returns false with errno, or EFBIG where it is too large. */
+static bool read_source(Arena *arena, const char *path, const char **text, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    char *bytes;
+    bool ok;
+
+    if (file == NULL)
+        return false;
+    bytes = arena_alloc(arena, MODEL_FILE_MAX_BYTES + 1);
+    *length = fread(bytes, 1, MODEL_FILE_MAX_BYTES + 1, file);
+    ok = !ferror(file);
+    if (ok && *length > MODEL_FILE_MAX_BYTES) {
+        errno = EFBIG;
+        ok = false;
+    }
+    if (ok)
+        bytes[*length] = '\0';
+    *text = bytes;
+    fclose(file);
+    return ok;
+}
+
+/* The path of `import "name"` in the file at `from`: relative to that file's folder. */
+static const char *import_path(Importer *importer, const char *from, const char *name)
+{
+    const char *slash = strrchr(from, '/');
+    Text path = {.arena = importer->c->scratch};
+
+    if (slash != NULL && name[0] != '/')
+        text_append(&path, from, (size_t)(slash - from) + 1);
+    text_put(&path, name);
+    return intern(importer->c->names, path.bytes, path.length);
+}
+
+static void append_tree(Importer *importer, Node *node)
+{
+    node->next = NULL;
+    if (importer->last == NULL)
+        importer->first = node;
+    else
+        importer->last->next = node;
+    importer->last = node;
+}
+
+static void import_file(Importer *importer, const char *path, Span asked_at)
+{
+    Compilation *c = importer->c;
+    const char *text;
+    size_t length;
+    uint32_t index = importer->paths.count;
+
+    for (uint32_t k = 0; k < importer->paths.count; k++) {
+        if (importer->paths.items[k] != path)
+            continue;
+        if (!importer->is_done.items[k]) {
+            error_at(c->diags, ERROR_E027, asked_at, "\"%s\" imports itself", path);
+            note(c->diags, "move what both files need into a third file and import that");
+        }
+        return;
+    }
+    if (importer->paths.count == MODEL_FILES_MAX) {
+        error_at(c->diags, ERROR_E029, asked_at, "more than %d files are imported",
+                 MODEL_FILES_MAX);
+        return;
+    }
+    if (!read_source(c->arena, path, &text, &length)) {
+        error_at(c->diags, ERROR_E028, asked_at, "cannot read \"%s\": %s", path,
+                 errno == EFBIG ? "it has more than 1 MiB" : strerror(errno));
+        if (asked_at.file != 0)
+            note(c->diags, "the path of an import is relative to the file that imports");
+        return;
+    }
+    ARRAY_APPEND(c->scratch, &importer->paths, path);
+    ARRAY_APPEND(c->scratch, &importer->is_done, false);
+
+    uint32_t file = diagnostics_add_file(c->diags, path, text, length);
+    for (Node *node = parse_file(c->arena, c->names, c->diags, file), *next; node; node = next) {
+        next = node->next;
+        if (node->kind == NODE_import)
+            import_file(importer, import_path(importer, path, node->name), node->span);
+        else
+            append_tree(importer, node);
+    }
+    importer->is_done.items[index] = true;
+}
+
+bool parse_model(Compilation *c)
+{
+    Importer importer = {.c = c};
+    const char *path = c->options.model_path;
+
+    import_file(&importer, intern(c->names, path, strlen(path)), (Span){0});
+    c->tree = importer.first;
+    return diagnostics_error_count(c->diags) == 0;
+}
+
+/* ---- the column --------------------------------------------------------------------------------- */
+
+typedef struct Progress {
+    Compilation *c;
+    const char *last; /* stop after this stage */
+    FILE *out;
+    Text previous;    /* --dump=all: the dump of the stage before, to say "unchanged" */
+    double started;
+    bool is_finished;
+} Progress;
+
+static double now_ms(void)
+{
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+static void dump_segments(FILE *out, const Compilation *c, bool plans)
+{
+    static const char *const names[] = {"micro_step", "update", "evaluate"};
+
+    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
+        if (c->kernels[s] == NULL)
+            continue;
+        fprintf(out, "%s:\n", names[s]);
+        if (plans)
+            print_plan(out, c->plans[s], c->kernels[s]);
+        else
+            print_kernels(out, c->kernels[s], c->model);
+    }
+}
+
+static void dump_stage(FILE *out, const Compilation *c, const char *stage)
+{
+    if (strcmp(stage, "tree") == 0)
+        print_tree(out, c->tree);
+    else if (c->plans[SNUG_SEGMENT_evaluate] != NULL)
+        dump_segments(out, c, true);
+    else if (c->kernels[SNUG_SEGMENT_evaluate] != NULL)
+        dump_segments(out, c, false);
+    else
+        print_graph(out, c->model->train, c->model);
+}
+
+static void verify_stage(const Compilation *c, const char *stage)
+{
+    if (c->kernels[SNUG_SEGMENT_evaluate] == NULL && c->model != NULL) {
+        verify_graph(c->model->train, c->model, stage);
+        if (c->model->evaluate != NULL)
+            verify_graph(c->model->evaluate, c->model, stage);
+    }
+    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
+        if (c->kernels[s] != NULL && c->plans[s] == NULL)
+            verify_kernels(c->kernels[s], c->model, stage);
+}
+
+/* --dump=all: the stage's dump under its name, or that it has changed nothing. */
+static void dump_change(Progress *progress, const char *stage)
+{
+    Text text = {.arena = progress->c->arena};
+    FILE *file = tmpfile();
+    int byte;
+
+    if (file == NULL)
+        BUG("no temporary file for the dump of stage %s", stage);
+    dump_stage(file, progress->c, stage);
+    rewind(file);
+    while ((byte = getc(file)) != EOF)
+        text_append(&text, &(char){(char)byte}, 1);
+    fclose(file);
+    bool is_same = text.length > 0 && text.length == progress->previous.length
+                   && memcmp(text.bytes, progress->previous.bytes, text.length) == 0;
+    fprintf(progress->out, "---- %s%s\n", stage, is_same ? ": unchanged" : "");
+    if (!is_same && text.length > 0)
+        fwrite(text.bytes, 1, text.length, progress->out);
+    progress->previous = text;
+}
+
+/* Returns whether the next stage is to run. */
+static bool stage_done(Progress *progress, const char *stage)
+{
+    Compilation *c = progress->c;
+
+    if (c->options.time_stages)
+        fprintf(stderr, "%-10s %9.2f ms\n", stage, now_ms() - progress->started);
+    if (diagnostics_error_count(c->diags) > 0)
+        return false;
+    verify_stage(c, stage);
+    if (c->options.dump != NULL && strcmp(c->options.dump, stage) == 0)
+        dump_stage(progress->out, c, stage);
+    if (c->options.dump != NULL && strcmp(c->options.dump, "all") == 0)
+        dump_change(progress, stage);
+    arena_reset(c->scratch);
+    progress->is_finished = strcmp(progress->last, stage) == 0;
+    progress->started = now_ms();
+    return !progress->is_finished;
+}
+
+ExitStatus run_pipeline(Compilation *c, const char *last, FILE *dump_out)
+{
+    Progress progress = {.c = c, .last = last, .out = dump_out, .started = now_ms()};
+    bool ok = true;
+
+    ok = ok && parse_model(c)    && stage_done(&progress, "tree");
+    ok = ok && elaborate(c)      && stage_done(&progress, "graph");
+    ok = ok && infer_shapes(c)   && stage_done(&progress, "shapes");
+    ok = ok && differentiate(c)  && stage_done(&progress, "autodiff");
+    ok = ok && simplify(c)       && stage_done(&progress, "simplify");
+    ok = ok && choose_target(c)  && stage_done(&progress, "target");
+    ok = ok && fuse(c)           && stage_done(&progress, "fuse");
+    ok = ok && estimate_costs(c) && stage_done(&progress, "kernels");
+    ok = ok && plan_memory(c)    && stage_done(&progress, "plan");
+    ok = ok && check_plans(c)    && stage_done(&progress, "check");
+
+    if (diagnostics_error_count(c->diags) == 0 && (ok || progress.is_finished))
+        return EXIT_STATUS_ok;
+    return c->model != NULL && c->plans[SNUG_SEGMENT_evaluate] != NULL && !c->fits
+               ? EXIT_STATUS_memory
+               : EXIT_STATUS_diagnostics;
+}
+
+/* ---- the compilation ------------------------------------------------------------------------------ */
+
+Compilation *compilation_create(const CompileOptions *options)
+{
+    Arena *arena = arena_create();
+    Compilation *c = arena_new(arena, Compilation);
+
+    c->options = *options;
+    c->arena = arena;
+    c->scratch = arena_create();
+    c->names = interner_create(arena);
+    c->diags = diagnostics_create(arena);
+    return c;
+}
+
+void compilation_destroy(Compilation *c)
+{
+    if (c == NULL)
+        return;
+    arena_destroy(c->scratch);
+    arena_destroy(c->arena); /* c itself lies in it */
+}
