@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Every header compiles alone: headers.sh CC
+set -uo pipefail
+broken=0
+for header in grammar/*.h compiler/*.h runtime/*.h; do
+    "${1:-cc}" -std=c11 -fsyntax-only -Wall -Wextra -Werror -x c "$header" || broken=1
+done
+exit $broken
