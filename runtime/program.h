@@ -106,7 +106,9 @@ typedef struct SnugReduction {
     SnugReductionKind kind;
     int16_t with;             /* grad: register of parts[0].out that holds x-hat */
     int16_t arg;              /* where the partials go */
-    int32_t rows_per_partial; /* picture rows that one partial covers */
+    int32_t rows_per_partial; /* picture rows that one partial covers; divides the picture's rows,
+                                 so that every partial counts the same; equal for all reductions
+                                 of a kernel */
 } SnugReduction;
 
 /* ---- kernels --------------------------------------------------------------------------------- */
@@ -123,7 +125,7 @@ typedef enum SnugKernelKind {
     SNUG_KERNEL_upsample_grad, /* core: sum of in[0] over the factor x factor block */
     SNUG_KERNEL_bilinear_grad, /* core: adjoint of load_bilinear of in[0] */
 
-    /* small ones, each with fixed args */
+    /* small ones, each with fixed args: those named here, in this order, results last */
     SNUG_KERNEL_bn_combine,      /* partials (moments), gamma, beta, running_mean, running_var ->
                                     stats {1, 1, 4, c}: mean, rstd, scale, shift. Running statistics
                                     move by bn.momentum (unbiased variance), unless not finite */
