@@ -28,7 +28,7 @@ typedef struct BufferId { uint32_t i; } BufferId; /* from 0 */
 /* ---- graph ------------------------------------------------------------------------------------ */
 
 /* Dimensions are 64 bits while they are being checked; a graph that passed infer_shapes has each
- * dimension in [1, 2^31) and bytes below 2^62. All 0: unknown, after an error; ops that read an
+ * dimension in [1, 2^31) and bytes below 2^48, so that sums of them cannot overflow. All 0: unknown, after an error; ops that read an
  * unknown shape stay silent and give one. */
 typedef struct Shape {
     int64_t n, h, w, c;
@@ -113,6 +113,7 @@ typedef struct Graph {
     Interner *names;
     ARRAY(Value) values; /* [0] is a dummy */
     ARRAY(Op) ops;       /* [0] is a dummy; in an order in which makers precede users */
+    Map taken;           /* every name in use -> how often it was asked for (uint32_t *) */
 } Graph;
 
 /* ---- model ------------------------------------------------------------------------------------ */

@@ -162,7 +162,7 @@ static void dump_stage(FILE *out, const Compilation *c, const char *stage)
     else if (c->kernels[SNUG_SEGMENT_evaluate] != NULL)
         dump_segments(out, c, false);
     else
-        print_graph(out, c->model->train, c->model);
+        print_graph(out, c->model->train, c->model, c->diags);
 }
 
 static void verify_stage(const Compilation *c, const char *stage)
