@@ -10,7 +10,9 @@
 
 /* ---- files ---- */
 FILE *os_fopen(const char *path, const char *mode); /* NULL and errno */
-bool os_read_file(const char *path, int64_t limit, uint8_t **data, int64_t *size, Error *error); /* free() */
+/* The whole file; more than `limit` bytes are an error. A 0 that is not counted follows the data.
+ * free() it. */
+bool os_read_file(const char *path, int64_t limit, uint8_t **data, int64_t *size, Error *error);
 /* Writes path.tmp, flushes it to the disk, renames it over path, flushes the folder. The file is
  * either the old one or the new one. `write` is called once. */
 bool os_write_atomically(const char *path, bool (*write)(FILE *file, void *context), void *context,

@@ -13,6 +13,9 @@ typedef struct RandomKey {
  * sample index, ...). Different arguments give independent streams. */
 RandomKey random_key(uint64_t seed, uint32_t purpose, uint64_t a, uint64_t b);
 
+/* The generator itself: 128 bits for a 128-bit counter, a function of both. */
+void random_philox(RandomKey key, const uint32_t counter[4], uint32_t bits[4]);
+
 uint32_t random_bits(RandomKey key, uint64_t counter);
 float random_uniform(RandomKey key, uint64_t counter); /* [0, 1), 24 bits */
 float random_normal(RandomKey key, uint64_t counter);  /* mean 0, standard deviation 1 */
