@@ -97,6 +97,15 @@ const char *first_line_of(Arena *arena, const char *command)
     return arena_strdup(arena, line);
 }
 
+int64_t default_reserve_bytes(void)
+{
+#ifdef _WIN32
+    return (int64_t)1536 << 20; /* the desktop, and head-room before Windows pages */
+#else
+    return (int64_t)1024 << 20;
+#endif
+}
+
 int processor_count(void)
 {
 #ifdef _WIN32

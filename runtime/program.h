@@ -192,6 +192,8 @@ typedef struct SnugLoss {
 
 enum { SNUG_MAX_REDUCTIONS = 4 };
 
+/* A read arg that the epilogue loads at its own element (and no prologue, nor the core) may share the
+ * bytes of the output: a kernel reads an element of it before it writes that element. */
 typedef struct SnugKernel {
     const char *name;
     SnugKernelKind kind;
@@ -199,7 +201,8 @@ typedef struct SnugKernel {
     int32_t arg_count;
     int32_t output_arg;  /* where the main result goes; -1: none */
     int32_t weight_arg;  /* conv, conv_dgrad */
-    SnugWindow window;   /* conv*, max_pool*; upsample: x small, y large, kernel = stride = factor */
+    SnugWindow window;   /* conv*, max_pool*; upsample_grad, bilinear_grad: x small, y large, kernel =
+                            stride = factor; map: y is the domain, all else 0 */
     SnugPointwise in[2]; /* prologues over x, dy or y as the kind says; always present for a core */
     const SnugPart *parts;
     int32_t part_count; /* 0 for the small kernels */
@@ -329,5 +332,8 @@ extern const int32_t snug_program_count;
  * threads, its library's scratchpad included; -1: the kernel is not one that it can run. The
  * compiler asks before it plans, the device asks again before it runs. */
 int64_t snug_host_workspace(const SnugKernel *kernel, int32_t threads);
+
+/* 1 where this CPU multiplies bf16: the compiler then stores bf16, else f32. */
+int32_t snug_host_has_bf16(void);
 
 #endif

@@ -1,0 +1,188 @@
+/* The cost model: flops, bytes and a time estimate for each kernel.
+ *
+ *     time = max(core flops / rate, bytes / bandwidth) + pointwise / rate + launch
+ *
+ * It orders plans and prices recomputation; it is an estimate and is printed as one.
+ */
+#include "cost.h"
+
+#include "pipeline.h"
+
+/* ---- figures --------------------------------------------------------------------------------------- */
+
+static const Card card_table[] = {
+#define CARD(name_, arch_, multiprocessors_, gib, tflops, tflops_percent, gbs, gbs_percent)         \
+    {.name = name_,                                                                                \
+     .arch = arch_,                                                                                \
+     .multiprocessors = multiprocessors_,                                                          \
+     .vram_bytes = (int64_t)(gib) << 30,                                                           \
+     .matrix_tflops = (tflops) * (tflops_percent) / 100.0,                                         \
+     .bandwidth_gbs = (double)(gbs) * (gbs_percent) / 100.0,                                       \
+     .launch_us = 3.0},
+#include "cards.def"
+#undef CARD
+};
+
+/* The host, a thread: measured with oneDNN 2.6 on two cores of an EPYC (Zen 4) at 2.6 GHz, 3x3
+ * convolutions of 32 to 256 channels: 220 to 240 GFLOP/s in f32, 400 to 480 in bf16, together. Below
+ * 32 channels 0.6 of that. The same machine copies 23 GB/s with one thread, and two share 30. */
+enum { HOST_FEW_CHANNELS = 32 };
+static const double host_f32_gflops = 115.0, host_bf16_gflops = 220.0;
+static const double host_few_channels = 0.6;
+static const double host_point_gflops = 6.0; /* pointwise instructions, in cache */
+static const double host_bandwidth_gbs = 15.0;
+static const double host_launch_us = 5.0;
+
+const Card *cards(uint32_t *count)
+{
+    *count = COUNT_OF(card_table);
+    return card_table;
+}
+
+/* ---- work ------------------------------------------------------------------------------------------- */
+
+static int64_t elements(SnugShape shape)
+{
+    return (int64_t)shape.n * shape.h * shape.w * shape.c;
+}
+
+static int64_t core_flops(const SnugKernel *kernel)
+{
+    const SnugWindow *window = &kernel->window;
+    int64_t taps = (int64_t)window->kernel * window->kernel;
+
+    switch (kernel->kind) {
+    case SNUG_KERNEL_conv:
+    case SNUG_KERNEL_conv_dgrad:
+    case SNUG_KERNEL_conv_wgrad: return 2 * elements(window->y) * taps * window->x.c;
+    case SNUG_KERNEL_max_pool:
+    case SNUG_KERNEL_max_pool_grad: return elements(window->y) * taps;
+    case SNUG_KERNEL_upsample_grad: return elements(window->y);
+    case SNUG_KERNEL_bilinear_grad: return 4 * elements(window->y);
+    case SNUG_KERNEL_heatmap_loss:
+    case SNUG_KERNEL_heatmap_loss_grad: return 10 * elements(kernel->args[0].shape);
+    default: return 0;
+    }
+}
+
+static int64_t code_flops(const SnugPointwise *code, int64_t element_count)
+{
+    int64_t instructions = 0;
+
+    for (int32_t r = 0; r < code->count; r++) {
+        SnugPointOp op = code->code[r].op;
+        instructions += op != SNUG_POINT_core && op != SNUG_POINT_channel
+                        && op != SNUG_POINT_constant;
+    }
+    return instructions * element_count;
+}
+
+static SnugShape result_shape(const SnugKernel *kernel)
+{
+    switch (kernel->kind) {
+    case SNUG_KERNEL_conv_dgrad:
+    case SNUG_KERNEL_max_pool_grad:
+    case SNUG_KERNEL_upsample_grad:
+    case SNUG_KERNEL_bilinear_grad: return kernel->window.x;
+    default: return kernel->window.y;
+    }
+}
+
+/* Prologues count once an element, though a tile's halo is computed by its neighbours too. */
+static int64_t pointwise_flops(const SnugKernel *kernel)
+{
+    SnugShape result = result_shape(kernel);
+    bool reads_x = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_wgrad
+                   || kernel->kind == SNUG_KERNEL_max_pool;
+    int64_t first = elements(reads_x ? kernel->window.x : kernel->window.y);
+    int64_t second = elements(reads_x ? kernel->window.y : kernel->window.x);
+    int64_t flops = code_flops(&kernel->in[0], first) + code_flops(&kernel->in[1], second);
+
+    for (int32_t p = 0; p < kernel->part_count; p++) {
+        SnugShape part = result;
+        part.c = kernel->parts[p].channel_count;
+        flops += code_flops(&kernel->parts[p].out, elements(part));
+    }
+    return flops + 4 * kernel->reduction_count * elements(result);
+}
+
+int64_t kernel_flops(const SnugKernel *kernel)
+{
+    return core_flops(kernel) + pointwise_flops(kernel);
+}
+
+static int64_t arg_bytes(const SnugArg *arg)
+{
+    Shape shape = {arg->shape.n, arg->shape.h, arg->shape.w, arg->shape.c};
+    return tensor_bytes(shape, arg->type, arg->pitch);
+}
+
+int64_t kernel_bytes(const SnugKernel *kernel)
+{
+    int64_t bytes = 0;
+
+    for (int32_t a = 0; a < kernel->arg_count; a++)
+        bytes += arg_bytes(&kernel->args[a]) * (kernel->args[a].access == SNUG_ACCUMULATE ? 2 : 1);
+    return bytes;
+}
+
+/* ---- time ------------------------------------------------------------------------------------------- */
+
+static double host_core_gflops(const Target *target, const SnugKernel *kernel)
+{
+    bool is_matrix = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_dgrad
+                     || kernel->kind == SNUG_KERNEL_conv_wgrad;
+    double rate = target->half == SNUG_BF16 ? host_bf16_gflops : host_f32_gflops;
+
+    if (!is_matrix)
+        return host_point_gflops * target->threads;
+    if (kernel->window.x.c < HOST_FEW_CHANNELS || kernel->window.y.c < HOST_FEW_CHANNELS)
+        rate *= host_few_channels;
+    return rate * target->threads;
+}
+
+double kernel_time_us(const Target *target, const SnugKernel *kernel)
+{
+    double flops = (double)core_flops(kernel), bytes = (double)kernel_bytes(kernel);
+    double compute_us, memory_us;
+
+    if (target->device == DEVICE_host) {
+        compute_us = flops / host_core_gflops(target, kernel) * 1e-3;
+        memory_us = bytes / host_bandwidth_gbs * 1e-3;
+        double point_us = (double)pointwise_flops(kernel)
+                          / (host_point_gflops * target->threads) * 1e-3;
+        return (compute_us > memory_us ? compute_us : memory_us) + point_us + host_launch_us;
+    }
+    /* pointwise code hides behind memory on a card */
+    compute_us = flops / target->card->matrix_tflops * 1e-6;
+    memory_us = bytes / target->card->bandwidth_gbs * 1e-3;
+    return (compute_us > memory_us ? compute_us : memory_us) + target->card->launch_us;
+}
+
+/* ---- the stage ----------------------------------------------------------------------------------------- */
+
+/* Ensures: flops, bytes, time_us and workspace_bytes of every kernel. */
+bool estimate_costs(Compilation *c)
+{
+    bool ok = true;
+
+    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
+        if (c->kernels[s] == NULL)
+            continue;
+        for (uint32_t k = 0; k < c->kernels[s]->kernels.count; k++) {
+            Kernel *kernel = &c->kernels[s]->kernels.items[k];
+            kernel->flops = kernel_flops(&kernel->code);
+            kernel->bytes = kernel_bytes(&kernel->code);
+            kernel->time_us = kernel_time_us(&c->target, &kernel->code);
+            kernel->code.workspace_bytes = kernel_workspace(&c->target, &kernel->code);
+            if (kernel->code.workspace_bytes >= 0)
+                continue;
+            error_at(c->diags, ERROR_E182, kernel->source, "the device cannot run %s",
+                     kernel->label);
+            note(c->diags, "its kernel is %s, with %d operands", kernel->code.name,
+                 kernel->code.arg_count);
+            ok = false;
+        }
+    }
+    return ok;
+}

@@ -1,0 +1,20 @@
+/* What kernels cost on a target. The only place with figures of hardware is cost.c, with cards.def. */
+#ifndef SNUG_COST_H
+#define SNUG_COST_H
+
+#include "ir.h"
+
+/* All cards, in the order of cards.def. */
+const Card *cards(uint32_t *count);
+
+/* Floating-point operations of one launch: twice the multiply-adds of the core, and one for each
+ * instruction of pointwise code an element. */
+int64_t kernel_flops(const SnugKernel *kernel);
+/* Bytes moved to and from memory by one launch: each arg once, what is added to twice. */
+int64_t kernel_bytes(const SnugKernel *kernel);
+/* Estimate: a roofline, max(flops / rate of the kernel's class, bytes / bandwidth) + launch. */
+double kernel_time_us(const Target *target, const SnugKernel *kernel);
+/* Bytes of workspace that one launch needs; -1: the target cannot run it (target.c). */
+int64_t kernel_workspace(const Target *target, const SnugKernel *kernel);
+
+#endif

@@ -1,0 +1,118 @@
+/* The target: which device, how it stores half precision, how many bytes there are.
+ *
+ *     --vram 8GiB       the card's memory
+ *     - reserve         left to the driver, the display and other programs
+ *     = budget          weights, optimiser, inputs and arena must fit in it
+ */
+#include "cost.h"
+
+#include <string.h>
+
+#include "pipeline.h"
+#include "system.h"
+
+enum { CUDA_PITCH = 8 }; /* channels: 16 bytes of half, one vector load */
+
+/* ---- card and memory ------------------------------------------------------------------------------- */
+
+static const Card *find_card(Compilation *c)
+{
+    uint32_t count;
+    const Card *table = cards(&count);
+    const char *names[64];
+
+    if (c->options.card == NULL) {
+        for (uint32_t k = 0; k < count; k++)
+            if (table[k].vram_bytes >= c->options.vram_bytes)
+                return &table[k];
+        return &table[count - 1];
+    }
+    if (count > COUNT_OF(names))
+        BUG("%u cards", count);
+    for (uint32_t k = 0; k < count; k++) {
+        if (strcmp(table[k].name, c->options.card) == 0)
+            return &table[k];
+        names[k] = table[k].name;
+    }
+    const char *nearest = nearest_name(c->options.card, names, count);
+    error_at(c->diags, ERROR_E180, (Span){0}, "there is no card \"%s\" in the table",
+             c->options.card);
+    if (nearest != NULL)
+        note(c->diags, "did you mean \"%s\"?", nearest);
+    else
+        note(c->diags, "leave --card out: --vram alone chooses a card of that size");
+    return NULL;
+}
+
+/* vram, reserve and budget. No --vram: the card's size where a card is named, else no budget. */
+static bool set_budget(Compilation *c)
+{
+    Target *target = &c->target;
+
+    target->vram_bytes = c->options.vram_bytes;
+    if (target->vram_bytes == 0 && c->options.card != NULL)
+        target->vram_bytes = target->card->vram_bytes;
+    if (target->vram_bytes == 0) {
+        target->budget_bytes = INT64_MAX;
+        return true;
+    }
+    target->reserve_bytes = c->options.reserve_bytes >= 0 ? c->options.reserve_bytes
+                                                          : default_reserve_bytes();
+    target->budget_bytes = target->vram_bytes - target->reserve_bytes;
+    if (target->budget_bytes > 0)
+        return true;
+    error_at(c->diags, ERROR_E181, (Span){0}, "of %s, %s are reserved: nothing is left",
+             format_bytes(c->arena, target->vram_bytes),
+             format_bytes(c->arena, target->reserve_bytes));
+    note(c->diags, "--reserve sets what the system, the display and the driver keep");
+    return false;
+}
+
+/* ---- workspaces -------------------------------------------------------------------------------------- */
+
+/* A weight gradient sums over all pixels. Where its tiles of 64 x 64 channels are fewer than two
+ * blocks a multiprocessor, the pixels are split, each part into fp32 partials of its own, which are
+ * then added in a fixed order. No part is shorter than 4096 pixels. */
+static int64_t cuda_wgrad_workspace(const Card *card, const SnugKernel *kernel)
+{
+    const SnugWindow *window = &kernel->window;
+    int64_t pixels = (int64_t)window->y.n * window->y.h * window->y.w;
+    int64_t tiles = ((window->y.c + 63) / 64) * (int64_t)((window->x.c + 63) / 64);
+    int64_t splits = min_i64((2 * (int64_t)card->multiprocessors + tiles - 1) / tiles,
+                             pixels / 4096);
+    int64_t weight_bytes = (int64_t)window->y.c * window->x.c * window->kernel * window->kernel * 4;
+
+    return splits > 1 ? align_up(splits * weight_bytes, SNUG_ALIGNMENT) : 0;
+}
+
+int64_t kernel_workspace(const Target *target, const SnugKernel *kernel)
+{
+    if (target->device == DEVICE_host) {
+        int64_t bytes = snug_host_workspace(kernel, target->threads);
+        return bytes < 0 ? bytes : align_up(bytes, SNUG_ALIGNMENT);
+    }
+    return kernel->kind == SNUG_KERNEL_conv_wgrad ? cuda_wgrad_workspace(target->card, kernel) : 0;
+}
+
+/* ---- the stage ----------------------------------------------------------------------------------------- */
+
+/* Ensures: target. */
+bool choose_target(Compilation *c)
+{
+    Target *target = &c->target;
+    bool mixed = c->model->defaults.mixed_precision != 0 && !c->options.full_precision;
+
+    target->device = c->options.device;
+    target->card = find_card(c);
+    if (target->card == NULL || !set_budget(c))
+        return false;
+    if (target->device == DEVICE_cuda) {
+        target->half = mixed ? SNUG_F16 : SNUG_F32;
+        target->pitch_multiple = CUDA_PITCH;
+        return true;
+    }
+    target->half = mixed && snug_host_has_bf16() ? SNUG_BF16 : SNUG_F32;
+    target->pitch_multiple = 1;
+    target->threads = c->options.threads > 0 ? c->options.threads : processor_count();
+    return true;
+}
