@@ -46,7 +46,8 @@ void *arena_alloc_array(Arena *arena, size_t count, size_t item_bytes);
 
 void *array_grow(Arena *arena, void *items, uint32_t count, uint32_t *capacity, size_t item_bytes);
 
-/* Tests only: the n-th allocation from now on fails (1 = the next), 0 = none; counts since start. */
+/* Tests only: the n-th request to the system from now on fails (1 = the next), 0 = none. The count
+ * is of requests since the start. */
 void arena_fail_at(uint64_t n);
 uint64_t arena_allocation_count(void);
 
