@@ -28,7 +28,8 @@ const char *intern(Interner *interner, const char *bytes, size_t length);
 const char *format_bytes(Arena *arena, int64_t bytes);
 const char *format_mib(Arena *arena, int64_t bytes); /* "1159.3": MiB with one decimal, no unit */
 
-/* "8GiB", "7.5 GB", "512MiB", "123456": false where it is no size or over 2^62. GB is 10^9. */
+/* "8GiB", "7.5 GB", "512MiB", "123456": false where it is no size or over 2^62. GB is 10^9, G is
+ * GiB. */
 bool parse_bytes(const char *text, int64_t *bytes);
 
 /* A decimal number, "1e-3" too, with a '.' whatever the locale; false unless all of it is used. */
