@@ -71,6 +71,12 @@ bool choose_target(Compilation *c); /* target.c: device, half type, card, budget
 bool fuse(Compilation *c);          /* -> kernels[micro_step], kernels[evaluate] */
 bool estimate_costs(Compilation *c); /* cost.c: flops, bytes, time_us; target.c: workspace_bytes */
 
+/* ---- fuse_repeat.c: what a repeated step runs --------------------------------------------------- */
+/* The kernel without its reductions and what only they read; arg a of the result is arg kept[a] of
+ * the kernel. */
+SnugKernel repeat_kernel(const SnugKernel *kernel, Arena *arena, const int32_t **kept);
+bool repeat_needs(const SnugKernel *kernel, int32_t arg); /* repeat_kernel keeps the arg */
+
 /* ---- plan.c: kernels -> plan ------------------------------------------------------------------- */
 bool plan_memory(Compilation *c); /* schedule.c, recompute.c, liveness.c, pack.c -> plans, layout */
 

@@ -1,0 +1,19 @@
+/* The program's tables with what only its printed form needs. Shared by program_tables.c and
+ * emit_program.c. */
+#ifndef SNUG_EMIT_H
+#define SNUG_EMIT_H
+
+#include "pipeline.h"
+
+typedef struct ProgramTables {
+    SnugProgram program;
+    const Span *buffer_sources; /* by buffer */
+    const Span *launch_sources[SNUG_SEGMENT_COUNT];
+} ProgramTables;
+
+const ProgramTables *build_tables(Compilation *c);
+
+/* Equal but for the name, which is for people. */
+bool same_kernel(const SnugKernel *a, const SnugKernel *b);
+
+#endif
