@@ -108,6 +108,11 @@ const SourceFile *diagnostics_file(const Diagnostics *diags, uint32_t file)
     return &find_file(diags, file)->source;
 }
 
+uint32_t diagnostics_file_count(const Diagnostics *diags)
+{
+    return diags->files.count;
+}
+
 /* Line of the byte, from 0. */
 static uint32_t line_of(const File *file, uint32_t byte)
 {

@@ -43,7 +43,8 @@ Diagnostics *diagnostics_create(Arena *arena);
 /* Takes the file; returns its number for spans. text lives as long as the diagnostics. */
 uint32_t diagnostics_add_file(Diagnostics *diags, const char *path, const char *text,
                               size_t length);
-const SourceFile *diagnostics_file(const Diagnostics *diags, uint32_t file);
+const SourceFile *diagnostics_file(const Diagnostics *diags, uint32_t file); /* from 1 */
+uint32_t diagnostics_file_count(const Diagnostics *diags);
 
 /* At most 20 errors are kept and printed; the rest are counted. Two errors with the same code and
  * the same first byte are one. */

@@ -50,11 +50,12 @@ static KernelSet *fuse_graph(Compilation *c, const Graph *graph)
 }
 
 /* Requires: graphs that passed infer_shapes and differentiate; target. Ensures: kernels. The
- * micro-step's are absent where the model has no loss. */
+ * micro-step's are absent where the model has no loss, evaluate's where it has no heat maps. */
 bool fuse(Compilation *c)
 {
     if (c->model->loss.i != 0)
         c->kernels[SNUG_SEGMENT_micro_step] = fuse_graph(c, c->model->train);
-    c->kernels[SNUG_SEGMENT_evaluate] = fuse_graph(c, c->model->evaluate);
+    if (c->model->evaluate != NULL)
+        c->kernels[SNUG_SEGMENT_evaluate] = fuse_graph(c, c->model->evaluate);
     return true;
 }

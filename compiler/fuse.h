@@ -95,6 +95,8 @@ const Value *value_at(const Fusion *fusion, ValueId value);
 const Op *maker_of(const Fusion *fusion, ValueId value);
 bool has_epilogue(OpKind kind);  /* a core whose kernel runs code on its result */
 bool is_elementwise(OpKind kind); /* result element from the same element of the inputs */
+/* bn_grad_apply of a frozen batch norm: B = C = 0, x is not read. */
+bool is_frozen_grad(const Fusion *fusion, const Op *op);
 /* Input k of the op must lie in memory: vectors, weights, what small kernels read. */
 bool reads_memory(const Fusion *fusion, const Op *op, uint32_t k);
 

@@ -156,7 +156,7 @@ static int16_t emit_bn_grad_apply(KernelBuilder *builder, Code *code, const Op *
     int16_t dy = emit_at(builder, code, op->inputs[0], where);
     int16_t a = push_channel(builder, code, where, coefficients, 0);
 
-    if (op->bn.frozen)
+    if (is_frozen_grad(builder->fusion, op))
         return push_operation(builder, code, SNUG_POINT_multiply, dy, a, 0);
     int16_t x = emit_at(builder, code, op->inputs[1], where);
     int16_t b = push_channel(builder, code, where, coefficients, 1);

@@ -45,6 +45,11 @@ bool is_elementwise(OpKind kind)
     return has_trait(kind, POINTWISE) && !has_trait(kind, RESAMPLE) && kind != OP_slice;
 }
 
+bool is_frozen_grad(const Fusion *fusion, const Op *op)
+{
+    return op->kind == OP_bn_grad_apply && maker_of(fusion, op->inputs[2])->bn.frozen;
+}
+
 bool reads_memory(const Fusion *fusion, const Op *op, uint32_t k)
 {
     if (value_at(fusion, op->inputs[k])->storage != STORAGE_arena)
@@ -314,8 +319,8 @@ static Summary pointwise_summary(const Fusion *fusion, const Op *op)
 
     for (uint32_t k = 0; k < op->input_count; k++) {
         ValueId input = op->inputs[k];
-        if (op->kind == OP_bn_grad_apply && op->bn.frozen && k == 1)
-            continue; /* B = C = 0 */
+        if (k == 1 && is_frozen_grad(fusion, op))
+            continue;
         if (reads_memory(fusion, op, k) && k > 0) {
             summary.code += 2; /* rows of a vector */
             continue;

@@ -397,11 +397,11 @@ static const char *overrides_text(const Compilation *c)
 static const char *model_hash(const Compilation *c, const char *overrides)
 {
     XXH3_state_t *state = XXH3_createState();
-    const SourceFile *file;
 
     if (state == NULL || XXH3_128bits_reset(state) == XXH_ERROR)
         BUG("no memory for a hash");
-    for (uint32_t f = 1; (file = diagnostics_file(c->diags, f)) != NULL; f++) {
+    for (uint32_t f = 1; f <= diagnostics_file_count(c->diags); f++) {
+        const SourceFile *file = diagnostics_file(c->diags, f);
         uint64_t length = file->length;
         uint8_t bytes[8];
         for (int k = 0; k < 8; k++)
