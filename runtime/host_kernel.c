@@ -1,0 +1,142 @@
+/* A kernel made ready, whatever its kind. */
+#include "host.h"
+
+#include <stdlib.h>
+
+int64_t host_carve(HostCarve *carve, int64_t bytes)
+{
+    int64_t at = carve->used;
+    carve->used += (bytes + HOST_ALIGNMENT - 1) / HOST_ALIGNMENT * HOST_ALIGNMENT;
+    return at;
+}
+
+int64_t host_type_bytes(SnugType type)
+{
+    return type == SNUG_U8 ? 1 : type == SNUG_BF16 || type == SNUG_F16 ? 2 : 4;
+}
+
+int64_t host_arg_bytes(const SnugArg *arg)
+{
+    return (int64_t)arg->shape.n * arg->shape.h * arg->shape.w * arg->pitch *
+           host_type_bytes(arg->type);
+}
+
+void host_share(int64_t count, int32_t t, int32_t threads, int64_t *begin, int64_t *end)
+{
+    *begin = count * t / threads;
+    *end = count * (t + 1) / threads;
+}
+
+static bool args_are_valid(const SnugKernel *kernel)
+{
+    if (kernel->arg_count < 0 || kernel->arg_count > HOST_MAX_ARGS)
+        return false;
+    for (int32_t i = 0; i < kernel->arg_count; i++) {
+        const SnugArg *arg = &kernel->args[i];
+        if (arg->type == SNUG_F16 || arg->type == SNUG_UNKNOWN || arg->shape.n < 1 ||
+            arg->shape.h < 1 || arg->shape.w < 1 || arg->shape.c < 1 || arg->pitch < arg->shape.c)
+            return false;
+    }
+    return true;
+}
+
+static bool prepare(HostKernel *k, bool dry)
+{
+    switch (k->kernel->kind) {
+    case SNUG_KERNEL_map:
+    case SNUG_KERNEL_conv:
+    case SNUG_KERNEL_conv_dgrad:
+    case SNUG_KERNEL_max_pool:
+    case SNUG_KERNEL_max_pool_grad:
+    case SNUG_KERNEL_upsample_grad:
+    case SNUG_KERNEL_bilinear_grad:
+        return host_strips_create(k, dry);
+    case SNUG_KERNEL_conv_wgrad:
+        return host_wgrad_create(k, dry);
+    case SNUG_KERNEL_bn_combine:
+    case SNUG_KERNEL_bn_frozen:
+    case SNUG_KERNEL_bn_grad_combine:
+    case SNUG_KERNEL_sum_combine:
+        return host_combine_is_valid(k->kernel);
+    case SNUG_KERNEL_heatmap_loss:
+    case SNUG_KERNEL_heatmap_loss_grad:
+    case SNUG_KERNEL_loss_combine: {
+        int64_t bytes = host_loss_workspace(k->kernel, k->threads);
+        if (bytes > 0)
+            host_carve(&k->shared, bytes);
+        return bytes >= 0;
+    }
+    case SNUG_KERNEL_grad_norm:
+    case SNUG_KERNEL_adamw:
+        return k->kernel->arg_count == 1 && k->kernel->args[0].type == SNUG_F32;
+    default:
+        return false;
+    }
+}
+
+HostKernel *host_kernel_create(const SnugKernel *kernel, int32_t threads, bool dry)
+{
+    if (threads < 1 || threads > HOST_MAX_THREADS || !args_are_valid(kernel))
+        return NULL;
+    HostKernel *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return NULL;
+    k->kernel = kernel;
+    k->lanes = host_lanes();
+    k->threads = threads;
+    if (!prepare(k, dry)) {
+        host_kernel_destroy(k);
+        return NULL;
+    }
+    return k;
+}
+
+void host_kernel_destroy(HostKernel *k)
+{
+    if (k == NULL)
+        return;
+    host_strips_destroy(k);
+    free(k);
+}
+
+int64_t host_kernel_workspace(const HostKernel *k)
+{
+    return k->shared.used + k->threads * k->each.used;
+}
+
+bool host_kernel_run(const HostKernel *k, const HostLaunch *launch)
+{
+    switch (k->kernel->kind) {
+    case SNUG_KERNEL_conv_wgrad:
+        return host_wgrad_run(k, launch);
+    case SNUG_KERNEL_bn_combine:
+    case SNUG_KERNEL_bn_frozen:
+    case SNUG_KERNEL_bn_grad_combine:
+    case SNUG_KERNEL_sum_combine:
+        host_combine_run(k->kernel, launch->args);
+        return true;
+    case SNUG_KERNEL_heatmap_loss:
+    case SNUG_KERNEL_heatmap_loss_grad:
+    case SNUG_KERNEL_loss_combine:
+        host_loss_run(k, launch);
+        return true;
+    case SNUG_KERNEL_grad_norm:
+        host_grad_norm_run(launch, k->threads);
+        return true;
+    case SNUG_KERNEL_adamw:
+        host_adamw_run(launch, k->threads);
+        return true;
+    default:
+        return host_strips_run(k, launch);
+    }
+}
+
+int64_t snug_host_workspace(const SnugKernel *kernel, int32_t threads)
+{
+    HostKernel *k = host_kernel_create(kernel, threads, true);
+    if (k == NULL)
+        return -1;
+    int64_t bytes = host_kernel_workspace(k);
+    host_kernel_destroy(k);
+    return bytes;
+}

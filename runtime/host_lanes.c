@@ -1,0 +1,66 @@
+/* Vectorised loops: one source, three instruction sets.
+ *
+ * host_lanes.inc is written in plain C; the compiler vectorises it for AVX-512, for AVX2 and for
+ * whatever the build's own target is. The choice is made at run time, so that one executable runs
+ * everywhere. Results differ between sets in the last bit only (fused multiply-add).
+ */
+#include "host_lanes.h"
+
+#include <string.h>
+
+#include "program.h"
+
+#define SQRT(x) __builtin_sqrtf(x)
+
+#define LANES(name) name##_generic
+#define TARGET
+#define FMA(a, b, c) ((a) * (b) + (c))
+#include "host_lanes.inc"
+#undef LANES
+#undef TARGET
+#undef FMA
+
+#if defined(__x86_64__)
+
+#define FMA(a, b, c) __builtin_fmaf(a, b, c)
+
+#define LANES(name) name##_avx2
+#define TARGET __attribute__((target("avx2,fma")))
+#include "host_lanes.inc"
+#undef LANES
+#undef TARGET
+
+#define LANES(name) name##_avx512
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma")))
+#include "host_lanes.inc"
+#undef LANES
+#undef TARGET
+
+int32_t snug_host_has_bf16(void)
+{
+    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") ? 1 : 0;
+}
+
+const HostLanes *host_lanes(void)
+{
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+        return &table_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &table_avx2;
+    return &table_generic;
+}
+
+#else
+
+int32_t snug_host_has_bf16(void)
+{
+    return 0;
+}
+
+const HostLanes *host_lanes(void)
+{
+    return &table_generic;
+}
+
+#endif

@@ -1,0 +1,591 @@
+/* Pointwise code on the CPU.
+ *
+ * A block is as many whole pixels as fit into about 512 floats; a register holds one block, and the
+ * registers of a kernel's code stay in the first-level cache. Blocks are dense, so channel c of
+ * pixel p lies at p * channels + c whatever the number of channels: vectors over the channels are
+ * spread over a block once a launch, and every instruction is one loop over the block.
+ *
+ *     source                        moving                          fixed, once a launch
+ *     r0 = load arg 0               s2 = affine_relu arg 0 s0 s1    s0 = channel arg 1 row 2
+ *     r1 = channel arg 1 row 2                                      s1 = channel arg 1 row 3
+ *     r2 = channel arg 1 row 3
+ *     r3 = fma r0 r1 r2
+ *     r4 = relu r3
+ */
+#include "host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_FLOATS = 512 };
+
+typedef enum HostOp {
+    HOST_core,
+    HOST_load,
+    HOST_load_repeat,   /* factor > 1 */
+    HOST_load_bilinear,
+    HOST_channel,
+    HOST_constant,
+    HOST_add,
+    HOST_multiply,
+    HOST_fma,
+    HOST_relu,
+    HOST_mask,
+    HOST_sigmoid,
+    HOST_sigmoid_grad,
+    HOST_affine,        /* fma of a dense bf16 load and two fixed values */
+    HOST_affine_relu,
+    HOST_add_load,      /* a + dense bf16 load */
+    HOST_mask_load      /* dense bf16 load > 0 ? a : 0 */
+} HostOp;
+
+struct HostInstruction {
+    HostOp op;
+    int32_t out, a, b, d; /* slots */
+    const SnugArg *arg;
+    int32_t arg_index, factor, row, channel;
+    bool alias;           /* a dense fp32 load may give the arg's own bytes */
+    float constants[4];
+};
+
+/* ---- compilation ------------------------------------------------------------------------------- */
+
+typedef struct Compiler {
+    const SnugPoint *code;
+    int32_t count;
+    const SnugArg *args;
+    SnugShape domain;
+    bool *fixed, *absorbed, *kept; /* of each source instruction */
+    int32_t *uses, *last_use, *slot;
+    int32_t *free_slots, free_count;
+} Compiler;
+
+static int32_t operand_count(SnugPointOp op)
+{
+    switch (op) {
+    case SNUG_POINT_add: case SNUG_POINT_multiply: case SNUG_POINT_mask:
+    case SNUG_POINT_sigmoid_grad: return 2;
+    case SNUG_POINT_fma: return 3;
+    case SNUG_POINT_relu: case SNUG_POINT_sigmoid: return 1;
+    default: return 0;
+    }
+}
+
+static int32_t operand(const SnugPoint *point, int32_t k)
+{
+    return k == 0 ? point->a : k == 1 ? point->b : point->d;
+}
+
+static bool is_load(const SnugPoint *point)
+{
+    return point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear;
+}
+
+/* Whether instruction i reads the same element of a bf16 tensor whose pixels are as dense as a
+ * block's, for one reader only. */
+static bool is_absorbable(const Compiler *c, int32_t i)
+{
+    const SnugPoint *point = &c->code[i];
+    if (point->op != SNUG_POINT_load || c->uses[i] != 1 || c->kept[i] || point->factor > 1)
+        return false;
+    const SnugArg *arg = &c->args[point->arg];
+    return arg->type == SNUG_BF16 && arg->pitch == c->domain.c && point->channel == 0;
+}
+
+static bool check_point(const Compiler *c, int32_t i, int32_t arg_count)
+{
+    const SnugPoint *point = &c->code[i];
+    if (point->op < 0 || point->op >= SNUG_POINT_OP_COUNT)
+        return false;
+    for (int32_t k = 0; k < operand_count(point->op); k++)
+        if (operand(point, k) < 0 || operand(point, k) >= i)
+            return false;
+    if (point->op == SNUG_POINT_channel || is_load(point)) {
+        if (point->arg < 0 || point->arg >= arg_count)
+            return false;
+        const SnugArg *arg = &c->args[point->arg];
+        if (point->channel < 0 || point->channel + c->domain.c > arg->shape.c)
+            return false;
+        if (point->op == SNUG_POINT_channel)
+            return arg->type == SNUG_F32 && point->row >= 0 && point->row < arg->shape.w;
+        int32_t factor = point->factor > 1 ? point->factor : 1;
+        return arg->type != SNUG_F16 && arg->shape.n == c->domain.n &&
+               arg->shape.h * factor == c->domain.h && arg->shape.w * factor == c->domain.w;
+    }
+    return true;
+}
+
+/* Marks what depends on the channel alone, counts uses. */
+static bool analyse(Compiler *c, int32_t arg_count, const int16_t *with, int32_t with_count)
+{
+    for (int32_t i = 0; i < c->count; i++) {
+        const SnugPoint *point = &c->code[i];
+        if (!check_point(c, i, arg_count))
+            return false;
+        int32_t operands = operand_count(point->op);
+        c->fixed[i] = point->op == SNUG_POINT_channel || point->op == SNUG_POINT_constant ||
+                      operands > 0;
+        for (int32_t k = 0; k < operands; k++) {
+            c->uses[operand(point, k)]++;
+            c->fixed[i] = c->fixed[i] && c->fixed[operand(point, k)];
+        }
+    }
+    for (int32_t k = 0; k < with_count; k++) {
+        if (with[k] < 0 || with[k] >= c->count)
+            return false;
+        c->kept[with[k]] = true;
+    }
+    c->kept[c->count - 1] = true;
+    return true;
+}
+
+static HostInstruction translate(const Compiler *c, int32_t i)
+{
+    static const HostOp plain[SNUG_POINT_OP_COUNT] = {
+        [SNUG_POINT_core] = HOST_core, [SNUG_POINT_load] = HOST_load,
+        [SNUG_POINT_load_bilinear] = HOST_load_bilinear, [SNUG_POINT_channel] = HOST_channel,
+        [SNUG_POINT_constant] = HOST_constant, [SNUG_POINT_add] = HOST_add,
+        [SNUG_POINT_multiply] = HOST_multiply, [SNUG_POINT_fma] = HOST_fma,
+        [SNUG_POINT_relu] = HOST_relu, [SNUG_POINT_mask] = HOST_mask,
+        [SNUG_POINT_sigmoid] = HOST_sigmoid, [SNUG_POINT_sigmoid_grad] = HOST_sigmoid_grad,
+    };
+    const SnugPoint *point = &c->code[i];
+    HostInstruction x = {
+        .op = plain[point->op], .a = point->a, .b = point->b, .d = point->d,
+        .arg_index = point->arg, .factor = point->factor > 1 ? point->factor : 1,
+        .row = point->row, .channel = point->channel,
+        .alias = !c->kept[i] || i == c->count - 1,
+    };
+    memcpy(x.constants, point->constants, sizeof x.constants);
+    if (is_load(point) || point->op == SNUG_POINT_channel)
+        x.arg = &c->args[point->arg];
+    if (x.op == HOST_load && x.factor > 1)
+        x.op = HOST_load_repeat;
+    if (x.op == HOST_load_bilinear && x.factor == 1)
+        x.op = HOST_load;
+    return x;
+}
+
+/* Takes a load into its only reader. The reader's operands are then source registers still. */
+static void absorb_load(Compiler *c, HostInstruction *x, HostOp op, int32_t load, int32_t other)
+{
+    x->op = op;
+    x->arg_index = c->code[load].arg;
+    x->arg = &c->args[x->arg_index];
+    x->a = other;
+    c->absorbed[load] = true;
+}
+
+static void absorb(Compiler *c, HostInstruction *x)
+{
+    int32_t a = x->a, b = x->b;
+    if (x->op == HOST_fma && is_absorbable(c, a) && c->fixed[b] && c->fixed[x->d])
+        absorb_load(c, x, HOST_affine, a, b), x->b = x->d;
+    else if (x->op == HOST_fma && is_absorbable(c, b) && c->fixed[a] && c->fixed[x->d])
+        absorb_load(c, x, HOST_affine, b, a), x->b = x->d;
+    else if (x->op == HOST_add && a != b && is_absorbable(c, b))
+        absorb_load(c, x, HOST_add_load, b, a);
+    else if (x->op == HOST_add && a != b && is_absorbable(c, a))
+        absorb_load(c, x, HOST_add_load, a, b);
+    else if (x->op == HOST_mask && a != b && is_absorbable(c, b))
+        absorb_load(c, x, HOST_mask_load, b, a);
+}
+
+/* How many of a, b, d an instruction reads. */
+static int32_t slots_read(const HostInstruction *x)
+{
+    switch (x->op) {
+    case HOST_relu: case HOST_sigmoid: case HOST_add_load: case HOST_mask_load: return 1;
+    case HOST_add: case HOST_multiply: case HOST_mask: case HOST_sigmoid_grad:
+    case HOST_affine: case HOST_affine_relu: return 2;
+    case HOST_fma: return 3;
+    default: return 0;
+    }
+}
+
+static int32_t *slot_field(HostInstruction *x, int32_t k)
+{
+    return k == 0 ? &x->a : k == 1 ? &x->b : &x->d;
+}
+
+/* Moves loads into their readers and a relu into the affine before it. map[i]: index in `moving` of
+ * the instruction that leaves source register i, -1 where it was absorbed. */
+static void select_instructions(Compiler *c, HostCode *code)
+{
+    HostInstruction *chosen = calloc((size_t)c->count, sizeof *chosen);
+    for (int32_t i = 0; chosen && i < c->count; i++) {
+        chosen[i] = translate(c, i);
+        chosen[i].out = i;
+        if (!c->fixed[i])
+            absorb(c, &chosen[i]);
+        int32_t a = chosen[i].a;
+        if (chosen[i].op == HOST_relu && !c->fixed[i] && chosen[a].op == HOST_affine &&
+            c->uses[a] == 1 && !c->kept[a] && !c->absorbed[a]) {
+            chosen[i] = chosen[a];
+            chosen[i].op = HOST_affine_relu;
+            chosen[i].out = i;
+            c->absorbed[a] = true;
+        }
+    }
+    for (int32_t i = 0; chosen && i < c->count; i++) {
+        if (c->fixed[i])
+            code->fixed[code->fixed_count++] = chosen[i];
+        else if (!c->absorbed[i])
+            code->moving[code->moving_count++] = chosen[i];
+    }
+    free(chosen);
+}
+
+/* Source registers -> slots. Fixed values keep theirs; a moving value's slot is free again after
+ * its last reader, which may take it for its own result. */
+static void assign_slots(Compiler *c, HostCode *code)
+{
+    for (int32_t i = 0; i < code->fixed_count; i++)
+        c->slot[code->fixed[i].out] = code->slot_count++;
+    for (int32_t i = 0; i < code->moving_count; i++)
+        for (int32_t k = 0; k < slots_read(&code->moving[i]); k++)
+            c->last_use[*slot_field(&code->moving[i], k)] = i;
+    for (int32_t i = 0; i < code->moving_count; i++) {
+        HostInstruction *x = &code->moving[i];
+        int32_t source = x->out;
+        for (int32_t k = 0; k < slots_read(x); k++) {
+            int32_t *field = slot_field(x, k), from = *field;
+            *field = c->slot[from];
+            if (!c->fixed[from] && !c->kept[from] && c->last_use[from] == i) {
+                c->free_slots[c->free_count++] = c->slot[from];
+                c->last_use[from] = -1; /* given back once, even where it is read twice */
+            }
+        }
+        x->out = c->free_count > 0 ? c->free_slots[--c->free_count] : code->slot_count++;
+        c->slot[source] = x->out;
+    }
+    for (int32_t i = 0; i < code->fixed_count; i++) {
+        HostInstruction *x = &code->fixed[i];
+        for (int32_t k = 0; k < slots_read(x); k++)
+            *slot_field(x, k) = c->slot[*slot_field(x, k)];
+        x->out = c->slot[x->out];
+    }
+}
+
+static bool compiler_init(Compiler *c, int32_t count)
+{
+    size_t n = (size_t)count;
+    c->fixed = calloc(n, sizeof *c->fixed);
+    c->absorbed = calloc(n, sizeof *c->absorbed);
+    c->kept = calloc(n, sizeof *c->kept);
+    c->uses = calloc(n, sizeof *c->uses);
+    c->last_use = calloc(n, sizeof *c->last_use);
+    c->slot = calloc(n, sizeof *c->slot);
+    c->free_slots = calloc(3 * n, sizeof *c->free_slots);
+    return c->fixed && c->absorbed && c->kept && c->uses && c->last_use && c->slot &&
+           c->free_slots;
+}
+
+static void compiler_free(Compiler *c)
+{
+    free(c->fixed);
+    free(c->absorbed);
+    free(c->kept);
+    free(c->uses);
+    free(c->last_use);
+    free(c->slot);
+    free(c->free_slots);
+}
+
+bool host_code_create(HostCode *code, const SnugPointwise *source, const SnugArg *args,
+                      int32_t arg_count, SnugShape domain, const int16_t *with, int32_t with_count)
+{
+    *code = (HostCode){.lanes = host_lanes(), .domain = domain, .copy_arg = -1};
+    if (source->count <= 0 || domain.c <= 0)
+        return false;
+    Compiler c = {.code = source->code, .count = source->count, .args = args, .domain = domain};
+    code->fixed = calloc((size_t)source->count, sizeof *code->fixed);
+    code->moving = calloc((size_t)source->count, sizeof *code->moving);
+    bool ok = compiler_init(&c, source->count) && code->fixed && code->moving &&
+              analyse(&c, arg_count, with, with_count);
+    if (ok) {
+        select_instructions(&c, code);
+        assign_slots(&c, code);
+        code->result = c.slot[source->count - 1];
+        for (int32_t k = 0; k < with_count; k++)
+            code->with[k] = c.slot[with[k]];
+        const SnugPoint *only = source->count == 1 ? &source->code[0] : NULL;
+        if (only && only->op == SNUG_POINT_load && only->factor <= 1 && only->channel == 0 &&
+            args[only->arg].pitch == domain.c)
+            code->copy_arg = only->arg;
+        code->is_core = only && only->op == SNUG_POINT_core;
+        for (int32_t i = 0; i < code->moving_count; i++)
+            code->by_rows = code->by_rows || code->moving[i].op == HOST_load_repeat ||
+                            code->moving[i].op == HOST_load_bilinear;
+        code->block_pixels = domain.c >= BLOCK_FLOATS ? 1 : BLOCK_FLOATS / domain.c;
+        code->block_floats = ((int64_t)code->block_pixels * domain.c + 15) / 16 * 16;
+    }
+    compiler_free(&c);
+    return ok;
+}
+
+void host_code_destroy(HostCode *code)
+{
+    free(code->fixed);
+    free(code->moving);
+    *code = (HostCode){0};
+}
+
+/* ---- execution --------------------------------------------------------------------------------- */
+
+static int64_t header_bytes(const HostCode *code)
+{
+    int64_t bytes = code->slot_count * (int64_t)sizeof(float *);
+    return (bytes + HOST_ALIGNMENT - 1) / HOST_ALIGNMENT * HOST_ALIGNMENT;
+}
+
+int64_t host_code_bytes(const HostCode *code)
+{
+    return header_bytes(code) +
+           code->slot_count * code->block_floats * (int64_t)sizeof(float);
+}
+
+static float *own_storage(const HostCode *code, const HostRegisters *registers, int32_t slot)
+{
+    return registers->storage + slot * code->block_floats;
+}
+
+/* n elements of a tensor from element `offset` on, as floats. */
+static void load_run(const HostCode *code, float *to, const SnugArg *arg, const void *data,
+                     int64_t offset, int64_t n)
+{
+    switch (arg->type) {
+    case SNUG_BF16: code->lanes->load_bf16(to, (const uint16_t *)data + offset, n); break;
+    case SNUG_U8: code->lanes->load_u8(to, (const uint8_t *)data + offset, n); break;
+    default: memcpy(to, (const float *)data + offset, (size_t)n * sizeof *to); break;
+    }
+}
+
+static void load(const HostCode *code, const HostInstruction *x, HostRegisters *registers,
+                 const void *data, int64_t pixel, int64_t pixels)
+{
+    int64_t channels = code->domain.c, pitch = x->arg->pitch;
+    int64_t offset = pixel * pitch + x->channel;
+    float *to = own_storage(code, registers, x->out);
+    registers->at[x->out] = to;
+    if (pitch == channels && x->arg->type == SNUG_F32 && x->alias) {
+        union { const float *in; float *out; } alias = {.in = (const float *)data + offset};
+        registers->at[x->out] = alias.out; /* only read */
+    } else if (pitch == channels) {
+        load_run(code, to, x->arg, data, offset, pixels * channels);
+    } else {
+        for (int64_t p = 0; p < pixels; p++)
+            load_run(code, to + p * channels, x->arg, data, offset + p * pitch, channels);
+    }
+}
+
+/* Pixels w, w + 1, ... of a row of the domain, each from (h / factor, w / factor). */
+static void load_repeat(const HostCode *code, const HostInstruction *x, float *to,
+                        const void *data, int64_t n, int64_t h, int64_t w, int64_t pixels)
+{
+    int64_t channels = code->domain.c;
+    for (int64_t p = 0; p < pixels; p++) {
+        float *pixel = to + p * channels;
+        if (p > 0 && (w + p) % x->factor != 0)
+            memcpy(pixel, pixel - channels, (size_t)channels * sizeof *to);
+        else
+            load_run(code, pixel, x->arg, data,
+                     host_pixel(x->arg, n, h / x->factor, (w + p) / x->factor) + x->channel,
+                     channels);
+    }
+}
+
+static void load_bilinear(const HostCode *code, const HostInstruction *x, float *to,
+                          const void *data, int64_t n, int64_t h, int64_t w, int64_t pixels)
+{
+    int64_t channels = code->domain.c;
+    HostTap row = host_bilinear_tap(h, x->factor, x->arg->shape.h);
+    for (int64_t p = 0; p < pixels; p++) {
+        HostTap column = host_bilinear_tap(w + p, x->factor, x->arg->shape.w);
+        float *pixel = to + p * channels;
+        memset(pixel, 0, (size_t)channels * sizeof *to);
+        for (int32_t tap = 0; tap < 4; tap++) {
+            float weight = (tap & 2 ? row.weight : 1.0f - row.weight) *
+                           (tap & 1 ? column.weight : 1.0f - column.weight);
+            int64_t at = host_pixel(x->arg, n, tap & 2 ? row.second : row.first,
+                                    tap & 1 ? column.second : column.first) + x->channel;
+            if (weight == 0.0f)
+                continue;
+            if (x->arg->type == SNUG_BF16)
+                code->lanes->add_scaled_bf16(pixel, (const uint16_t *)data + at, weight, channels);
+            else
+                code->lanes->add_scaled(pixel, (const float *)data + at, weight, channels);
+        }
+    }
+}
+
+HostTap host_bilinear_tap(int64_t at, int32_t factor, int64_t size)
+{
+    float position = ((float)at + 0.5f) / (float)factor - 0.5f;
+    position = position < 0.0f ? 0.0f : position;
+    int64_t first = host_min((int64_t)position, size - 1);
+    return (HostTap){first, host_min(first + 1, size - 1), position - (float)first};
+}
+
+/* Vectors over the channels, once for each pixel of a block. */
+static void spread(const HostCode *code, float *to)
+{
+    for (int64_t p = 1; p < code->block_pixels; p++)
+        memcpy(to + p * code->domain.c, to, (size_t)code->domain.c * sizeof *to);
+}
+
+static void run_channel(const HostCode *code, const HostInstruction *x, float *to,
+                        const void *data)
+{
+    const float *row = (const float *)data + (int64_t)x->row * x->arg->pitch + x->channel;
+    memcpy(to, row, (size_t)code->domain.c * sizeof *to);
+    spread(code, to);
+}
+
+static void run_constant(const HostCode *code, const HostInstruction *x, float *to)
+{
+    for (int32_t c = 0; c < code->domain.c; c++)
+        to[c] = x->constants[c < 3 ? c : 3];
+    spread(code, to);
+}
+
+/* One instruction without a load of its own. */
+static void run_arithmetic(const HostCode *code, const HostInstruction *x,
+                           HostRegisters *registers, int64_t n)
+{
+    const HostLanes *lanes = code->lanes;
+    const float *a = registers->at[x->a], *b = NULL, *d = NULL;
+    if (slots_read(x) > 1)
+        b = registers->at[x->b];
+    if (slots_read(x) > 2)
+        d = registers->at[x->d];
+    float *to = own_storage(code, registers, x->out);
+    registers->at[x->out] = to;
+    switch (x->op) {
+    case HOST_add: lanes->add(to, a, b, n); break;
+    case HOST_multiply: lanes->multiply(to, a, b, n); break;
+    case HOST_fma: lanes->fma(to, a, b, d, n); break;
+    case HOST_relu: lanes->relu(to, a, n); break;
+    case HOST_mask: lanes->mask(to, a, b, n); break;
+    case HOST_sigmoid: lanes->sigmoid(to, a, n); break;
+    default: lanes->sigmoid_grad(to, a, b, n); break;
+    }
+}
+
+/* One instruction with a dense bf16 load inside. */
+static void run_absorbed(const HostCode *code, const HostInstruction *x, HostRegisters *registers,
+                         const uint16_t *data, int64_t n)
+{
+    const HostLanes *lanes = code->lanes;
+    const float *a = registers->at[x->a];
+    const float *b = slots_read(x) > 1 ? registers->at[x->b] : NULL;
+    float *to = own_storage(code, registers, x->out);
+    registers->at[x->out] = to;
+    switch (x->op) {
+    case HOST_affine: lanes->affine_bf16(to, data, a, b, n); break;
+    case HOST_affine_relu: lanes->affine_relu_bf16(to, data, a, b, n); break;
+    case HOST_add_load: lanes->add_bf16(to, a, data, n); break;
+    default: lanes->mask_bf16(to, a, data, n); break;
+    }
+}
+
+HostRegisters host_code_begin(const HostCode *code, void *memory, void *const *args)
+{
+    HostRegisters registers = {
+        .at = memory,
+        .storage = (float *)(void *)((char *)memory + header_bytes(code)),
+    };
+    for (int32_t i = 0; i < code->fixed_count; i++) {
+        const HostInstruction *x = &code->fixed[i];
+        float *to = own_storage(code, &registers, x->out);
+        registers.at[x->out] = to;
+        if (x->op == HOST_channel)
+            run_channel(code, x, to, args[x->arg_index]);
+        else if (x->op == HOST_constant)
+            run_constant(code, x, to);
+        else
+            run_arithmetic(code, x, &registers, (int64_t)code->block_pixels * code->domain.c);
+    }
+    return registers;
+}
+
+const float *host_code_run(const HostCode *code, HostRegisters *registers, void *const *args,
+                           const float *core, int64_t n, int64_t h, int64_t w, int64_t pixels)
+{
+    int64_t pixel = (n * code->domain.h + h) * code->domain.w + w;
+    int64_t floats = pixels * code->domain.c;
+    for (int32_t i = 0; i < code->moving_count; i++) {
+        const HostInstruction *x = &code->moving[i];
+        const void *data = x->arg ? args[x->arg_index] : NULL;
+        float *to = own_storage(code, registers, x->out);
+        switch (x->op) {
+        case HOST_core: {
+            union { const float *in; float *out; } alias = {.in = core};
+            registers->at[x->out] = alias.out; /* only read */
+            break;
+        }
+        case HOST_load:
+            load(code, x, registers, data, pixel, pixels);
+            break;
+        case HOST_load_repeat:
+            registers->at[x->out] = to;
+            load_repeat(code, x, to, data, n, h, w, pixels);
+            break;
+        case HOST_load_bilinear:
+            registers->at[x->out] = to;
+            load_bilinear(code, x, to, data, n, h, w, pixels);
+            break;
+        case HOST_affine: case HOST_affine_relu: case HOST_add_load: case HOST_mask_load:
+            run_absorbed(code, x, registers, (const uint16_t *)data + pixel * code->domain.c,
+                         floats);
+            break;
+        default:
+            run_arithmetic(code, x, registers, floats);
+            break;
+        }
+    }
+    return registers->at[code->result];
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------- */
+
+/* Pixels [0, pixels) from (n, h, 0) on into a dense tile. */
+static void fill_run(const HostCode *code, HostRegisters *registers, void *const *args, int64_t n,
+                     int64_t h, int64_t pixels, char *tile, SnugType type)
+{
+    int64_t channels = code->domain.c;
+    for (int64_t p = 0; p < pixels; p += code->block_pixels) {
+        int64_t count = host_min(code->block_pixels, pixels - p);
+        const float *values = host_code_run(code, registers, args, NULL, n, h, p, count);
+        if (type == SNUG_BF16)
+            code->lanes->store_bf16((uint16_t *)(void *)tile + p * channels, values,
+                                    count * channels);
+        else
+            memcpy((float *)(void *)tile + p * channels, values,
+                   (size_t)(count * channels) * sizeof *values);
+    }
+}
+
+void host_code_fill(const HostCode *code, HostRegisters *registers, const SnugArg *arguments,
+                    void *const *args, int64_t n, int64_t begin, int64_t end, void *tile,
+                    SnugType type)
+{
+    int64_t width = code->domain.w;
+    int64_t row_bytes = width * code->domain.c * host_type_bytes(type);
+    int64_t first = host_min(host_max(begin, 0), end);
+    int64_t last = host_max(host_min(end, code->domain.h), first);
+    char *inside = (char *)tile + (first - begin) * row_bytes;
+
+    memset(tile, 0, (size_t)((first - begin) * row_bytes));
+    memset((char *)tile + (last - begin) * row_bytes, 0, (size_t)((end - last) * row_bytes));
+    if (code->copy_arg >= 0 && arguments[code->copy_arg].type == type) {
+        const char *from = args[code->copy_arg];
+        memcpy(inside, from + (n * code->domain.h + first) * row_bytes,
+               (size_t)((last - first) * row_bytes));
+    } else if (code->by_rows) {
+        for (int64_t h = first; h < last; h++)
+            fill_run(code, registers, args, n, h, width, inside + (h - first) * row_bytes, type);
+    } else {
+        fill_run(code, registers, args, n, first, (last - first) * width, inside, type);
+    }
+}

@@ -1,0 +1,138 @@
+/* The weight gradient of a convolution.
+ *
+ * Each thread takes a contiguous share of the strips of y, with the rows of x that they see, and
+ * sums the library's gradient of each strip in the library's own layout; the threads' sums are added
+ * in order of the threads and unpacked onto the gradient at the end. So a result depends on the
+ * number of threads, and on nothing else.
+ */
+#include "host.h"
+
+#include <omp.h>
+#include <string.h>
+
+static bool is_gradient_arg(const SnugKernel *kernel)
+{
+    int32_t arg = kernel->output_arg;
+    if (arg < 0 || arg >= kernel->arg_count)
+        return false;
+    const SnugArg *out = &kernel->args[arg];
+    const SnugWindow *w = &kernel->window;
+    return out->type == SNUG_F32 && out->pitch == w->x.c && out->shape.n == w->y.c &&
+           out->shape.h == w->kernel && out->shape.w == w->kernel && out->shape.c == w->x.c;
+}
+
+/* A prologue that only loads rows which need no padding: the tensor itself is the tile. */
+static bool reads_in_place(const HostKernel *k, const HostCode *code, bool is_x)
+{
+    const SnugWindow *w = &k->kernel->window;
+    bool has_halo = is_x && (w->kernel > 1 || w->stride > 1 || w->pad > 0);
+    return code->copy_arg >= 0 && k->kernel->args[code->copy_arg].type == k->compute &&
+           !has_halo && w->y.h % k->strips.rows == 0;
+}
+
+bool host_wgrad_create(HostKernel *k, bool dry)
+{
+    const SnugKernel *kernel = k->kernel;
+    const SnugWindow *w = &kernel->window;
+    HostStrips *s = &k->strips;
+    *s = (HostStrips){.domain = w->y, .x_tile = -1, .y_tile = -1};
+    if (!host_window_is_valid(w) || !is_gradient_arg(kernel) ||
+        !host_code_create(&k->in[0], &kernel->in[0], kernel->args, kernel->arg_count, w->x, NULL,
+                          0) ||
+        !host_code_create(&k->in[1], &kernel->in[1], kernel->args, kernel->arg_count, w->y, NULL,
+                          0))
+        return false;
+    k->compute = host_compute_type(kernel);
+
+    int64_t element = host_type_bytes(k->compute);
+    int64_t x_row = (int64_t)w->x.w * w->x.c * element, y_row = (int64_t)w->y.w * w->y.c * element;
+    double halo = 0.3 + (w->kernel > w->stride ? 0.15 * (w->kernel - w->stride) : 0.0);
+    /* adding up the gradient of a strip costs about as much as so many rows */
+    halo += (double)w->kernel * w->kernel * w->x.c * w->y.c / (16.0 * w->y.w * (w->x.c + w->y.c));
+    s->rows = host_choose_rows(w->y, 0, 1, halo, y_row + x_row * w->stride, k->threads);
+    s->strips_per_image = (w->y.h + s->rows - 1) / s->rows;
+
+    HostConvShape shape = host_conv_shape(k, HOST_WGRAD, s->rows);
+    k->conv = host_conv_create(&shape, k->threads, dry);
+    if (k->conv == NULL)
+        return false;
+    for (int32_t i = 0; i < 2; i++)
+        s->code_memory[i] = host_carve(&k->each, host_code_bytes(&k->in[i]));
+    if (!reads_in_place(k, &k->in[0], true))
+        s->x_tile = host_carve(&k->each, shape.x_rows * x_row);
+    if (!reads_in_place(k, &k->in[1], false))
+        s->y_tile = host_carve(&k->each, s->rows * y_row);
+    s->extra = host_carve(&k->each, host_conv_scratch_bytes(k->conv));
+    k->gradient_bytes = host_conv_weight_bytes(k->conv);
+    k->gradient = host_carve(&k->each, k->gradient_bytes);
+    k->packed = host_carve(&k->each, k->gradient_bytes); /* of one strip */
+    return true;
+}
+
+/* Rows [first, first + rows) of a factor: prologue applied into the tile, or the tensor itself. */
+static const void *factor(HostThread *thread, int32_t which, int64_t tile, int64_t n,
+                          int64_t first, int64_t rows)
+{
+    const HostKernel *k = thread->k;
+    const HostCode *code = &k->in[which];
+    if (tile < 0) {
+        const SnugArg *arg = &k->kernel->args[code->copy_arg];
+        return (const char *)thread->launch->args[code->copy_arg] +
+               host_pixel(arg, n, first, 0) * host_type_bytes(arg->type);
+    }
+    host_code_fill(code, &thread->in[which], k->kernel->args, thread->launch->args, n, first,
+                   first + rows, thread->memory + tile, k->compute);
+    return thread->memory + tile;
+}
+
+static void run_share(HostThread *thread, int64_t begin, int64_t end)
+{
+    const HostKernel *k = thread->k;
+    const HostStrips *s = &k->strips;
+    const SnugWindow *w = &k->kernel->window;
+    int64_t x_rows = ((int64_t)s->rows - 1) * w->stride + w->kernel;
+    float *sum = (float *)(void *)(thread->memory + k->gradient);
+    float *one = (float *)(void *)(thread->memory + k->packed);
+    for (int64_t strip = begin; strip < end; strip++) {
+        int64_t n = strip / s->strips_per_image, row = strip % s->strips_per_image * s->rows;
+        const void *x = factor(thread, 0, s->x_tile, n, row * w->stride - w->pad, x_rows);
+        const void *y = factor(thread, 1, s->y_tile, n, row, s->rows);
+        thread->ok &= host_conv_run(k->conv, thread->index, x, y, strip == begin ? sum : one,
+                                    thread->memory + s->extra);
+        if (strip > begin)
+            k->lanes->add(sum, sum, one, k->gradient_bytes / (int64_t)sizeof(float));
+    }
+    if (begin == end)
+        memset(sum, 0, (size_t)k->gradient_bytes);
+}
+
+bool host_wgrad_run(const HostKernel *k, const HostLaunch *launch)
+{
+    char *threads = launch->workspace + k->shared.used;
+    int failures = 0;
+#pragma omp parallel num_threads(k->threads) reduction(+ : failures)
+    {
+        for (int32_t t = omp_get_thread_num(); t < k->threads; t += omp_get_num_threads()) {
+            HostThread thread = {.k = k, .launch = launch, .index = t, .ok = true,
+                                 .memory = threads + t * k->each.used};
+            for (int32_t i = 0; i < 2; i++)
+                thread.in[i] = host_code_begin(
+                    &k->in[i], thread.memory + k->strips.code_memory[i], launch->args);
+            int64_t begin, end;
+            host_share((int64_t)k->strips.domain.n * k->strips.strips_per_image, t, k->threads,
+                       &begin, &end);
+            run_share(&thread, begin, end);
+            failures += !thread.ok;
+        }
+#pragma omp barrier
+        int64_t floats = k->gradient_bytes / (int64_t)sizeof(float), begin, end;
+        host_share(floats, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
+        float *sum = (float *)(void *)(threads + k->gradient);
+        for (int32_t t = 1; t < k->threads; t++)
+            k->lanes->add(sum + begin, sum + begin,
+                          (float *)(void *)(threads + t * k->each.used + k->gradient) + begin,
+                          end - begin);
+    }
+    return failures == 0 && host_conv_unpack(k->conv, threads + k->gradient,
+                                             launch->args[k->kernel->output_arg]);
+}
