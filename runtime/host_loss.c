@@ -80,7 +80,7 @@ static void tabulate(const Geometry *g, const SnugLoss *loss, const float *point
 static void spread(const Geometry *g, float *to, const float *from)
 {
     for (int64_t p = 0; p < g->block_pixels; p++)
-        memcpy(to + p * g->k, from, (size_t)g->k * sizeof *to);
+        memmove(to + p * g->k, from, (size_t)g->k * sizeof *to); /* from may be the first of to */
 }
 
 static HostWing wing_of(const SnugLoss *loss)

@@ -49,33 +49,13 @@ int32_t host_choose_rows(SnugShape domain, int32_t partial, int32_t multiple, do
     return best;
 }
 
-static SnugShape core_domain(const SnugKernel *kernel)
+/* The shape of the result; a map that stores nothing has it as window.y. */
+static SnugShape result_domain(const SnugKernel *kernel)
 {
     switch (kernel->kind) {
-    case SNUG_KERNEL_conv: case SNUG_KERNEL_max_pool: return kernel->window.y;
+    case SNUG_KERNEL_map: case SNUG_KERNEL_conv: case SNUG_KERNEL_max_pool: return kernel->window.y;
     default: return kernel->window.x;
     }
-}
-
-/* Of map: the shape of the result; without one that of the first tensor loaded. */
-static bool map_domain(const SnugKernel *kernel, SnugShape *domain)
-{
-    if (kernel->output_arg >= 0) {
-        *domain = kernel->args[kernel->output_arg].shape;
-        return true;
-    }
-    const SnugPointwise *code = &kernel->parts[0].out;
-    for (int32_t i = 0; i < code->count; i++) {
-        const SnugPoint *point = &code->code[i];
-        if (point->op != SNUG_POINT_load && point->op != SNUG_POINT_load_bilinear)
-            continue;
-        int32_t factor = point->factor > 1 ? point->factor : 1;
-        SnugShape shape = kernel->args[point->arg].shape;
-        *domain = (SnugShape){shape.n, shape.h * factor, shape.w * factor,
-                              kernel->parts[0].channel_count};
-        return true;
-    }
-    return false;
 }
 
 static bool is_reader_of(const SnugKernel *kernel, int32_t k, SnugShape *domain)
@@ -167,13 +147,10 @@ static bool may_write_in_place(const HostKernel *k)
 
 static int32_t strip_rows_of_map(const HostKernel *k)
 {
-    const SnugKernel *kernel = k->kernel;
     SnugShape d = k->strips.domain;
-    int64_t row_bytes = (int64_t)d.w * d.c * 4;
     if (k->strips.rows_per_partial > 0)
         return k->strips.rows_per_partial;
-    (void)kernel;
-    return host_choose_rows(d, 0, 1, 0.1, row_bytes, k->threads);
+    return host_choose_rows(d, 0, 1, 0.1, (int64_t)d.w * d.c * 4, k->threads);
 }
 
 static void carve_epilogue(HostKernel *k)
@@ -218,10 +195,9 @@ bool host_strips_create(HostKernel *k, bool dry)
     HostStrips *s = &k->strips;
     bool is_map = kernel->kind == SNUG_KERNEL_map;
     *s = (HostStrips){.x_tile = -1, .y_tile = -1, .core_tile = -1, .extra = -1};
-    if (kernel->part_count < 1 || (is_map && !map_domain(kernel, &s->domain)))
+    if (kernel->part_count < 1)
         return false;
-    if (!is_map)
-        s->domain = core_domain(kernel);
+    s->domain = result_domain(kernel);
     if (!check_output(k) || !check_reductions(k) || !create_codes(k))
         return false;
     s->rows_per_partial = kernel->reduction_count > 0 ? kernel->reductions[0].rows_per_partial : 0;
