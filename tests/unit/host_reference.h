@@ -1,0 +1,456 @@
+/* The program format executed as its comments say: one element at a time, in double, no vectors, no
+ * strips. What the host device makes is compared with it.
+ */
+#ifndef SNUG_HOST_REFERENCE_H
+#define SNUG_HOST_REFERENCE_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/host.h"
+
+enum { MAX_ARGS = 16, MAX_CODE = 32 };
+
+/* A kernel under construction with its tensors: data is what the device works on, expected what the
+ * reference does. */
+typedef struct Bench {
+    SnugArg args[MAX_ARGS];
+    void *data[MAX_ARGS], *expected[MAX_ARGS];
+    SnugPoint in_code[2][MAX_CODE], out_code[4][MAX_CODE];
+    SnugPart parts[4];
+    SnugKernel kernel;
+    uint32_t random;
+} Bench;
+
+/* ---- numbers ----------------------------------------------------------------------------------- */
+
+static inline float bench_uniform(Bench *b) /* in (-1, 1) */
+{
+    b->random = b->random * 1664525u + 1013904223u;
+    return (float)((int32_t)(b->random >> 8) - (1 << 23)) / (float)(1 << 23);
+}
+
+static inline float bf16_to_float(uint16_t half)
+{
+    uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint16_t float_to_bf16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+static inline int64_t arg_elements(const SnugArg *arg)
+{
+    return (int64_t)arg->shape.n * arg->shape.h * arg->shape.w * arg->pitch;
+}
+
+static inline double read_element(const SnugArg *arg, const void *data, int64_t at)
+{
+    switch (arg->type) {
+    case SNUG_BF16: return (double)bf16_to_float(((const uint16_t *)data)[at]);
+    case SNUG_U8: return ((const uint8_t *)data)[at];
+    default: return (double)((const float *)data)[at];
+    }
+}
+
+static inline double read_tensor(const SnugArg *arg, const void *data, int64_t n, int64_t h,
+                                 int64_t w, int64_t c)
+{
+    return read_element(arg, data,
+                        ((n * arg->shape.h + h) * arg->shape.w + w) * arg->pitch + c);
+}
+
+static inline void write_element(const SnugArg *arg, void *data, int64_t at, double value)
+{
+    if (arg->type == SNUG_BF16)
+        ((uint16_t *)data)[at] = float_to_bf16((float)value);
+    else
+        ((float *)data)[at] = (float)value;
+}
+
+static inline double rounded(SnugType type, double value)
+{
+    return type == SNUG_BF16 ? (double)bf16_to_float(float_to_bf16((float)value)) : value;
+}
+
+/* ---- building ---------------------------------------------------------------------------------- */
+
+/* An arg with random contents around `centre`; padding channels zero. Returns its index. */
+static inline int32_t bench_arg(Bench *b, SnugType type, SnugShape shape, int32_t pitch,
+                                float centre)
+{
+    int32_t a = b->kernel.arg_count++;
+    b->args[a] = (SnugArg){.type = type, .shape = shape, .pitch = pitch};
+    int64_t count = arg_elements(&b->args[a]);
+    size_t bytes = (size_t)(count * host_type_bytes(type));
+    b->data[a] = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    b->expected[a] = malloc(bytes);
+    for (int64_t i = 0; i < count; i++) {
+        if (type == SNUG_U8)
+            ((uint8_t *)b->data[a])[i] = (uint8_t)(fabsf(bench_uniform(b)) * 255.0f);
+        else
+            write_element(&b->args[a], b->data[a], i,
+                          i % pitch < shape.c ? (double)(centre + bench_uniform(b)) : 0.0);
+    }
+    memcpy(b->expected[a], b->data[a], bytes);
+    return a;
+}
+
+static inline int32_t bench_vector(Bench *b, int32_t rows, int32_t channels, float centre)
+{
+    return bench_arg(b, SNUG_F32, (SnugShape){1, 1, rows, channels}, channels, centre);
+}
+
+static inline int16_t point(SnugPointwise *to, SnugPoint *code, SnugPoint instruction)
+{
+    code[to->count] = instruction;
+    to->code = code;
+    return (int16_t)to->count++;
+}
+
+static inline void bench_reduction(Bench *b, SnugReductionKind kind, int16_t with, int32_t rows,
+                                   SnugShape domain)
+{
+    SnugReduction *r = &b->kernel.reductions[b->kernel.reduction_count++];
+    SnugShape shape = {1, domain.n * (domain.h / rows), kind == SNUG_REDUCE_sum ? 1 : 2, domain.c};
+    *r = (SnugReduction){.kind = kind, .with = with, .rows_per_partial = rows};
+    r->arg = (int16_t)bench_arg(b, SNUG_F32, shape, domain.c, 0.0f);
+}
+
+static inline void bench_free(Bench *b)
+{
+    for (int32_t a = 0; a < b->kernel.arg_count; a++) {
+        free(b->data[a]);
+        free(b->expected[a]);
+    }
+}
+
+/* ---- reference: pointwise ------------------------------------------------------------------------ */
+
+static inline double bilinear_at(const SnugArg *arg, const void *data, int64_t n, int64_t h,
+                                 int64_t w, int64_t c, int32_t factor)
+{
+    double y = fmax((h + 0.5) / factor - 0.5, 0.0), x = fmax((w + 0.5) / factor - 0.5, 0.0);
+    int64_t y0 = (int64_t)y, x0 = (int64_t)x;
+    int64_t y1 = y0 + 1 < arg->shape.h ? y0 + 1 : y0, x1 = x0 + 1 < arg->shape.w ? x0 + 1 : x0;
+    double fy = y - (double)y0, fx = x - (double)x0;
+    return (1 - fy) * ((1 - fx) * read_tensor(arg, data, n, y0, x0, c) +
+                       fx * read_tensor(arg, data, n, y0, x1, c)) +
+           fy * ((1 - fx) * read_tensor(arg, data, n, y1, x0, c) +
+                 fx * read_tensor(arg, data, n, y1, x1, c));
+}
+
+static inline double reference_point(const Bench *b, const SnugPointwise *code, int64_t n,
+                                     int64_t h, int64_t w, int64_t c, double core, double *r)
+{
+    for (int32_t i = 0; i < code->count; i++) {
+        const SnugPoint *p = &code->code[i];
+        const SnugArg *arg = &b->args[p->arg];
+        const void *data = b->expected[p->arg];
+        int32_t factor = p->factor > 1 ? p->factor : 1;
+        switch (p->op) {
+        case SNUG_POINT_core: r[i] = core; break;
+        case SNUG_POINT_load:
+            r[i] = read_tensor(arg, data, n, h / factor, w / factor, c + p->channel);
+            break;
+        case SNUG_POINT_load_bilinear:
+            r[i] = bilinear_at(arg, data, n, h, w, c + p->channel, factor);
+            break;
+        case SNUG_POINT_channel: r[i] = read_tensor(arg, data, 0, 0, p->row, c + p->channel); break;
+        case SNUG_POINT_constant: r[i] = (double)p->constants[c < 3 ? c : 3]; break;
+        case SNUG_POINT_add: r[i] = r[p->a] + r[p->b]; break;
+        case SNUG_POINT_multiply: r[i] = r[p->a] * r[p->b]; break;
+        case SNUG_POINT_fma: r[i] = r[p->a] * r[p->b] + r[p->d]; break;
+        case SNUG_POINT_relu: r[i] = r[p->a] < 0.0 ? 0.0 : r[p->a]; break;
+        case SNUG_POINT_mask: r[i] = r[p->b] > 0.0 ? r[p->a] : 0.0; break;
+        case SNUG_POINT_sigmoid: r[i] = 1.0 / (1.0 + exp(-r[p->a])); break;
+        case SNUG_POINT_sigmoid_grad: r[i] = r[p->a] * r[p->b] * (1.0 - r[p->b]); break;
+        default: fail();
+        }
+    }
+    return r[code->count - 1];
+}
+
+/* ---- reference: cores ----------------------------------------------------------------------------- */
+
+/* A prologue over its whole domain; rounded to `type`. */
+static inline double *reference_prologue(const Bench *b, int32_t which, SnugShape domain,
+                                         SnugType type)
+{
+    int64_t count = (int64_t)domain.n * domain.h * domain.w * domain.c, i = 0;
+    double *values = malloc((size_t)count * sizeof *values), r[MAX_CODE];
+    for (int64_t n = 0; n < domain.n; n++)
+        for (int64_t h = 0; h < domain.h; h++)
+            for (int64_t w = 0; w < domain.w; w++)
+                for (int64_t c = 0; c < domain.c; c++)
+                    values[i++] = rounded(type, reference_point(b, &b->kernel.in[which], n, h, w,
+                                                                c, 0.0, r));
+    return values;
+}
+
+static inline int64_t dense(SnugShape s, int64_t n, int64_t h, int64_t w, int64_t c)
+{
+    return ((n * s.h + h) * s.w + w) * s.c + c;
+}
+
+/* Calls visit for each (y pixel, x pixel, tap) of a window; the four sums of convolution. */
+static inline void reference_conv(const Bench *b, double *core, SnugType type)
+{
+    const SnugKernel *kernel = &b->kernel;
+    SnugShape x = kernel->window.x, y = kernel->window.y;
+    int32_t size = kernel->window.kernel;
+    bool is_wgrad = kernel->kind == SNUG_KERNEL_conv_wgrad;
+    bool is_dgrad = kernel->kind == SNUG_KERNEL_conv_dgrad;
+    double *in0 = reference_prologue(b, 0, is_dgrad ? y : x, type);
+    double *in1 = is_wgrad ? reference_prologue(b, 1, y, type) : NULL;
+    for (int64_t n = 0; n < y.n; n++)
+    for (int64_t h = 0; h < y.h; h++)
+    for (int64_t w = 0; w < y.w; w++)
+    for (int32_t i = 0; i < size; i++)
+    for (int32_t j = 0; j < size; j++) {
+        int64_t row = h * kernel->window.stride - kernel->window.pad + i;
+        int64_t column = w * kernel->window.stride - kernel->window.pad + j;
+        if (row < 0 || row >= x.h || column < 0 || column >= x.w)
+            continue;
+        for (int64_t o = 0; o < y.c; o++)
+            for (int64_t c = 0; c < x.c; c++) {
+                int64_t at = ((o * size + i) * size + j) * x.c + c;
+                if (is_wgrad) {
+                    core[at] += in0[dense(x, n, row, column, c)] * in1[dense(y, n, h, w, o)];
+                    continue;
+                }
+                const float *weights = b->expected[kernel->weight_arg];
+                double weight = rounded(type, (double)weights[at]);
+                if (is_dgrad)
+                    core[dense(x, n, row, column, c)] += weight * in0[dense(y, n, h, w, o)];
+                else
+                    core[dense(y, n, h, w, o)] += weight * in0[dense(x, n, row, column, c)];
+            }
+    }
+    free(in0);
+    free(in1);
+}
+
+static inline void reference_pool(const Bench *b, double *core)
+{
+    const SnugWindow *win = &b->kernel.window;
+    SnugShape x = win->x, y = win->y;
+    bool is_grad = b->kernel.kind == SNUG_KERNEL_max_pool_grad;
+    double *in_x = reference_prologue(b, is_grad ? 1 : 0, x, SNUG_F32);
+    double *dy = is_grad ? reference_prologue(b, 0, y, SNUG_F32) : NULL;
+    for (int64_t n = 0; n < y.n; n++)
+    for (int64_t h = 0; h < y.h; h++)
+    for (int64_t w = 0; w < y.w; w++)
+    for (int64_t c = 0; c < y.c; c++) {
+        int64_t best = -1;
+        for (int32_t i = 0; i < win->kernel; i++)
+            for (int32_t j = 0; j < win->kernel; j++) {
+                int64_t row = h * win->stride - win->pad + i;
+                int64_t column = w * win->stride - win->pad + j;
+                if (row < 0 || row >= x.h || column < 0 || column >= x.w)
+                    continue;
+                int64_t at = dense(x, n, row, column, c);
+                if (best < 0 || in_x[at] > in_x[best])
+                    best = at;
+            }
+        if (is_grad)
+            core[best] += dy[dense(y, n, h, w, c)];
+        else
+            core[dense(y, n, h, w, c)] = in_x[best];
+    }
+    free(in_x);
+    free(dy);
+}
+
+static inline void reference_resample_grad(const Bench *b, double *core)
+{
+    const SnugWindow *win = &b->kernel.window;
+    SnugShape x = win->x, y = win->y;
+    int32_t factor = win->kernel;
+    double *dy = reference_prologue(b, 0, y, SNUG_F32);
+    for (int64_t n = 0; n < y.n; n++)
+    for (int64_t h = 0; h < y.h; h++)
+    for (int64_t w = 0; w < y.w; w++)
+    for (int64_t c = 0; c < y.c; c++) {
+        double v = dy[dense(y, n, h, w, c)];
+        if (b->kernel.kind == SNUG_KERNEL_upsample_grad) {
+            core[dense(x, n, h / factor, w / factor, c)] += v;
+            continue;
+        }
+        double fy = fmax((h + 0.5) / factor - 0.5, 0.0), fx = fmax((w + 0.5) / factor - 0.5, 0.0);
+        int64_t y0 = (int64_t)fy, x0 = (int64_t)fx;
+        int64_t y1 = y0 + 1 < x.h ? y0 + 1 : y0, x1 = x0 + 1 < x.w ? x0 + 1 : x0;
+        fy -= (double)y0;
+        fx -= (double)x0;
+        core[dense(x, n, y0, x0, c)] += (1 - fy) * (1 - fx) * v;
+        core[dense(x, n, y0, x1, c)] += (1 - fy) * fx * v;
+        core[dense(x, n, y1, x0, c)] += fy * (1 - fx) * v;
+        core[dense(x, n, y1, x1, c)] += fy * fx * v;
+    }
+    free(dy);
+}
+
+/* ---- reference: kernels ---------------------------------------------------------------------------- */
+
+static inline SnugShape reference_domain(const SnugKernel *kernel)
+{
+    switch (kernel->kind) {
+    case SNUG_KERNEL_map: case SNUG_KERNEL_conv: case SNUG_KERNEL_max_pool: return kernel->window.y;
+    default: return kernel->window.x;
+    }
+}
+
+/* One channel of one reduction of values v with x-hats. */
+static inline void reference_reduce(Bench *b, const SnugReduction *r, SnugShape d, const double *v,
+                                    const double *with)
+{
+    SnugArg *arg = &b->args[r->arg];
+    float *out = b->expected[r->arg];
+    int64_t parts = d.h / r->rows_per_partial;
+    for (int64_t p = 0; p < d.n * parts; p++)
+        for (int64_t c = 0; c < d.c; c++) {
+            double sum = 0, product = 0, m2 = 0, count = (double)r->rows_per_partial * d.w;
+            int64_t first = dense(d, p / parts, p % parts * r->rows_per_partial, 0, 0);
+            for (int64_t i = 0; i < (int64_t)count; i++) {
+                sum += v[first + i * d.c + c];
+                product += v[first + i * d.c + c] * with[first + i * d.c + c];
+            }
+            for (int64_t i = 0; i < (int64_t)count; i++)
+                m2 += pow(v[first + i * d.c + c] - sum / count, 2.0);
+            float *row = out + p * arg->shape.w * arg->pitch + c;
+            row[0] = (float)(r->kind == SNUG_REDUCE_moments ? sum / count : sum);
+            if (r->kind != SNUG_REDUCE_sum)
+                row[arg->pitch] = (float)(r->kind == SNUG_REDUCE_moments ? m2 : product);
+        }
+}
+
+static inline void reference_epilogue(Bench *b, const double *core)
+{
+    SnugKernel *kernel = &b->kernel;
+    SnugShape d = reference_domain(kernel);
+    int64_t count = (int64_t)d.n * d.h * d.w * d.c;
+    double *values = calloc((size_t)count, sizeof(double)), r[MAX_CODE];
+    double *with[SNUG_MAX_REDUCTIONS];
+    for (int32_t k = 0; k < kernel->reduction_count; k++)
+        with[k] = calloc((size_t)count, sizeof(double));
+    SnugType type = kernel->output_arg >= 0 ? b->args[kernel->output_arg].type : SNUG_F32;
+    for (int32_t p = 0; p < kernel->part_count; p++)
+    for (int64_t n = 0; n < d.n; n++)
+    for (int64_t h = 0; h < d.h; h++)
+    for (int64_t w = 0; w < d.w; w++)
+    for (int64_t c = 0; c < kernel->parts[p].channel_count; c++) {
+        int64_t at = dense(d, n, h, w, kernel->parts[p].channel_begin + c);
+        values[at] = rounded(type, reference_point(b, &kernel->parts[p].out, n, h, w, c,
+                                                   core ? core[at] : 0.0, r));
+        for (int32_t k = 0; k < kernel->reduction_count; k++)
+            with[k][at] = r[kernel->reductions[k].with];
+    }
+    for (int32_t k = 0; k < kernel->reduction_count; k++) {
+        reference_reduce(b, &kernel->reductions[k], d, values, with[k]);
+        free(with[k]);
+    }
+    if (kernel->output_arg >= 0) {
+        SnugArg *out = &b->args[kernel->output_arg];
+        memset(b->expected[kernel->output_arg], 0,
+               (size_t)(arg_elements(out) * host_type_bytes(out->type)));
+        for (int64_t i = 0; i < count; i++)
+            write_element(out, b->expected[kernel->output_arg], i / d.c * out->pitch + i % d.c,
+                          values[i]);
+    }
+    free(values);
+}
+
+static inline void reference_run(Bench *b)
+{
+    SnugKernel *kernel = &b->kernel;
+    SnugShape d = reference_domain(kernel);
+    SnugType type = SNUG_F32;
+    for (int32_t a = 0; a < kernel->arg_count; a++)
+        if (b->args[a].type == SNUG_BF16)
+            type = SNUG_BF16;
+    if (kernel->kind == SNUG_KERNEL_conv_wgrad)
+        d = b->args[kernel->output_arg].shape;
+    int64_t count = (int64_t)d.n * d.h * d.w * d.c;
+    double *core = calloc((size_t)count, sizeof *core);
+    switch (kernel->kind) {
+    case SNUG_KERNEL_map: break;
+    case SNUG_KERNEL_max_pool: case SNUG_KERNEL_max_pool_grad: reference_pool(b, core); break;
+    case SNUG_KERNEL_upsample_grad: case SNUG_KERNEL_bilinear_grad:
+        reference_resample_grad(b, core);
+        break;
+    default: reference_conv(b, core, type); break;
+    }
+    if (kernel->kind == SNUG_KERNEL_conv_wgrad)
+        for (int64_t i = 0; i < count; i++)
+            ((float *)b->expected[kernel->output_arg])[i] += (float)core[i];
+    else
+        reference_epilogue(b, core);
+    free(core);
+}
+
+/* ---- the device's side ------------------------------------------------------------------------------- */
+
+/* Runs the kernel on b->data with `threads` threads, workspace filled with NaN. */
+static inline void bench_run(Bench *b, int32_t threads)
+{
+    b->kernel.args = b->args;
+    b->kernel.parts = b->parts;
+    if (b->kernel.name == NULL)
+        b->kernel.name = "tested";
+    int64_t bytes = snug_host_workspace(&b->kernel, threads);
+    assert_true(bytes >= 0);
+    HostKernel *k = host_kernel_create(&b->kernel, threads, false);
+    assert_non_null(k);
+    assert_int_equal(host_kernel_workspace(k), bytes);
+    char *workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
+    memset(workspace, 0xff, (size_t)bytes);
+    HostLaunch launch = {.args = b->data, .workspace = workspace};
+    assert_true(host_kernel_run(k, &launch));
+    host_kernel_destroy(k);
+    free(workspace);
+}
+
+/* Largest difference of an arg from what is expected, relative to the arg's root mean square. */
+static inline double bench_error(const Bench *b, int32_t a)
+{
+    double largest = 0.0, square = 0.0;
+    int64_t count = arg_elements(&b->args[a]);
+    for (int64_t i = 0; i < count; i++) {
+        double want = read_element(&b->args[a], b->expected[a], i);
+        double have = read_element(&b->args[a], b->data[a], i);
+        if (isnan(have) != isnan(want))
+            return INFINITY;
+        if (isnan(want))
+            continue;
+        largest = fmax(largest, fabs(have - want));
+        square += want * want;
+    }
+    return largest / fmax(sqrt(square / (double)count), 1e-30);
+}
+
+/* Every arg is as expected within `tolerance`; partials and the like too. */
+static inline void bench_check(const Bench *b, double tolerance, const char *what)
+{
+    for (int32_t a = 0; a < b->kernel.arg_count; a++) {
+        double error = bench_error(b, a);
+        if (!(error <= tolerance))
+            print_error("%s: arg %d differs by %g, allowed %g\n", what, a, error, tolerance);
+        assert_true(error <= tolerance);
+    }
+}
+
+#endif
