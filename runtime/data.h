@@ -45,13 +45,15 @@ typedef enum Annotation {
 } Annotation;
 
 /* Opens Aariz or ISBI 2015, whichever layout lies at root. point_count: what the network expects;
- * another number is an error that says both. An item without picture or annotation is an error or,
- * with skip_bad, a warning. split: "train", "valid", "test" ("test1", "test2" for ISBI). */
+ * another number is an error that says both; 0: any number. An item without picture or annotation is an error or,
+ * with skip_bad, a warning. split: "train", "valid", "test"
+ * (for ISBI these two also go by "test1", "test2"). */
 bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotation annotation,
                   int32_t point_count, bool skip_bad, Error *error);
 void dataset_close(Dataset *dataset);
 
-/* Groups of items of several sets whose files are equal by hash: within a split and across splits. */
+/* Prints to stderr the groups of items whose pictures are equal by pixel, within a split and across
+ * splits. Decodes each picture that shares its size with another: seconds to minutes. */
 bool dataset_report_duplicates(const Dataset *const *sets, int32_t set_count, Error *error);
 
 /* The map from original to network pixels: aspect kept, picture centred, rest padded with black,

@@ -8,6 +8,34 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bytes of the UTF-8 sequence at text, 0 where it is none. Overlong forms and surrogates count as
+ * sequences: they do no harm on a screen. */
+static int sequence_length(const unsigned char *text)
+{
+    int length = text[0] < 0x80 ? 1
+                 : (text[0] & 0xE0) == 0xC0 ? 2
+                 : (text[0] & 0xF0) == 0xE0 ? 3
+                 : (text[0] & 0xF8) == 0xF0 ? 4
+                                            : 0;
+    for (int i = 1; i < length; i++)
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
+void error_make_printable(char *text)
+{
+    unsigned char *at = (unsigned char *)text;
+    while (*at != '\0') {
+        int length = sequence_length(at);
+        if (length == 0 || *at < ' ' || *at == 0x7F) {
+            *at = '?';
+            length = 1;
+        }
+        at += length;
+    }
+}
+
 bool error_set(Error *error, int status, const char *fmt, ...)
 {
     if (error->status != 0)
@@ -16,6 +44,7 @@ bool error_set(Error *error, int status, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(error->what, sizeof error->what, fmt, args);
     va_end(args);
+    error_make_printable(error->what);
     error->status = status;
     error->why[0] = '\0';
     error->hint[0] = '\0';
@@ -30,6 +59,7 @@ bool error_why(Error *error, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(error->why, sizeof error->why, fmt, args);
     va_end(args);
+    error_make_printable(error->why);
     return false;
 }
 
@@ -41,6 +71,7 @@ bool error_hint(Error *error, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(error->hint, sizeof error->hint, fmt, args);
     va_end(args);
+    error_make_printable(error->hint);
     return false;
 }
 

@@ -25,6 +25,9 @@ enum { ERROR_USAGE = 2, ERROR_MEMORY = 3, ERROR_FILES = 4, ERROR_DEVICE = 5, ERR
 bool error_set(Error *error, int status, const char *fmt, ...) ERROR_PRINTF(3, 4);
 bool error_why(Error *error, const char *fmt, ...) ERROR_PRINTF(2, 3);
 bool error_hint(Error *error, const char *fmt, ...) ERROR_PRINTF(2, 3);
+/* Replaces control characters and what is not UTF-8 by '?': names of files may hold anything. The
+ * functions above do it themselves. */
+void error_make_printable(char *text);
 /* The text of errno (or of another errno value), as the why. */
 bool error_why_errno(Error *error, int number);
 void error_print(const Error *error); /* to stderr */

@@ -20,7 +20,8 @@ typedef struct LoaderOptions {
     bool skip_bad;          /* an unreadable picture becomes a filler and a warning */
     const Augmentation *augmentation; /* NULL: none */
     uint64_t seed;
-    bool cache;             /* keep decoded, fitted, not yet augmented pictures in memory */
+    bool cache;             /* keep decoded, fitted, not yet augmented pictures in memory, up to a
+                               quarter of what the machine has */
 } LoaderOptions;
 
 typedef struct Batch {
@@ -39,5 +40,7 @@ int32_t loader_batch_count(const Loader *loader); /* of an epoch */
 /* The next batch of the epoch, NULL at its end. It stays valid until the next call. Returns false
  * where a picture cannot be read and skip_bad is not set. *waited_seconds grows by the wait. */
 bool loader_next(Loader *loader, const Batch **batch, double *waited_seconds, Error *error);
+/* What skip_bad has left out in the batches handed out so far, each picture once; NULL: no more. */
+const char *loader_next_warning(Loader *loader);
 
 #endif
