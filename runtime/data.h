@@ -45,9 +45,9 @@ typedef enum Annotation {
 } Annotation;
 
 /* Opens Aariz or ISBI 2015, whichever layout lies at root. point_count: what the network expects;
- * another number is an error that says both; 0: any number. An item without picture or annotation is an error or,
- * with skip_bad, a warning. split: "train", "valid", "test"
- * (for ISBI these two also go by "test1", "test2"). */
+ * another number is an error that says both; 0: any. An item without picture or annotation is an
+ * error or, with skip_bad, a warning. split: "train", "valid", "test"; of ISBI the last two are
+ * also called "test1", "test2". */
 bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotation annotation,
                   int32_t point_count, bool skip_bad, Error *error);
 void dataset_close(Dataset *dataset);

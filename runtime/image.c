@@ -9,35 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "os.h"
-
-/* Third-party code, compiled here with its warnings off. */
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wsign-compare"
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
-#endif
-#define STB_IMAGE_IMPLEMENTATION
-#define STBI_ONLY_PNG
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_BMP
-#define STBI_NO_STDIO
-#define STBI_NO_LINEAR
-#define STBI_NO_HDR
-#define STBI_MAX_DIMENSIONS 32768
+#include "image_stb.h" /* before stb_image.h: it says which parts */
 #include <stb_image.h>
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#define STBI_WRITE_NO_STDIO
-#include <stb_image_write.h>
-#include <stb_easy_font.h>
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
+
+#include "os.h"
 
 _Static_assert(STBI_MAX_DIMENSIONS == IMAGE_MAX_SIDE, "one limit");
 
@@ -341,7 +316,7 @@ int32_t image_draw_text(Image *image, int32_t x, int32_t y, int32_t scale, uint3
             *c = '?';
 
     Corner corners[LONGEST * CORNERS_PER_CHARACTER];
-    int count = stb_easy_font_print(0, 0, line, NULL, corners, (int)sizeof corners);
+    int count = stb_text_rectangles(line, corners, (int)sizeof corners);
     for (int i = 0; i < count; i++) {
         const Corner *corner = &corners[4 * i]; /* clockwise from the top left */
         int32_t left = x + scale * (int32_t)corner[0].x, top = y + scale * (int32_t)corner[0].y;
@@ -351,5 +326,5 @@ int32_t image_draw_text(Image *image, int32_t x, int32_t y, int32_t scale, uint3
             for (int32_t u = left < 0 ? 0 : left; u < right && u < image->width; u++)
                 blend(image, u, v, 1, color);
     }
-    return scale * stb_easy_font_width(line);
+    return scale * stb_text_width(line);
 }

@@ -1,0 +1,22 @@
+/* What image.c uses of stb: the declarations, with the same choices as where they are compiled. */
+#ifndef SNUG_IMAGE_STB_H
+#define SNUG_IMAGE_STB_H
+
+#define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_BMP
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_NO_HDR
+#define STBI_MAX_DIMENSIONS 32768
+#define STBI_WRITE_NO_STDIO
+
+/* PNG in memory, free(); stb_image_write.h has it in its implementation part only. */
+unsigned char *stbi_write_png_to_mem(const unsigned char *pixels, int stride_bytes, int x, int y,
+                                     int n, int *out_len);
+
+/* stb_easy_font: rectangles of four corners {float x, y, z; unsigned char color[4]}; how many. */
+int stb_text_rectangles(char *text, void *corners, int bytes);
+int stb_text_width(char *text);
+
+#endif
