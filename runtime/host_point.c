@@ -413,6 +413,9 @@ static void load_bilinear(const HostCode *code, const HostInstruction *x, float 
                 continue;
             if (x->arg->type == SNUG_BF16)
                 code->lanes->add_scaled_bf16(pixel, (const uint16_t *)data + at, weight, channels);
+            else if (x->arg->type == SNUG_U8)
+                for (int64_t c = 0; c < channels; c++)
+                    pixel[c] += weight * (float)((const uint8_t *)data)[at + c];
             else
                 code->lanes->add_scaled(pixel, (const float *)data + at, weight, channels);
         }
