@@ -14,6 +14,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "formula.h"
 #include "system.h"
 
 typedef struct Emitter {
@@ -123,13 +124,18 @@ static const char *comment_text(const Emitter *emitter, const char *string)
     return text.bytes;
 }
 
-/* Nine digits tell every float apart. */
+/* The shortest decimal that reads back as the same float. */
 static const char *c_float(const Emitter *emitter, float number)
 {
-    const char *text = arena_printf(emitter->arena, "%.9g", (double)number);
-    bool is_integer = strpbrk(text, ".en") == NULL;
+    const char *text = NULL;
+    double back = 0;
 
-    return arena_printf(emitter->arena, "%s%sF", text, is_integer ? ".0" : "");
+    for (int digits = 6; digits <= 9; digits++) {
+        text = arena_printf(emitter->arena, "%.*g", digits, (double)number);
+        if (parse_number(text, &back) && (float)back == number)
+            break;
+    }
+    return arena_printf(emitter->arena, "%s%sF", text, strpbrk(text, ".en") == NULL ? ".0" : "");
 }
 
 static const char *c_shape(const Emitter *emitter, SnugShape shape)
@@ -201,7 +207,7 @@ static void emit_buffers(const Emitter *emitter)
         const char *name = emitter->buffers[b];
         int padding = width - (int)strlen(name);
         fprintf(out,
-                "    [%s]%*s = {.offset = %11lld, .bytes = %10lld, .type = %-9s, .shape = %s, "
+                "    [%s]%*s = {.offset = %11lld, .bytes = %10lld, .type = %s, .shape = %s, "
                 ".pitch = %d, .line = %d, .name = %s},",
                 name, padding > 0 ? padding : 0, "", (long long)buffer->offset,
                 (long long)buffer->bytes, c_type(buffer->type), c_shape(emitter, buffer->shape),
@@ -278,9 +284,16 @@ static void emit_point(const Emitter *emitter, const SnugPoint *point, int32_t r
     fprintf(out, "},\n");
 }
 
-static void emit_code(const Emitter *emitter, const SnugPointwise *code)
+/* Opens with the formula; args are a0, a1, ... */
+static void emit_code(const Emitter *emitter, const SnugKernel *kernel, const SnugPointwise *code,
+                      bool reduces)
 {
-    fprintf(emitter->out, "(const SnugPoint[]){\n");
+    const char **names = arena_array(emitter->arena, const char *, (size_t)kernel->arg_count);
+
+    for (int32_t a = 0; a < kernel->arg_count; a++)
+        names[a] = arena_printf(emitter->arena, "a%d", a);
+    fprintf(emitter->out, "(const SnugPoint[]){ /* %s */\n",
+            formula_text(emitter->arena, kernel, names, code, reduces));
     for (int32_t r = 0; r < code->count; r++)
         emit_point(emitter, &code->code[r], r);
     fprintf(emitter->out, "            }");
@@ -310,7 +323,7 @@ static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)
         if (kernel->in[side].count == 0)
             continue;
         fprintf(out, "        .in[%d] = {.count = %d, .code = ", side, kernel->in[side].count);
-        emit_code(emitter, &kernel->in[side]);
+        emit_code(emitter, kernel, &kernel->in[side], false);
         fprintf(out, "},\n");
     }
     if (kernel->part_count > 0)
@@ -320,7 +333,7 @@ static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)
         const SnugPart *part = &kernel->parts[p];
         fprintf(out, "            {.channel_begin = %d, .channel_count = %d, .out.count = %d, .out.code = ",
                 part->channel_begin, part->channel_count, part->out.count);
-        emit_code(emitter, &part->out);
+        emit_code(emitter, kernel, &part->out, kernel->part_count == 1);
         fprintf(out, "},\n");
     }
     if (kernel->part_count > 0)

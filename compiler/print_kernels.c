@@ -7,9 +7,8 @@
  *       epilogue  core; moments -> bn2.partials
  *       cost      294.9 kFLOP, 12.0 KiB, 3.1 us
  */
+#include "formula.h"
 #include "pipeline.h"
-
-#include <string.h>
 
 typedef struct Printer {
     FILE *out;
@@ -18,156 +17,22 @@ typedef struct Printer {
     const Kernel *kernel;
 } Printer;
 
-/* ---- formulas --------------------------------------------------------------------------------------- */
-
-typedef enum Level { LEVEL_sum, LEVEL_product, LEVEL_atom } Level;
-
 static const char *arg_name(const Printer *printer, int32_t arg)
 {
     return printer->graph->values.items[printer->kernel->args[arg].i].name;
 }
 
-/* What the rows of statistics and coefficients are called; "" for plain vectors. */
-static const char *row_name(int32_t rows, int32_t row)
-{
-    static const char *const stats[] = {".mean", ".rstd", ".scale", ".shift"};
-    static const char *const coefficients[] = {".A", ".B", ".C"};
-
-    if (rows == 4)
-        return stats[row];
-    return rows == 3 ? coefficients[row] : "";
-}
-
-static const char *channels_suffix(const Printer *printer, int32_t channel)
-{
-    return channel == 0 ? "" : arena_printf(printer->arena, "[%d ..]", channel);
-}
-
-static const char *load_text(const Printer *printer, const SnugPoint *point)
-{
-    const char *name = arg_name(printer, point->arg);
-    const char *suffix = channels_suffix(printer, point->channel);
-
-    if (point->op == SNUG_POINT_load_bilinear)
-        return arena_printf(printer->arena, "bilinear(%s%s, %d)", name, suffix, point->factor);
-    if (point->factor != 1)
-        return arena_printf(printer->arena, "up(%s%s, %d)", name, suffix, point->factor);
-    return arena_printf(printer->arena, "%s%s", name, suffix);
-}
-
-static const char *constant_text(const Printer *printer, const SnugPoint *point)
-{
-    const float *c = point->constants;
-
-    if (c[0] == c[1] && c[1] == c[2] && c[2] == c[3])
-        return arena_printf(printer->arena, "%.6g", (double)c[0]);
-    return arena_printf(printer->arena, "[%.6g %.6g %.6g]", (double)c[0], (double)c[1],
-                        (double)c[2]);
-}
-
-static const char *expression(const Printer *printer, const SnugPointwise *code,
-                              const char *const *names, int32_t reg, Level level);
-
-/* Operand in a place that binds as tightly as `level`. A register with a name is that name. */
-static const char *operand(const Printer *printer, const SnugPointwise *code,
-                           const char *const *names, int32_t reg, Level level)
-{
-    return names[reg] != NULL ? names[reg] : expression(printer, code, names, reg, level);
-}
-
-static const char *expression(const Printer *printer, const SnugPointwise *code,
-                              const char *const *names, int32_t reg, Level level)
-{
-    const SnugPoint *point = &code->code[reg];
-    Arena *arena = printer->arena;
-    Level own = LEVEL_atom;
-    const char *text;
-
-#define OPERAND(member, its_level) operand(printer, code, names, point->member, LEVEL_##its_level)
-    switch (point->op) {
-    case SNUG_POINT_core: return "core";
-    case SNUG_POINT_load:
-    case SNUG_POINT_load_bilinear: return load_text(printer, point);
-    case SNUG_POINT_constant: return constant_text(printer, point);
-    case SNUG_POINT_channel:
-        return arena_printf(arena, "%s%s%s", arg_name(printer, point->arg),
-                            row_name(printer->kernel->code.args[point->arg].shape.w, point->row),
-                            channels_suffix(printer, point->channel));
-    case SNUG_POINT_add:
-        own = LEVEL_sum;
-        text = arena_printf(arena, "%s + %s", OPERAND(a, sum), OPERAND(b, sum));
-        break;
-    case SNUG_POINT_multiply:
-        own = LEVEL_product;
-        text = arena_printf(arena, "%s * %s", OPERAND(a, product), OPERAND(b, product));
-        break;
-    case SNUG_POINT_fma:
-        own = LEVEL_sum;
-        text = arena_printf(arena, "%s * %s + %s", OPERAND(a, product), OPERAND(b, product),
-                            OPERAND(d, sum));
-        break;
-    case SNUG_POINT_relu: return arena_printf(arena, "relu(%s)", OPERAND(a, sum));
-    case SNUG_POINT_mask:
-        return arena_printf(arena, "mask(%s, %s)", OPERAND(a, sum), OPERAND(b, sum));
-    case SNUG_POINT_sigmoid: return arena_printf(arena, "sigmoid(%s)", OPERAND(a, sum));
-    case SNUG_POINT_sigmoid_grad:
-        return arena_printf(arena, "sigmoid_grad(%s, %s)", OPERAND(a, sum), OPERAND(b, sum));
-    default: BUG("instruction %d has no formula", (int)point->op);
-    }
-#undef OPERAND
-    return own < level ? arena_printf(arena, "(%s)", text) : text;
-}
-
-static bool is_leaf(SnugPointOp op)
-{
-    return op == SNUG_POINT_core || op == SNUG_POINT_load || op == SNUG_POINT_load_bilinear
-           || op == SNUG_POINT_channel || op == SNUG_POINT_constant;
-}
-
-static void count_uses(const SnugPointwise *code, int32_t *uses)
-{
-    for (int32_t r = 0; r < code->count; r++) {
-        const SnugPoint *point = &code->code[r];
-        if (is_leaf(point->op))
-            continue;
-        uses[point->a]++;
-        if (point->op == SNUG_POINT_relu || point->op == SNUG_POINT_sigmoid)
-            continue;
-        uses[point->b]++;
-        if (point->op == SNUG_POINT_fma)
-            uses[point->d]++;
-    }
-}
-
-/* "t1 = ...; t2 = ...; result": what is used twice, or by a reduction, gets a name first. */
 static void print_code(const Printer *printer, const char *title, const SnugPointwise *code,
-                       const SnugKernel *reduces)
+                       bool reduces)
 {
-    int32_t *uses = arena_array(printer->arena, int32_t, (size_t)code->count);
-    const char **names = arena_array(printer->arena, const char *, (size_t)code->count);
-    int named = 0;
+    const SnugKernel *kernel = &printer->kernel->code;
+    const char **names =
+        arena_array(printer->arena, const char *, (size_t)kernel->arg_count);
 
-    count_uses(code, uses);
-    for (int32_t k = 0; reduces != NULL && k < reduces->reduction_count; k++)
-        if (reduces->reductions[k].kind == SNUG_REDUCE_grad)
-            uses[reduces->reductions[k].with] += 2;
-    fprintf(printer->out, "  %-9s ", title);
-    for (int32_t r = 0; r + 1 < code->count; r++) {
-        if (uses[r] < 2 || is_leaf(code->code[r].op))
-            continue;
-        const char *text = expression(printer, code, names, r, LEVEL_sum);
-        names[r] = arena_printf(printer->arena, "t%d", ++named);
-        fprintf(printer->out, "%s = %s; ", names[r], text);
-    }
-    fputs(expression(printer, code, names, code->count - 1, LEVEL_sum), printer->out);
-    for (int32_t k = 0; reduces != NULL && k < reduces->reduction_count; k++) {
-        const SnugReduction *reduction = &reduces->reductions[k];
-        fprintf(printer->out, "; %s", reduction->kind == SNUG_REDUCE_moments ? "moments" : "sum");
-        if (reduction->kind == SNUG_REDUCE_grad)
-            fprintf(printer->out, " and sum * %s", names[reduction->with]);
-        fprintf(printer->out, " -> %s", arg_name(printer, reduction->arg));
-    }
-    fputc('\n', printer->out);
+    for (int32_t a = 0; a < kernel->arg_count; a++)
+        names[a] = arg_name(printer, a);
+    fprintf(printer->out, "  %-9s %s\n", title,
+            formula_text(printer->arena, kernel, names, code, reduces));
 }
 
 /* ---- kernels ------------------------------------------------------------------------------------------ */
@@ -221,14 +86,14 @@ static void print_kernel(const Printer *printer)
     print_args(printer, "adds to", SNUG_ACCUMULATE);
     for (int side = 0; side < 2; side++)
         if (code->in[side].count > 1)
-            print_code(printer, side == 0 ? "prologue" : "and", &code->in[side], NULL);
+            print_code(printer, side == 0 ? "prologue" : "and", &code->in[side], false);
     for (int32_t p = 0; p < code->part_count; p++) {
         const char *title = code->kind == SNUG_KERNEL_map ? "map" : "epilogue";
         if (!one_part)
             title = arena_printf(printer->arena, "%d ..", code->parts[p].channel_begin);
         if (code->kind == SNUG_KERNEL_map || code->parts[p].out.count > 1
             || code->reduction_count > 0)
-            print_code(printer, title, &code->parts[p].out, one_part ? code : NULL);
+            print_code(printer, title, &code->parts[p].out, one_part);
     }
     if (kernel->time_us > 0)
         fprintf(printer->out, "  cost      %s, %s, %.1f us\n",

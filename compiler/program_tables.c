@@ -282,7 +282,8 @@ static SnugLaunch build_launch(Tables *tables, SnugSegmentId segment, const Step
         buffers[count++] = by_plan[id.i];
     }
     return (SnugLaunch){
-        .label = kernel->label,
+        .label = step->is_repeat ? arena_printf(tables->arena, "%s (again)", kernel->label)
+                                 : kernel->label,
         .kernel = add_kernel(tables, code),
         .buffers = buffers,
         .line = line_of(tables, kernel->source),
