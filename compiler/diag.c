@@ -127,36 +127,12 @@ static uint32_t line_of(const File *file, uint32_t byte)
     return first;
 }
 
-/* Decodes the character at bytes[0 .. length), length > 0. Returns its bytes; a byte that is no
- * UTF-8 is a character of its own, U+FFFD. */
-static size_t decode(const char *bytes, size_t length, uint32_t *code_point)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char first = (unsigned char)bytes[0];
-    size_t count = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3
-                   : first < 0xF8 ? 4 : 0;
-    uint32_t value = count <= 1 ? first : first & (0xFFu >> (count + 1));
-
-    *code_point = 0xFFFD;
-    if (count == 0 || count > length)
-        return 1;
-    for (size_t k = 1; k < count; k++) {
-        if (((unsigned char)bytes[k] & 0xC0) != 0x80)
-            return 1;
-        value = value << 6 | ((unsigned char)bytes[k] & 0x3F);
-    }
-    if (value < least[count] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
-        return 1;
-    *code_point = value;
-    return count;
-}
-
 static LineColumn place_of(const File *file, uint32_t byte)
 {
     uint32_t line = line_of(file, byte), column = 1, code_point;
 
     for (size_t at = file->line_starts[line]; at < byte; column++)
-        at += decode(file->source.text + at, byte - at, &code_point);
+        at += utf8_decode(file->source.text + at, byte - at, &code_point);
     return (LineColumn){.line = line + 1, .column = column};
 }
 
@@ -297,7 +273,7 @@ typedef struct Cell {
 static size_t read_cell(const SourceFile *file, size_t at, size_t end, uint32_t column, Cell *cell)
 {
     uint32_t c;
-    size_t bytes = decode(file->text + at, end - at, &c);
+    size_t bytes = utf8_decode(file->text + at, end - at, &c);
 
     *cell = (Cell){.bytes = file->text + at, .length = bytes, .column = column, .columns = 1};
     if (c == '\t') {
@@ -438,7 +414,7 @@ static json_t *json_text(Arena *arena, const char *bytes)
 
     text_put(&text, "");
     for (size_t length = strlen(bytes), count; length > 0; bytes += count, length -= count) {
-        count = decode(bytes, length, &c);
+        count = utf8_decode(bytes, length, &c);
         if (c == 0xFFFD)
             text_put(&text, "\xEF\xBF\xBD");
         else

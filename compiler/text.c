@@ -129,6 +129,30 @@ const char *intern(Interner *interner, const char *bytes, size_t length)
     return copy;
 }
 
+/* ---- UTF-8 ----------------------------------------------------------------------------------- */
+
+size_t utf8_decode(const char *bytes, size_t length, uint32_t *code_point)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char first = (unsigned char)bytes[0];
+    size_t count = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3
+                   : first < 0xF8 ? 4 : 0;
+    uint32_t value = count <= 1 ? first : first & (0xFFu >> (count + 1));
+
+    *code_point = 0xFFFD;
+    if (count == 0 || count > length)
+        return 1;
+    for (size_t k = 1; k < count; k++) {
+        if (((unsigned char)bytes[k] & 0xC0) != 0x80)
+            return 1;
+        value = value << 6 | ((unsigned char)bytes[k] & 0x3F);
+    }
+    if (value < least[count] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
+        return 1;
+    *code_point = value;
+    return count;
+}
+
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
 /* bytes / unit with `decimals` digits (1 or 2), rounded half up, in integers: printf's %f would

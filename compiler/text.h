@@ -24,6 +24,10 @@ typedef struct Interner Interner;
 Interner *interner_create(Arena *arena);
 const char *intern(Interner *interner, const char *bytes, size_t length);
 
+/* Decodes the character at bytes[0 .. length), length > 0. Returns how many bytes it has; a byte
+ * that is no UTF-8 is a character of its own, U+FFFD. */
+size_t utf8_decode(const char *bytes, size_t length, uint32_t *code_point);
+
 /* "7.42 GiB", "1159.3 MiB", "512 B": for people. The result lives in the arena. */
 const char *format_bytes(Arena *arena, int64_t bytes);
 const char *format_mib(Arena *arena, int64_t bytes); /* "1159.3": MiB with one decimal, no unit */

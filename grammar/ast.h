@@ -1,5 +1,9 @@
 /* The syntax tree: what the parser saw, nothing evaluated.
  *
+ * Where a statement ends: at the end of its line, or at `;` or the block's `}`. It goes on in the
+ * next line inside ( ) and [ ], after an operator, a comma or a word that wants more (then, else,
+ * in, as, and, or, not), and where the next line begins with an operator, `{`, `then` or `else`.
+ *
  * One struct for all nodes. Each kind says which fields it uses; the others are NULL or 0. A list
  * of nodes is chained by `next`. Names are interned. Everything lives in the arena of the parse.
  */
@@ -90,6 +94,7 @@ struct Node {
     Node *a, *b, *c;
     Node *items; /* first of a chain */
     Node *next;  /* the next in the chain that this node is part of */
+    uint32_t depth; /* levels of nodes in this one, itself included: at most 200 */
 };
 
 /* Parses one file that diagnostics_add_file has taken. Returns the chain of top-level nodes; what

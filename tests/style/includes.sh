@@ -26,7 +26,7 @@ only() {
 }
 
 rule "grammar/ includes its own headers and the compiler's floor" \
-    'ast\.h|lex\.h|parse\.h|\.\./compiler/(base|arena|text|diag)\.h' grammar/*.[chly]
+    'ast\.h|parser\.h|\.\./grammar/parser\.h|lex\.h|parse\.h|\.\./compiler/(base|arena|text|diag)\.h' grammar/*.[chly]
 rule "runtime/ includes nothing from outside" '[a-z0-9_]+\.(h|def|inc)' runtime/*.[ch]
 rule "the floor includes only itself" '(base|arena|text|map|diag)\.h|errors\.def' \
     compiler/{base,arena,text,map,diag}.[ch]
