@@ -16,7 +16,7 @@
 #include "gradients.h"
 #include "pipeline.h"
 
-/* ---- the tape --------------------------------------------------------------------------------- */
+/* ---- the tape -------------------------------------------------------------------------------- */
 
 OpId tape_append(Tape *tape, OpKind kind, const ValueId *inputs, uint32_t input_count,
                  ValueId gradient_of)
@@ -48,7 +48,7 @@ static ValueId collect(Tape *tape, ValueId value)
     return graph_output(tape->graph, id, 0);
 }
 
-/* ---- backward --------------------------------------------------------------------------------- */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 static bool is_trained(SnugParamKind kind)
 {
@@ -103,7 +103,7 @@ static void append_backward(Compilation *c)
             BUG("the shape of backward op %u cannot be inferred", o);
 }
 
-/* ---- what cannot be trained -------------------------------------------------------------------- */
+/* ---- what cannot be trained ------------------------------------------------------------------ */
 
 static void check_gradients(const Compilation *c)
 {
@@ -131,7 +131,7 @@ static void check_gradients(const Compilation *c)
     }
 }
 
-/* ---- evaluation -------------------------------------------------------------------------------- */
+/* ---- evaluation ------------------------------------------------------------------------------ */
 
 /* Marks the makers of everything that `value` is computed from. */
 static void mark_needed(const Graph *graph, ValueId value, bool *is_needed)

@@ -35,7 +35,7 @@ static void bind_param_gradient(Tape *tape, OpId id, uint32_t k, ValueId param)
     gradient->param = value->param;
 }
 
-/* ---- products --------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static void copy_window(Op *to, const Op *from)
 {
@@ -96,7 +96,7 @@ static void bias_gradient(Tape *tape, const Op *op, ValueId dy)
     tape_send(tape, op->inputs[0], dy);
 }
 
-/* ---- batch norm ------------------------------------------------------------------------------- */
+/* ---- batch norm ------------------------------------------------------------------------------ */
 
 /* y = gamma xhat + beta, xhat = (x - mean) rstd, over m = n h w values a channel. With
  *   dbeta = sum dy        dgamma = sum dy xhat
@@ -129,7 +129,7 @@ static void bn_gradient(Tape *tape, const Op *op, ValueId dy)
     }
 }
 
-/* ---- pointwise -------------------------------------------------------------------------------- */
+/* ---- pointwise ------------------------------------------------------------------------------- */
 
 /* y = max(x, 0): dx = dy where x > 0, which is where y > 0. */
 static void relu_gradient(Tape *tape, const Op *op, ValueId dy)
@@ -163,7 +163,7 @@ static void add_gradient(Tape *tape, const Op *op, ValueId dy)
         tape_send(tape, op->inputs[k], dy);
 }
 
-/* ---- windows ---------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 /* y = max over a window: only the maximum (the first, row by row, among equals) moves y, so dy goes
  * there; overlapping windows add. */
@@ -206,7 +206,7 @@ static void concat_gradient(Tape *tape, const Op *op, ValueId dy)
     }
 }
 
-/* ---- loss ------------------------------------------------------------------------------------- */
+/* ---- loss ------------------------------------------------------------------------------------ */
 
 /* loss = combine(l[n, k]), l[n, k] = mean over h, w of loss(heat, target). loss_combine leaves
  * dl = d loss / d l[n, k] (its second output, here dy), and the mean gives

@@ -19,7 +19,7 @@ const OpInfo op_info[OP_COUNT] = {
 #undef OP
 };
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* `wanted`, or with "_2", "_3", ... where that name is in use. Takes the name. */
 static const char *take_name(Graph *graph, const char *wanted)
@@ -50,7 +50,7 @@ static const char *output_suffix(OpKind kind, uint32_t k)
     BUG("op %s has no output %u", op_info[kind].name, k);
 }
 
-/* ---- building --------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 Graph *graph_create(Arena *arena, Interner *names)
 {
@@ -122,7 +122,7 @@ ValueId graph_output(const Graph *graph, OpId op, uint32_t k)
     return graph->ops.items[op.i].outputs[k];
 }
 
-/* ---- rewriting -------------------------------------------------------------------------------- */
+/* ---- rewriting ------------------------------------------------------------------------------- */
 
 Graph *graph_clone(const Graph *graph, Arena *arena)
 {
@@ -200,7 +200,7 @@ bool op_has_effect(const Op *op)
     return (op_info[op->kind].traits & ACCUMULATES) != 0 || op->kind == OP_bn_stats;
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 int64_t type_bytes(SnugType type)
 {

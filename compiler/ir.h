@@ -28,8 +28,8 @@ typedef struct BufferId { uint32_t i; } BufferId; /* from 0 */
 /* ---- graph ------------------------------------------------------------------------------------ */
 
 /* Dimensions are 64 bits while they are being checked; a graph that passed infer_shapes has each
- * dimension in [1, 2^31) and bytes below 2^48, so that sums of them cannot overflow. All 0: unknown, after an error; ops that read an
- * unknown shape stay silent and give one. */
+ * dimension in [1, 2^31) and bytes below 2^48, so that sums of them cannot overflow. All 0:
+ * unknown, after an error; ops that read an unknown shape stay silent and give one. */
 typedef struct Shape {
     int64_t n, h, w, c;
 } Shape;

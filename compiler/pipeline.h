@@ -52,10 +52,9 @@ bool elaborate(Compilation *c);
 
 /* ---- shapes.c ---------------------------------------------------------------------------------- */
 /* Shape and type of every value of a graph. infer_op is used by elaborate as it goes (x.channels
- * needs shapes), infer_shapes checks the whole graph again. */
-/* Sources (input, param) have their shape and type from their maker; infer_op checks their limits. Returns
- * false after a diagnostic; with an unknown input it stays silent, returns true and the outputs stay
- * unknown. */
+ * needs shapes), infer_shapes checks the whole graph again. Sources (input, param) have theirs from
+ * their maker; infer_op checks their limits. Returns false after a diagnostic; with an unknown
+ * input it stays silent, returns true, and the outputs stay unknown. */
 bool infer_op(Graph *graph, OpId op, Diagnostics *diags, bool mixed);
 bool infer_shapes(Compilation *c);
 
@@ -104,8 +103,8 @@ void print_plan(FILE *out, const Plan *plan, const KernelSet *kernels);
 
 /* ---- graph.c: building and rewriting graphs ------------------------------------------------------ */
 Graph *graph_create(Arena *arena, Interner *names);
-/* An op with its outputs (unknown shape), named `name` (made unique: "x", "x_2", "x_3"). Outputs are
- * in the arena, but for those of input and param, the gradients of parameters and the loss; whose
+/* An op with its outputs (unknown shape), named `name` (made unique: "x", "x_2", "x_3"). Outputs
+ * are in the arena, but for those of input and param, the gradients of parameters and the loss; whose
  * (param, input) is for the caller to set. The returned op handle is valid until the end; pointers
  * into graph->ops are not. */
 OpId graph_append(Graph *graph, OpKind kind, const ValueId *inputs, uint32_t input_count,
@@ -120,8 +119,8 @@ const ValueId *graph_compact(Graph *graph, const bool *keep_op, Arena *arena);
 /* Whether the op does more than make its outputs: adds to gradients or the loss, or moves running
  * statistics. Such an op stays although nobody reads it, and runs once. */
 bool op_has_effect(const Op *op);
-/* Bytes of a tensor of this shape and type when pixels are `pitch` elements apart. BUG where that is
- * over 2^62. */
+/* Bytes of a tensor of this shape and type when pixels are `pitch` elements apart. BUG where that
+ * is over 2^62. */
 int64_t tensor_bytes(Shape shape, SnugType type, int64_t pitch);
 int64_t type_bytes(SnugType type);
 const char *type_name(SnugType type);

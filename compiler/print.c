@@ -1,6 +1,6 @@
 /* --dump of the graph: one op a line, in order.
  *
- *     stem.conv1        conv     image.normalized stem.conv1.weight -> 2x64x64x64 f16  kernel 3 stride 2 pad 1
+ *     stem.conv1   conv   normalize stem.conv1.weight -> 2x64x64x64 f16  kernel 3 stride 2 pad 1
  *
  * Stable: names and numbers of the model only, so that two dumps can be compared line by line.
  */

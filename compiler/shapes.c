@@ -47,7 +47,7 @@ static const char *shape_text(const Inference *in, Shape s)
                         (long long)s.w, (long long)s.c);
 }
 
-/* ---- limits ------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 /* Each dimension in [1, 2^31), bytes below 2^48 even where channels are padded to 64 in f32. */
 static bool is_within_limits(Shape s)
@@ -86,7 +86,7 @@ static bool set_activation(const Inference *in, Shape shape)
     return set_output(in, 0, shape, in->activation);
 }
 
-/* ---- what an input must be ---------------------------------------------------------------------- */
+/* ---- what an input must be ------------------------------------------------------------------- */
 
 /* Pictures and landmarks have their own readers; every other op reads activations. */
 static bool check_activation(const Inference *in, uint32_t k)
@@ -122,7 +122,7 @@ static Shape vector(int64_t rows, int64_t channels)
     return (Shape){1, 1, rows, channels};
 }
 
-/* ---- why two sizes differ ------------------------------------------------------------------------ */
+/* ---- why two sizes differ -------------------------------------------------------------------- */
 
 /* Follows the first inputs back from `value` to the op that lost a remainder: 33 rows by stride 2
  * give 17, which come back as 34. Returns 0 where no op did. */
@@ -162,15 +162,15 @@ static void note_sizes(const Inference *in, uint32_t a, uint32_t b)
         Shape x = graph->values.items[op->inputs[0].i].shape;
         Shape y = graph->values.items[op->outputs[0].i].shape;
         note_at(in->diags, op->source,
-                "\"%s\" makes %lldx%lld of %lldx%lld, which %d does not divide: choose an image size "
-                "that stays even down to here",
+                "\"%s\" makes %lldx%lld of %lldx%lld, which %d does not divide: choose an image "
+                "size that stays even down to here",
                 op->name, (long long)y.h, (long long)y.w, (long long)x.h, (long long)x.w,
                 op->stride);
         return;
     }
 }
 
-/* ---- forward -------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static bool infer_source(const Inference *in)
 {
@@ -184,8 +184,8 @@ static bool infer_normalize(const Inference *in)
     const Value *x = input_value(in, 0);
 
     if (x->type != SNUG_U8) {
-        error_at(in->diags, ERROR_E103, in->op->source, "normalize reads \"%s\", which is no picture",
-                 x->name);
+        error_at(in->diags, ERROR_E103, in->op->source,
+                 "normalize reads \"%s\", which is no picture", x->name);
         note(in->diags, "normalize maps the bytes of a picture to numbers; declare one in `train`: "
                         "image : picture[batch_size, image_size, image_size, 3]");
         return false;
@@ -273,8 +273,8 @@ static bool infer_deconv(const Inference *in)
     Shape y = {x.n, deconv_side(op, x.h), deconv_side(op, x.w), w.c};
     if (y.h < 1 || y.w < 1 || op->output_pad < 0 || op->output_pad >= op->stride) {
         error_at(in->diags, ERROR_E105, op->source,
-                 "deconv with kernel %d, stride %d and output padding %d makes %lldx%lld of %lldx%lld",
-                 op->kernel, op->stride, op->output_pad, (long long)y.h, (long long)y.w,
+                 "deconv with kernel %d, stride %d and output padding %d makes %lldx%lld of "
+                 "%lldx%lld", op->kernel, op->stride, op->output_pad, (long long)y.h, (long long)y.w,
                  (long long)x.h, (long long)x.w);
         note(in->diags, "the result needs at least one pixel; kernel 4 and stride 2 double a side");
         return false;
@@ -375,7 +375,7 @@ static bool infer_resample(const Inference *in)
     return set_activation(in, (Shape){x.n, x.h * factor, x.w * factor, x.c});
 }
 
-/* ---- losses ---------------------------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 static bool infer_heatmap_loss(const Inference *in)
 {
@@ -425,7 +425,7 @@ static bool infer_loss_combine(const Inference *in)
            && set_output(in, 1, map_loss, SNUG_F32);
 }
 
-/* ---- backward: made by autodiff, so nothing here is the user's fault ----------------------------- */
+/* ---- backward: made by autodiff, so nothing here is the user's fault ------------------------- */
 
 static bool infer_bn_grad_stats(const Inference *in)
 {
@@ -479,7 +479,7 @@ static bool infer_backward(const Inference *in)
     }
 }
 
-/* ---- the rules together ---------------------------------------------------------------------------- */
+/* ---- the rules together ---------------------------------------------------------------------- */
 
 static bool infer_forward(const Inference *in)
 {

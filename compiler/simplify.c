@@ -12,7 +12,7 @@
 
 #include "pipeline.h"
 
-/* ---- ops that do nothing ------------------------------------------------------------------------ */
+/* ---- ops that do nothing --------------------------------------------------------------------- */
 
 static bool is_identity(const Op *op)
 {
@@ -32,7 +32,7 @@ static bool is_identity(const Op *op)
     }
 }
 
-/* ---- common subexpressions ---------------------------------------------------------------------- */
+/* ---- common subexpressions ------------------------------------------------------------------- */
 
 /* Everything that distinguishes two ops of one kind; compared as bytes, so it starts from zeros. */
 typedef struct Key {
@@ -141,9 +141,9 @@ static void merge_op(Merger *merger, OpId id)
         merger->instead[op->outputs[k].i] = op->outputs[k];
     if (!may_merge(graph, op))
         return;
-    if (is_identity(op)
-        && graph->values.items[op->inputs[0].i].type == graph->values.items[op->outputs[0].i].type) {
-        merger->instead[op->outputs[0].i] = op->inputs[0];
+    ValueId x = op->input_count > 0 ? op->inputs[0] : (ValueId){0}, y = op->outputs[0];
+    if (is_identity(op) && graph->values.items[x.i].type == graph->values.items[y.i].type) {
+        merger->instead[y.i] = x;
         return;
     }
     OpId same = find_same(merger, id);
@@ -165,7 +165,7 @@ static const ValueId *merge_same(Graph *graph, Arena *scratch)
     return merger.instead;
 }
 
-/* ---- dead code ------------------------------------------------------------------------------------ */
+/* ---- dead code ------------------------------------------------------------------------------- */
 
 /* Keeps what has an effect, what is an output, and what these are computed from. */
 static const ValueId *drop_dead(Graph *graph, Arena *scratch)

@@ -1,5 +1,5 @@
-/* Numbers out of nothing: the same in C and in tests/reference/make_hrnet_w18.py, so that weights and
- * inputs need not be stored. Number `index` of stream `stream` depends on nothing else. */
+/* Numbers out of nothing: the same in C and in tests/reference/make_hrnet_w18.py, so that weights
+ * and inputs need not be stored. Number `index` of stream `stream` depends on nothing else. */
 #ifndef SNUG_TESTS_HASH_H
 #define SNUG_TESTS_HASH_H
 

@@ -9,7 +9,7 @@
 struct Interpreter {
     const Graph *graph;
     const Model *model;
-    double **values;    /* by ValueId; those of params, gradients and scalars point into the below */
+    double **values;    /* by ValueId; params, gradients and scalars point into those below */
     double **params;    /* by ParamId */
     double **gradients; /* by ParamId */
     double scalars[SNUG_SCALAR_COUNT];
@@ -56,7 +56,7 @@ static void note_kink(Call *call, double distance)
         call->in->kink_distance = distance;
 }
 
-/* ---- products: x, y in the sense of the forward conv ------------------------------------------ */
+/* ---- products: x, y in the sense of the forward conv ----------------------------------------- */
 
 /* What one input pixel, one output pixel and the weights w[o * w_stride + i] between them do. */
 typedef void Tap(double *x, double *y, double *w, int64_t cx, int64_t cy, int64_t w_stride);
@@ -72,7 +72,8 @@ static void for_each_tap(const Op *op, Shape xs, Shape ys, double *x, double *y,
             for (int64_t v = 0; v < ys.w; v++)
                 for (int64_t r = 0; r < k; r++)
                     for (int64_t s = 0; s < k; s++) {
-                        int64_t xh = h * op->stride + r - op->pad, xw = v * op->stride + s - op->pad;
+                        int64_t xh = h * op->stride + r - op->pad;
+                        int64_t xw = v * op->stride + s - op->pad;
                         if (xh < 0 || xh >= xs.h || xw < 0 || xw >= xs.w)
                             continue;
                         visit(x + at(xs, n, xh, xw), y + at(ys, n, h, v), w + (r * k + s) * xs.c,
@@ -122,7 +123,7 @@ static void run_conv_wgrad(Call *call)
                  call->y, tap_wgrad);
 }
 
-/* ---- per channel ------------------------------------------------------------------------------ */
+/* ---- per channel ----------------------------------------------------------------------------- */
 
 static void run_normalize(Call *call)
 {
@@ -218,7 +219,7 @@ static void run_bn_grad_apply(Call *call)
         call->y[i] = k[i % c] * call->x[0][i] + k[c + i % c] * call->x[1][i] + k[2 * c + i % c];
 }
 
-/* ---- pointwise -------------------------------------------------------------------------------- */
+/* ---- pointwise ------------------------------------------------------------------------------- */
 
 static void run_relu(Call *call)
 {
@@ -259,7 +260,7 @@ static void run_add(Call *call)
             call->y[i] += call->x[k][i];
 }
 
-/* ---- windows ---------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 /* The first maximum of the window of output pixel (h, w), row by row: its place in x. */
 static int64_t find_maximum(Call *call, const double *x, Shape xs, int64_t n, int64_t h, int64_t w,
@@ -333,7 +334,8 @@ static void resample(const Op *op, Shape xs, Shape ys, double *x, double *y, boo
     for (int64_t n = 0; n < ys.n; n++)
         for (int64_t h = 0; h < ys.h; h++)
             for (int64_t w = 0; w < ys.w; w++) {
-                Neighbours row = find_neighbours(op, h, xs.h), column = find_neighbours(op, w, xs.w);
+                Neighbours row = find_neighbours(op, h, xs.h);
+                Neighbours column = find_neighbours(op, w, xs.w);
                 for (int corner = 0; corner < 4; corner++) {
                     double weight = row.weight[corner / 2] * column.weight[corner % 2];
                     double *px = x + at(xs, n, row.at[corner / 2], column.at[corner % 2]);
@@ -378,7 +380,7 @@ static void run_slice(Call *call)
             call->y[p * call->ys.c + i] = call->x[0][p * call->xs.c + call->op->channel + i];
 }
 
-/* ---- losses: SnugLoss ------------------------------------------------------------------------- */
+/* ---- losses: SnugLoss ------------------------------------------------------------------------ */
 
 /* The Gaussian of a point at pixel (h, w) of its map. */
 static double target(const SnugLoss *loss, const double *point, int64_t h, int64_t w)
@@ -494,7 +496,7 @@ static void run_loss_combine(Call *call)
     }
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 typedef void OpFunction(Call *call);
 static OpFunction *const functions[OP_COUNT] = {
@@ -573,7 +575,7 @@ double interpreter_kink_distance(const Interpreter *in)
     return in->kink_distance;
 }
 
-/* ---- arrays ----------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static bool is_own(const Value *value)
 {

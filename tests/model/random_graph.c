@@ -34,7 +34,7 @@ static Shape shape_of(const Maker *m, ValueId x)
     return m->graph->values.items[x.i].shape;
 }
 
-/* ---- ops -------------------------------------------------------------------------------------- */
+/* ---- ops ------------------------------------------------------------------------------------- */
 
 static void infer(Maker *m, OpId id)
 {
@@ -129,7 +129,8 @@ static ValueId make_bn(Maker *m, ValueId x)
         make_vector(m, SNUG_PARAM_running_mean, s.c, "mean"),
         make_vector(m, SNUG_PARAM_running_var, s.c, "var"),
     };
-    OpId id = is_frozen ? append(m, OP_bn_frozen, inputs + 1, 4) : append(m, OP_bn_stats, inputs, 5);
+    OpId id = is_frozen ? append(m, OP_bn_frozen, inputs + 1, 4)
+                        : append(m, OP_bn_stats, inputs, 5);
     Op *op = &m->graph->ops.items[id.i];
 
     op->bn = (SnugBn){.eps = 1e-5f, .momentum = 0.125f, .frozen = is_frozen};
@@ -170,7 +171,7 @@ static ValueId make_add(Maker *m, const ValueId *xs, uint32_t count)
     return finish(m, append(m, OP_add, xs, count));
 }
 
-/* ---- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* conv and whatever may stand behind it. Keeps the size where stride is 1. */
 static ValueId unit(Maker *m, ValueId x, int64_t channels, int32_t stride)
@@ -283,7 +284,7 @@ static ValueId block(Maker *m, ValueId x)
     }
 }
 
-/* ---- inputs and loss -------------------------------------------------------------------------- */
+/* ---- inputs and loss ------------------------------------------------------------------------- */
 
 static ValueId make_input(Maker *m, InputKind kind, Shape shape, SnugType type, const char *name)
 {
@@ -391,7 +392,7 @@ void random_model_destroy(Compilation *c)
     arena_destroy(c->arena); /* c itself lies in it */
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 double random_param_value(const Model *model, ParamId param, uint64_t seed, int64_t index)
 {

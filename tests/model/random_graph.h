@@ -20,7 +20,7 @@ typedef struct RandomOptions {
 Compilation *random_model(const RandomOptions *options);
 void random_model_destroy(Compilation *c);
 
-/* The value of element `index` of a parameter or an input of the model, and image weights and points
+/* The value of element `index` of a parameter or an input of the model, points and image weights
  * that fit: the same for every graph made of the model. Exact in fp32; bytes for a picture. */
 double random_param_value(const Model *model, ParamId param, uint64_t seed, int64_t index);
 double random_input_value(const Model *model, const Value *input, uint64_t seed, int64_t index);

@@ -1,0 +1,179 @@
+/* Random models, fused and run on the host device, against the interpreter.
+ *
+ *     program_test [COUNT [FIRST_SEED]]
+ *
+ * Loss, every gradient, running statistics and the heat maps of evaluation must agree: in full
+ * precision to 1e-4 of the norm of each. The arena is full of NaN before each segment, so that
+ * whatever reads bytes that nobody has written shows. Two micro-steps are run, so that what
+ * accumulates does.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "random_graph.h"
+#include "runner.h"
+
+static const double TOLERANCE = 1e-4, KINK_DISTANCE = 1e-4;
+
+typedef struct Tally {
+    int64_t models, skipped, tensors;
+    double worst;
+    int failures;
+} Tally;
+
+typedef struct Subject {
+    Compilation *c;
+    Interpreter *in;       /* of the training graph */
+    Interpreter *evaluate;
+    Runner runner;
+    uint64_t seed;
+    Tally *tally;
+} Subject;
+
+static double norm_of(const double *x, int64_t count)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < count; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
+/* |is - expected| below the tolerance times the norm; `floor` stands in for norms that are only
+ * rounding (the gradient of a bias that a batch norm takes away again). */
+static void compare(Subject *subject, const char *what, const char *name, const double *is,
+                    const double *expected, int64_t count, double floor)
+{
+    double difference = 0;
+
+    for (int64_t i = 0; i < count; i++)
+        difference += pow(is[i] - expected[i], 2);
+    double error = sqrt(difference) / fmax(norm_of(expected, count), floor);
+    subject->tally->tensors++;
+    subject->tally->worst = fmax(subject->tally->worst, error);
+    if (error < TOLERANCE)
+        return;
+    subject->tally->failures++;
+    fprintf(stderr, "seed %llu: %s %s is off by %.3g of its norm %.3g\n",
+            (unsigned long long)subject->seed, what, name, error, norm_of(expected, count));
+}
+
+/* The same numbers into the device and, from there on, into both interpreters. */
+static void fill_device(Subject *subject)
+{
+    const Model *model = subject->c->model;
+    const SnugProgram *program = subject->runner.program;
+    double scalars[SNUG_SCALAR_COUNT] = {[SNUG_SCALAR_loss_scale] = 1};
+
+    for (uint32_t p = 1; p < model->params.count; p++)
+        runner_put(&subject->runner, program->params[p - 1].weight,
+                   interpreter_param(subject->in, (ParamId){p}),
+                   shape_count(model->params.items[p].shape));
+    runner_put_buffer(&subject->runner, program->image_buffer,
+                      interpreter_value(subject->in, model->image));
+    runner_put_buffer(&subject->runner, program->points_buffer,
+                      interpreter_value(subject->in, model->points));
+    runner_put_buffer(&subject->runner, program->image_weights_buffer,
+                      interpreter_value(subject->in, model->image_weights));
+    runner_put_buffer(&subject->runner, program->scalars_buffer, scalars);
+}
+
+static void compare_training(Subject *subject)
+{
+    const Model *model = subject->c->model;
+    const SnugProgram *program = subject->runner.program;
+    double scalars[SNUG_SCALAR_COUNT], sum = 0;
+
+    runner_get_buffer(&subject->runner, program->scalars_buffer, scalars);
+    compare(subject, "the", "loss", &scalars[SNUG_SCALAR_loss],
+            &interpreter_scalars(subject->in)[SNUG_SCALAR_loss], 1, 1e-6);
+    for (uint32_t p = 1; p < model->params.count; p++)
+        sum += pow(norm_of(interpreter_gradient(subject->in, (ParamId){p}),
+                           shape_count(model->params.items[p].shape)), 2);
+    for (uint32_t p = 1; p < model->params.count; p++) {
+        const SnugParam *param = &program->params[p - 1];
+        int64_t count = shape_count(model->params.items[p].shape);
+        double *is = calloc((size_t)count, sizeof *is);
+        if (param->kind >= SNUG_PARAM_running_mean) {
+            runner_get(&subject->runner, param->weight, is, count);
+            compare(subject, "state", param->name, is,
+                    interpreter_param(subject->in, (ParamId){p}), count, 1e-6);
+        } else {
+            runner_get(&subject->runner, param->grad, is, count);
+            compare(subject, "gradient", param->name, is,
+                    interpreter_gradient(subject->in, (ParamId){p}), count,
+                    1e-6 + 1e-2 * sqrt(sum));
+        }
+        free(is);
+    }
+}
+
+static void compare_evaluation(Subject *subject)
+{
+    const Model *model = subject->c->model;
+    const Value *heat = &model->evaluate->values.items[model->evaluate_heat.i];
+    int64_t count = shape_count(heat->shape);
+    double *is = calloc((size_t)count, sizeof *is);
+
+    random_fill(subject->evaluate, model->evaluate, model, subject->seed);
+    for (uint32_t p = 1; p < model->params.count; p++)
+        memcpy(interpreter_param(subject->evaluate, (ParamId){p}),
+               interpreter_param(subject->in, (ParamId){p}),
+               (size_t)shape_count(model->params.items[p].shape) * sizeof(double));
+    interpreter_run(subject->evaluate);
+    runner_run(&subject->runner, SNUG_SEGMENT_evaluate);
+    runner_get_buffer(&subject->runner, subject->runner.program->output_buffer, is);
+    compare(subject, "evaluated", "heat", is,
+            interpreter_value(subject->evaluate, model->evaluate_heat), count, 1e-6);
+    free(is);
+}
+
+static void check_model(uint64_t seed, Tally *tally)
+{
+    Compilation *c = random_model(&(RandomOptions){.seed = seed});
+    Subject subject = {.c = c, .seed = seed, .tally = tally};
+
+    differentiate(c);
+    simplify(c);
+    subject.in = interpreter_create(c->model->train, c->model);
+    subject.evaluate = interpreter_create(c->model->evaluate, c->model);
+    random_fill(subject.in, c->model->train, c->model, seed);
+    interpreter_run(subject.in);
+    if (interpreter_kink_distance(subject.in) < KINK_DISTANCE) {
+        tally->skipped++;
+    } else {
+        subject.runner = runner_create(c, plan_naive);
+        random_fill(subject.in, c->model->train, c->model, seed);
+        fill_device(&subject);
+        for (int step = 0; step < 2; step++) {
+            interpreter_run(subject.in);
+            runner_run(&subject.runner, SNUG_SEGMENT_micro_step);
+        }
+        compare_training(&subject);
+        compare_evaluation(&subject);
+        runner_destroy(&subject.runner);
+        tally->models++;
+    }
+    interpreter_destroy(subject.in);
+    interpreter_destroy(subject.evaluate);
+    random_model_destroy(c);
+}
+
+int main(int argc, char **argv)
+{
+    int64_t count = argc > 1 ? atoll(argv[1]) : 150;
+    uint64_t seed = argc > 2 ? (uint64_t)atoll(argv[2]) : 1;
+    Tally tally = {0};
+
+    while (tally.models < count && tally.skipped < 4 * count)
+        check_model(seed++, &tally);
+    printf("%lld models (%lld passed over), %lld tensors, worst relative error %.2g\n",
+           (long long)tally.models, (long long)tally.skipped, (long long)tally.tensors,
+           tally.worst);
+    if (tally.models < count) {
+        fprintf(stderr, "too many models come close to a kink\n");
+        tally.failures++;
+    }
+    return tally.failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,30 @@
+/* Runs a compilation in this process on the host device, without writing or compiling C. */
+#ifndef SNUG_TESTS_RUNNER_H
+#define SNUG_TESTS_RUNNER_H
+
+#include "compiler/pipeline.h"
+#include "runtime/device.h"
+
+/* The plan that cannot be wrong: every value has bytes of its own, kernels run in their order. */
+bool plan_naive(Compilation *c);
+
+typedef struct Runner {
+    Compilation *c;
+    const SnugProgram *program;
+    Device *device;
+} Runner;
+
+/* Target, fusion, `plan` (plan_naive or plan_memory) and the program of a simplified compilation,
+ * on a device whose arena is poisoned before each segment. Aborts where any of it fails. */
+Runner runner_create(Compilation *c, bool (*plan)(Compilation *));
+void runner_destroy(Runner *runner);
+
+/* count numbers at an offset of the allocation, as fp32. */
+void runner_put(Runner *runner, int64_t offset, const double *values, int64_t count);
+void runner_get(Runner *runner, int64_t offset, double *values, int64_t count);
+/* Numbers of an input: bytes for a picture, else fp32. */
+void runner_put_buffer(Runner *runner, int32_t buffer, const double *values);
+void runner_get_buffer(Runner *runner, int32_t buffer, double *values);
+void runner_run(Runner *runner, SnugSegmentId segment);
+
+#endif
