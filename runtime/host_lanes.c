@@ -1,12 +1,15 @@
-/* Vectorised loops: one source, three instruction sets.
+/* Vectorised loops: one source, four instruction sets.
  *
  * host_lanes.inc is written in plain C; the compiler vectorises it for AVX-512, for AVX2 and for
- * whatever the build's own target is. The choice is made at run time, so that one executable runs
+ * whatever the build's own target is; with AVX512_BF16 a few loops are written with intrinsics. The choice is made at run time, so that one executable runs
  * everywhere. Results differ between sets in the last bit only (fused multiply-add).
  */
 #include "host_lanes.h"
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "program.h"
 
@@ -36,6 +39,13 @@
 #undef LANES
 #undef TARGET
 
+#define WITH_BF16
+#define LANES(name) name##_avx512_bf16
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
+#include "host_lanes.inc"
+#undef LANES
+#undef TARGET
+
 int32_t snug_host_has_bf16(void)
 {
     return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") ? 1 : 0;
@@ -45,7 +55,7 @@ const HostLanes *host_lanes(void)
 {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        return &table_avx512;
+        return snug_host_has_bf16() ? &table_avx512_bf16 : &table_avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &table_avx2;
     return &table_generic;

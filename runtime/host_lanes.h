@@ -24,6 +24,10 @@ typedef struct HostLanes {
     void (*load_u8)(float *to, const uint8_t *from, int64_t n);
     void (*store_bf16)(uint16_t *to, const float *from, int64_t n);
     void (*round_bf16)(float *to, const float *from, int64_t n);
+    void (*normal_bf16)(uint16_t *to, const uint16_t *x, const float *scale, const float *shift,
+                        int64_t n);
+    void (*gradient_bf16)(uint16_t *to, const uint16_t *g, const uint16_t *z, const float *a,
+                          const float *b, const float *c, int64_t n);
     void (*add)(float *to, const float *a, const float *b, int64_t n);
     void (*multiply)(float *to, const float *a, const float *b, int64_t n);
     void (*fma)(float *to, const float *a, const float *b, const float *d, int64_t n);
@@ -39,6 +43,8 @@ typedef struct HostLanes {
     void (*mask_bf16)(float *to, const float *a, const uint16_t *x, int64_t n);
     void (*sum)(float *sum, const float *v, int64_t n);
     void (*moments)(float *sum, float *squares, const float *v, const float *origin, int64_t n);
+    void (*moments_bf16)(float *sum, float *squares, const uint16_t *v, const float *origin,
+                         int64_t n);
     void (*grad)(float *sum, float *product, const float *v, const float *x, int64_t n);
     double (*sum_of_squares)(const float *v, int64_t n);
     void (*max_tap)(float *best, int32_t *taps, const float *x, int32_t tap, int64_t n);

@@ -35,6 +35,7 @@ typedef enum HostOp {
     HOST_sigmoid_grad,
     HOST_affine,        /* fma of a dense bf16 load and two fixed values */
     HOST_affine_relu,
+    HOST_fma_load,      /* dense bf16 load * a + b */
     HOST_add_load,      /* a + dense bf16 load */
     HOST_mask_load      /* dense bf16 load > 0 ? a : 0 */
 } HostOp;
@@ -183,6 +184,10 @@ static void absorb(Compiler *c, HostInstruction *x)
         absorb_load(c, x, HOST_affine, a, b), x->b = x->d;
     else if (x->op == HOST_fma && is_absorbable(c, b) && c->fixed[a] && c->fixed[x->d])
         absorb_load(c, x, HOST_affine, b, a), x->b = x->d;
+    else if (x->op == HOST_fma && a != b && a != x->d && is_absorbable(c, a))
+        absorb_load(c, x, HOST_fma_load, a, b), x->b = x->d;
+    else if (x->op == HOST_fma && a != b && b != x->d && is_absorbable(c, b))
+        absorb_load(c, x, HOST_fma_load, b, a), x->b = x->d;
     else if (x->op == HOST_add && a != b && is_absorbable(c, b))
         absorb_load(c, x, HOST_add_load, b, a);
     else if (x->op == HOST_add && a != b && is_absorbable(c, a))
@@ -197,7 +202,7 @@ static int32_t slots_read(const HostInstruction *x)
     switch (x->op) {
     case HOST_relu: case HOST_sigmoid: case HOST_add_load: case HOST_mask_load: return 1;
     case HOST_add: case HOST_multiply: case HOST_mask: case HOST_sigmoid_grad:
-    case HOST_affine: case HOST_affine_relu: return 2;
+    case HOST_affine: case HOST_affine_relu: case HOST_fma_load: return 2;
     case HOST_fma: return 3;
     default: return 0;
     }
@@ -485,7 +490,7 @@ static void run_absorbed(const HostCode *code, const HostInstruction *x, HostReg
     float *to = own_storage(code, registers, x->out);
     registers->at[x->out] = to;
     switch (x->op) {
-    case HOST_affine: lanes->affine_bf16(to, data, a, b, n); break;
+    case HOST_affine: case HOST_fma_load: lanes->affine_bf16(to, data, a, b, n); break;
     case HOST_affine_relu: lanes->affine_relu_bf16(to, data, a, b, n); break;
     case HOST_add_load: lanes->add_bf16(to, a, data, n); break;
     default: lanes->mask_bf16(to, a, data, n); break;
@@ -538,7 +543,8 @@ const float *host_code_run(const HostCode *code, HostRegisters *registers, void 
             registers->at[x->out] = to;
             load_bilinear(code, x, to, data, n, h, w, pixels);
             break;
-        case HOST_affine: case HOST_affine_relu: case HOST_add_load: case HOST_mask_load:
+        case HOST_affine: case HOST_affine_relu: case HOST_fma_load: case HOST_add_load:
+        case HOST_mask_load:
             run_absorbed(code, x, registers, (const uint16_t *)data + pixel * code->domain.c,
                          floats);
             break;
@@ -552,13 +558,39 @@ const float *host_code_run(const HostCode *code, HostRegisters *registers, void 
 
 /* ---- tiles ------------------------------------------------------------------------------------- */
 
+/* The whole prologue as one loop over a block, where it is one of the two common ones. */
+static bool fill_block(const HostCode *code, const HostRegisters *registers, void *const *args,
+                       int64_t first, int64_t floats, uint16_t *to)
+{
+    const HostInstruction *x = &code->moving[0], *y = x + 1;
+    if (code->moving_count == 1 && x->op == HOST_affine_relu) {
+        code->lanes->normal_bf16(to, (const uint16_t *)args[x->arg_index] + first,
+                                 registers->at[x->a], registers->at[x->b], floats);
+        return true;
+    }
+    if (code->moving_count == 2 && x->op == HOST_affine && y->op == HOST_fma_load &&
+        y->b == x->out && y->a != x->out) {
+        code->lanes->gradient_bf16(to, (const uint16_t *)args[y->arg_index] + first,
+                                   (const uint16_t *)args[x->arg_index] + first,
+                                   registers->at[y->a], registers->at[x->a], registers->at[x->b],
+                                   floats);
+        return true;
+    }
+    return false;
+}
+
 /* Pixels [0, pixels) from (n, h, 0) on into a dense tile. */
 static void fill_run(const HostCode *code, HostRegisters *registers, void *const *args, int64_t n,
                      int64_t h, int64_t pixels, char *tile, SnugType type)
 {
     int64_t channels = code->domain.c;
+    int64_t first = (n * code->domain.h + h) * code->domain.w * channels;
     for (int64_t p = 0; p < pixels; p += code->block_pixels) {
         int64_t count = host_min(code->block_pixels, pixels - p);
+        if (type == SNUG_BF16 &&
+            fill_block(code, registers, args, first + p * channels, count * channels,
+                       (uint16_t *)(void *)tile + p * channels))
+            continue;
         const float *values = host_code_run(code, registers, args, NULL, n, h, p, count);
         if (type == SNUG_BF16)
             code->lanes->store_bf16((uint16_t *)(void *)tile + p * channels, values,

@@ -39,6 +39,8 @@ int32_t host_choose_rows(SnugShape domain, int32_t partial, int32_t multiple, do
         int64_t units = domain.n * (strips + a_unit - 1) / a_unit;
         double slowest = (double)((units + threads - 1) / threads * a_unit);
         double time = slowest * ((double)rows + halo);
+        if (domain.h % rows != 0)
+            time *= 1.06; /* a rest goes through a tile of its own */
         if (rows * row_bytes > CACHE_BYTES)
             time *= rows * row_bytes > 2 * CACHE_BYTES ? 1.3 : 1.08;
         if (time < best_time - 1e-9) {
@@ -261,6 +263,18 @@ static void reduce_block(HostThread *thread, const float *values, int64_t n, boo
     }
 }
 
+/* Moments of a block that is stored already, the most frequent reduction: without a copy in fp32. */
+static bool reduce_stored(HostThread *thread, const uint16_t *values, int64_t n, bool is_first)
+{
+    const HostKernel *k = thread->k;
+    if (k->kernel->reduction_count != 1 ||
+        k->kernel->reductions[0].kind != SNUG_REDUCE_moments || is_first)
+        return false;
+    k->lanes->moments_bf16(sum_block(thread, 0, 0), sum_block(thread, 0, 1), values,
+                           sum_block(thread, 0, 2), n);
+    return true;
+}
+
 /* Writes partial `index`, of `count` values a channel. */
 static void write_partial(HostThread *thread, int64_t index, double count)
 {
@@ -334,6 +348,9 @@ static void finish_block(HostThread *thread, int32_t part, const float *core, in
     bool is_in_place = core == NULL && kernel->kind != SNUG_KERNEL_map;
     const float *values;
 
+    if (is_in_place && out->type == SNUG_BF16 &&
+        reduce_stored(thread, (const uint16_t *)result + pixel * out->pitch, floats, is_first))
+        return;
     if (is_in_place && out->type == SNUG_BF16) {
         k->lanes->load_bf16(rounded, (const uint16_t *)result + pixel * out->pitch, floats);
         values = rounded;
