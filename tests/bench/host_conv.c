@@ -1,6 +1,6 @@
 /* How fast the host device convolves, with the prologues and epilogues of a training step.
  *
- *     ninja host_conv && tests/bench/host_conv [threads [f32]]
+ *     ninja host_conv && tests/bench/host_conv [threads [f32|bf16 [row]]]
  *
  * One row a shape of HRNet W32 and W18 at 1024x1024: milliseconds and GFLOP/s of the forward conv
  * (prologue relu(bn(z)), moments), the data gradient (prologue A g + B z + C, epilogue mask and
@@ -178,7 +178,12 @@ int main(int argc, char **argv)
     SnugType type = argc > 2 && strcmp(argv[2], "f32") == 0 ? SNUG_F32 : SNUG_BF16;
     printf("%d threads, %s; milliseconds and GFLOP/s\n\n%-26s %14s %14s %14s\n", threads,
            type == SNUG_BF16 ? "bf16" : "f32", "", "forward", "data gradient", "weight gradient");
-    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+    size_t first = 0, end = sizeof classes / sizeof classes[0];
+    if (argc > 3 && (size_t)atoi(argv[3]) < end) {
+        first = (size_t)atoi(argv[3]);
+        end = first + 1;
+    }
+    for (size_t i = first; i < end; i++) {
         const Class *c = &classes[i];
         double flops = 2.0 * c->in * c->out * c->kernel * c->kernel * (c->side / c->stride) *
                        (c->side / c->stride);
