@@ -159,6 +159,18 @@ double kernel_time_us(const Target *target, const SnugKernel *kernel)
     return (compute_us > memory_us ? compute_us : memory_us) + target->card->launch_us;
 }
 
+/* A step may run the kernel again without its reductions; the device may then cut it otherwise. */
+static int64_t workspace_of_all_forms(Compilation *c, const Kernel *kernel)
+{
+    int64_t bytes = kernel_workspace(&c->target, &kernel->code);
+    const int32_t *kept;
+
+    if (bytes < 0 || !kernel->may_repeat || kernel->code.reduction_count == 0)
+        return bytes;
+    SnugKernel repeat = repeat_kernel(&kernel->code, c->scratch, &kept);
+    return max_i64(bytes, kernel_workspace(&c->target, &repeat));
+}
+
 /* ---- the stage ----------------------------------------------------------------------------------------- */
 
 /* Ensures: flops, bytes, time_us and workspace_bytes of every kernel. */
@@ -174,7 +186,7 @@ bool estimate_costs(Compilation *c)
             kernel->flops = kernel_flops(&kernel->code);
             kernel->bytes = kernel_bytes(&kernel->code);
             kernel->time_us = kernel_time_us(&c->target, &kernel->code);
-            kernel->code.workspace_bytes = kernel_workspace(&c->target, &kernel->code);
+            kernel->code.workspace_bytes = workspace_of_all_forms(c, kernel);
             if (kernel->code.workspace_bytes >= 0)
                 continue;
             error_at(c->diags, ERROR_E182, kernel->source, "the device cannot run %s",

@@ -26,7 +26,7 @@ static Kernel *push_kernel(KernelBuilder *builder, const Op *op, SnugKernel code
         .label = op->name,
         .source = op->source,
         .is_backward = op->is_backward,
-        .may_repeat = true,
+        .may_repeat = code.output_arg >= 0,
     };
 
     kernel.code.args = builder->args.items;

@@ -154,7 +154,8 @@ typedef struct Kernel {
     const char *label;     /* path of the op that gave the kernel its core */
     Span source;
     bool is_backward;
-    bool may_repeat;       /* false where it accumulates: gradients, running statistics, loss */
+    bool may_repeat;       /* false where it accumulates (gradients, running statistics, loss) and
+                              where it makes nothing but reductions; see repeat_kernel */
     uint32_t in_place;     /* bit a: the result may take the bytes of read arg a if that dies here */
     int64_t flops, bytes;  /* of one launch: bytes moved to and from memory */
     double time_us;        /* estimate for the target; see cost.c */
