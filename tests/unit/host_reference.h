@@ -144,7 +144,8 @@ static inline void bench_free(Bench *b)
 static inline double bilinear_at(const SnugArg *arg, const void *data, int64_t n, int64_t h,
                                  int64_t w, int64_t c, int32_t factor)
 {
-    double y = fmax((h + 0.5) / factor - 0.5, 0.0), x = fmax((w + 0.5) / factor - 0.5, 0.0);
+    double y = fmax(((double)h + 0.5) / factor - 0.5, 0.0);
+    double x = fmax(((double)w + 0.5) / factor - 0.5, 0.0);
     int64_t y0 = (int64_t)y, x0 = (int64_t)x;
     int64_t y1 = y0 + 1 < arg->shape.h ? y0 + 1 : y0, x1 = x0 + 1 < arg->shape.w ? x0 + 1 : x0;
     double fy = y - (double)y0, fx = x - (double)x0;
@@ -291,7 +292,8 @@ static inline void reference_resample_grad(const Bench *b, double *core)
             core[dense(x, n, h / factor, w / factor, c)] += v;
             continue;
         }
-        double fy = fmax((h + 0.5) / factor - 0.5, 0.0), fx = fmax((w + 0.5) / factor - 0.5, 0.0);
+        double fy = fmax(((double)h + 0.5) / factor - 0.5, 0.0);
+        double fx = fmax(((double)w + 0.5) / factor - 0.5, 0.0);
         int64_t y0 = (int64_t)fy, x0 = (int64_t)fx;
         int64_t y1 = y0 + 1 < x.h ? y0 + 1 : y0, x1 = x0 + 1 < x.w ? x0 + 1 : x0;
         fy -= (double)y0;
