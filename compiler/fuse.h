@@ -14,6 +14,7 @@ typedef enum Place {
 
 enum {
     MAX_CHAIN_OPS = 32,   /* pointwise ops absorbed by one epilogue */
+    MAX_CHAIN_INPUTS = 24, /* what they read besides the chain */
     MAX_INLINE_CODE = 48, /* instructions of a value that is computed again in each reader */
     MAX_ADD_INPUTS = 8,   /* wider adds are split */
     MAX_LEAVES = 4        /* leaves of an expression that are told apart; more count as many */

@@ -263,9 +263,11 @@ void claim_epilogues(Fusion *fusion)
         if (!has_epilogue(op_at(fusion, core)->kind))
             continue;
         ValueId value = op_at(fusion, core)->outputs[0];
+        uint32_t inputs = 0;
         for (int length = 0; length < MAX_CHAIN_OPS; length++) {
             next = next_in_chain(fusion, value);
-            if (next.i == 0)
+            inputs += op_at(fusion, next)->input_count;
+            if (next.i == 0 || inputs > MAX_CHAIN_INPUTS)
                 break;
             fusion->is_claimed[next.i] = true;
             fusion->place[value.i] = PLACE_epilogue;

@@ -443,6 +443,125 @@ static void shared_values_are_computed_once(void **state)
     net_destroy(&net);
 }
 
+/* However many tensors are added, a kernel stays small: the host takes 64 args. */
+static void wide_sums_are_split(void **state)
+{
+    enum { TERMS = 100 };
+    Net net = net_create(true);
+    (void)state;
+    ValueId x = relu(&net, unit(&net, picture(&net, 1, 16), 4, 3, 1));
+    ValueId normalised[TERMS], raw[TERMS];
+    for (int k = 0; k < TERMS; k++) {
+        normalised[k] = relu(&net, unit(&net, x, 4, 1, 1));
+        raw[k] = conv(&net, x, 4, 1, 1);
+    }
+    ValueId sums[2] = {add(&net, normalised, TERMS), add(&net, raw, TERMS)};
+    const KernelSet *set = train(&net, head(&net, add(&net, sums, 2)));
+
+    for (uint32_t k = 0; k < set->kernels.count; k++)
+        assert_true(set->kernels.items[k].code.arg_count <= 64);
+    net_destroy(&net);
+}
+
+/* ---- HRNet ----------------------------------------------------------------------------------------------- */
+
+static ValueId bottleneck(Net *net, ValueId x)
+{
+    ValueId y = relu(net, unit(net, x, 64, 1, 1));
+    y = unit(net, relu(net, unit(net, y, 64, 3, 1)), 256, 1, 1);
+    ValueId shortcut = channels(net, x) == 256 ? x : unit(net, x, 256, 1, 1);
+    return relu(net, add(net, (ValueId[]){y, shortcut}, 2));
+}
+
+/* Branch `from` at the size and width of branch `to`. */
+static ValueId bring(Net *net, ValueId x, int from, int to, int64_t width)
+{
+    if (from > to)
+        return resize(net, OP_upsample, unit(net, x, width << to, 1, 1), 1 << (from - to));
+    for (int k = from; k < to; k++) {
+        x = unit(net, x, k + 1 == to ? width << to : channels(net, x), 3, 2);
+        if (k + 1 < to)
+            x = relu(net, x);
+    }
+    return x;
+}
+
+static void module(Net *net, ValueId *branches, int count, int rows, int64_t width)
+{
+    ValueId ys[4], out[4];
+
+    for (int b = 0; b < count; b++) {
+        ys[b] = branches[b];
+        for (int k = 0; k < 4; k++)
+            ys[b] = basic(net, ys[b]);
+    }
+    for (int i = 0; i < rows; i++) {
+        ValueId terms[4];
+        for (int j = 0; j < count; j++)
+            terms[j] = bring(net, ys[j], j, i, width);
+        out[i] = relu(net, add(net, terms, (uint32_t)count));
+    }
+    memcpy(branches, out, (size_t)rows * sizeof *out);
+}
+
+/* The pose net, as in "Deep High-Resolution Representation Learning", Sun et al., CVPR 2019. */
+static ValueId hrnet(Net *net, int64_t width, int64_t side, int64_t landmarks)
+{
+    ValueId x = relu(net, unit(net, picture(net, 1, side), 64, 3, 2));
+    x = relu(net, unit(net, x, 64, 3, 2));
+    for (int k = 0; k < 4; k++)
+        x = bottleneck(net, x);
+    ValueId branches[4] = {relu(net, unit(net, x, width, 3, 1)),
+                           relu(net, unit(net, x, width << 1, 3, 2))};
+    module(net, branches, 2, 2, width);
+    branches[2] = relu(net, unit(net, branches[1], width << 2, 3, 2));
+    for (int k = 0; k < 4; k++)
+        module(net, branches, 3, 3, width);
+    branches[3] = relu(net, unit(net, branches[2], width << 3, 3, 2));
+    for (int k = 0; k < 3; k++)
+        module(net, branches, 4, k < 2 ? 4 : 1, width);
+    return bias(net, conv(net, branches[0], landmarks, 1, 1));
+}
+
+static int64_t stored_bytes(const KernelSet *set, bool backward)
+{
+    int64_t bytes = 0;
+
+    for (uint32_t k = 0; k < set->kernels.count; k++) {
+        const SnugKernel *code = &set->kernels.items[k].code;
+        if (set->kernels.items[k].is_backward != backward || code->part_count == 0
+            || code->output_arg < 0)
+            continue;
+        SnugShape shape = code->args[code->output_arg].shape;
+        bytes += tensor_bytes((Shape){shape.n, shape.h, shape.w, shape.c},
+                              code->args[code->output_arg].type,
+                              code->args[code->output_arg].pitch);
+    }
+    return bytes;
+}
+
+/* 293 convs; 4 bottlenecks and 104 basic blocks, each with its sum; 2 + 4 x 3 + 2 x 4 + 1 fuse rows.
+ * That and nothing else is stored: no normalised tensor, no upsampled one. */
+static void hrnet_stores_conv_outputs_residuals_and_rows(void **state)
+{
+    Net net = net_create(true);
+    (void)state;
+    const KernelSet *set = train(&net, hrnet(&net, 32, 1024, 29));
+
+    assert_int_equal(count_kind(set, SNUG_KERNEL_conv), 293);
+    assert_int_equal(count_stored(set, false), 293 + 4 + 104 + 23);
+    assert_int_equal(count_kind(set, SNUG_KERNEL_bn_combine), 292);
+    assert_true(stored_bytes(set, false) < (int64_t)(1.17 * (1 << 30)));
+    /* backward: a dgrad for each conv but the first, whose input is the picture; the rest of what
+     * is stored are the gradients of what was upsampled, and of the rows */
+    assert_int_equal(count_kind(set, SNUG_KERNEL_conv_wgrad), 293);
+    assert_int_equal(count_kind(set, SNUG_KERNEL_conv_dgrad), 292);
+    print_message("%u kernels, stored %lld bytes forward, %u and %lld backward, %u maps\n",
+                  set->kernels.count, (long long)stored_bytes(set, false), count_stored(set, true),
+                  (long long)stored_bytes(set, true), count_kind(set, SNUG_KERNEL_map));
+    net_destroy(&net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +575,8 @@ int main(void)
         cmocka_unit_test(gradients_of_several_readers_are_a_chain),
         cmocka_unit_test(repeats_have_no_reductions),
         cmocka_unit_test(shared_values_are_computed_once),
+        cmocka_unit_test(wide_sums_are_split),
+        cmocka_unit_test(hrnet_stores_conv_outputs_residuals_and_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
