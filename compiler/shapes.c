@@ -274,7 +274,8 @@ static bool infer_deconv(const Inference *in)
     if (y.h < 1 || y.w < 1 || op->output_pad < 0 || op->output_pad >= op->stride) {
         error_at(in->diags, ERROR_E105, op->source,
                  "deconv with kernel %d, stride %d and output padding %d makes %lldx%lld of "
-                 "%lldx%lld", op->kernel, op->stride, op->output_pad, (long long)y.h, (long long)y.w,
+                 "%lldx%lld",
+                 op->kernel, op->stride, op->output_pad, (long long)y.h, (long long)y.w,
                  (long long)x.h, (long long)x.w);
         note(in->diags, "the result needs at least one pixel; kernel 4 and stride 2 double a side");
         return false;
@@ -475,7 +476,7 @@ static bool infer_backward(const Inference *in)
         expect_shape(in, 2, vector(dy.n, dy.c));
         return set_activation(in, dy); /* dy is the heat map here */
     default:
-        BUG("no shape rule for %s", op_info[op->kind].name);
+        BUG("no shape rule for \"%s\"", op->name);
     }
 }
 

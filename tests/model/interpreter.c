@@ -459,7 +459,8 @@ static void run_heatmap_loss_grad(Call *call)
     run_heatmap(call, call->x[2]);
 }
 
-/* How many of an image's maps come before map k: larger weighted losses, or as large and earlier. */
+/* How many of an image's maps come before map k: those of larger weighted loss, or as large and
+ * earlier. */
 static int64_t rank_of(const double *map_loss, const double *points, int64_t count, int64_t k)
 {
     double own = points[3 * k + 2] * map_loss[k];
