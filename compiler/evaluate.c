@@ -135,8 +135,10 @@ void define_variable(Elaborator *e, const char *name, Datum value, Span at)
 
     if (variable == NULL)
         variable = find_variable(e, NULL); /* one that a loop has left */
-    if (variable == NULL)
-        variable = &e->variables.items[push_variable(e, name, at)];
+    if (variable == NULL) {
+        uint32_t index = push_variable(e, name, at);
+        variable = &e->variables.items[index];
+    }
     *variable = (Variable){name, value};
 }
 
