@@ -153,6 +153,7 @@ named: postfix
     | postfix AS path        { $$ = make_chain(parser, NODE_as, @$, $3, $1, NULL); }
     ;
 path: NAME                   { $$ = chain_append((Chain){0}, make_name(parser, @1, $1)); }
+    | step                   { $$ = chain_append((Chain){0}, $1); }
     | path '.' NAME          { $$ = chain_append($1, make_name(parser, @3, $3)); }
     | path step              { $$ = chain_append($1, $2); }
     ;
