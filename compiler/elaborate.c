@@ -232,11 +232,6 @@ static Datum default_value(Elaborator *e, const Global *global)
 {
     const Node *node = global->node;
 
-    if (node->a == NULL) {
-        error_at(e->diags, ERROR_E063, node->span, "param \"%s\" has no value", node->name);
-        note(e->diags, "give it a default, %s = 1, or -D %s=1", node->name, node->name);
-        return unknown_datum();
-    }
     Datum value = evaluate(e, node->a);
     if (value.kind == DATUM_number || value.kind == DATUM_unknown)
         return value;

@@ -157,19 +157,12 @@ static void report_missing(const Elaborator *e, const Node *call, const Global *
 
 static void check_arguments(const Elaborator *e, const Node *call, const Global *global)
 {
-    bool is_given[FUNCTION_MAX_PARAMETERS + 1] = {false}, has_keyword = false, is_placed = true;
+    bool is_given[FUNCTION_MAX_PARAMETERS + 1] = {false}, is_placed = true;
     uint32_t position = 0, count = parameter_count(global);
 
     if (count > FUNCTION_MAX_PARAMETERS)
         return; /* reported where it is defined */
     for (const Node *argument = call->items; argument != NULL; argument = argument->next) {
-        if (argument->name == NULL && has_keyword) {
-            error_at(e->diags, ERROR_E044, argument->span,
-                     "an argument without a name follows one with a name");
-            note(e->diags, "write the arguments by position first, then those with a name");
-            return;
-        }
-        has_keyword |= argument->name != NULL;
         uint32_t k = find_place(e, call, global, argument, position++, count);
         if (k == count) {
             is_placed = false;
@@ -250,10 +243,6 @@ static void check_node(Names *names, const Node *node)
         check_name(names, node);
     if (node->kind == NODE_call)
         check_call(names, node);
-    if (node->kind == NODE_return && names->function == NULL) {
-        error_at(names->e->diags, ERROR_E093, node->span, "return outside a function");
-        note(names->e->diags, "what `train` gives back is named by `output`");
-    }
     if (node->kind == NODE_optimize) { /* adamw is no function: elaborate_train.c knows it */
         check_all(names, node->a->items);
         return;
@@ -324,16 +313,10 @@ static void check_function(Elaborator *e, const Node *function)
     uint32_t count = 0;
 
     for (const Node *p = function->items; p != NULL; p = p->next) {
-        const Node *other = map_get(&names.declared, p->name);
         check_node(&names, p->a);
-        if (other != NULL) {
-            error_at(e->diags, ERROR_E046, p->span, "two parameters of \"%s\" are called \"%s\"",
-                     function->name, p->name);
-            note_at(e->diags, other->span, "the other");
-        }
         map_set(&names.declared, e->arena, p->name, (void *)(uintptr_t)p);
         if (++count == FUNCTION_MAX_PARAMETERS + 1) {
-            error_at(e->diags, ERROR_E047, p->span, "\"%s\" has more than %d parameters",
+            error_at(e->diags, ERROR_E044, p->span, "\"%s\" has more than %d parameters",
                      function->name, FUNCTION_MAX_PARAMETERS);
             note(e->diags, "a list holds any number of values in one parameter");
         }

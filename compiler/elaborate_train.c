@@ -122,13 +122,7 @@ static void set_single(Elaborator *e, const char *owner, const Node *expression)
 
 static void set_precision(Elaborator *e, const Node *node)
 {
-    bool is_mixed = strcmp(node->name, "mixed") == 0;
-
-    e->model->defaults.mixed_precision = is_mixed && !e->c->options.full_precision;
-    if (!is_mixed && strcmp(node->name, "full") != 0) {
-        error_at(e->diags, ERROR_E084, node->name_span, "there is no precision \"%s\"", node->name);
-        note(e->diags, "mixed stores activations in 16 bits, full in 32");
-    }
+    e->model->defaults.mixed_precision = strcmp(node->name, "mixed") == 0;
 }
 
 static void set_optimizer(Elaborator *e, const Node *node)
@@ -182,14 +176,12 @@ static const InputForm forms[] = {
      "x : tensor[batch_size, 64, 64, 16]"},
 };
 
-static const InputForm *find_form(Elaborator *e, const Node *node)
+static const InputForm *find_form(const Node *node)
 {
     for (uint32_t k = 0; k < COUNT_OF(forms); k++)
         if (strcmp(forms[k].name, node->kind_name) == 0)
             return &forms[k];
-    error_at(e->diags, ERROR_E085, node->span, "\"%s\" is no kind of input", node->kind_name);
-    note(e->diags, "there are picture[n, h, w, 3], landmarks[n, k] and tensor[n, h, w, c]");
-    return NULL;
+    BUG("the parser let the kind of input %s pass", node->kind_name);
 }
 
 static bool evaluate_sizes(Elaborator *e, const Node *node, const InputForm *form, int64_t *sizes)
@@ -255,11 +247,11 @@ static Shape input_shape(const Elaborator *e, InputKind kind, const int64_t *siz
 static void declare_input(Elaborator *e, const Node *node)
 {
     Model *model = e->model;
-    const InputForm *form = find_form(e, node);
+    const InputForm *form = find_form(node);
     int64_t sizes[4] = {0};
     ValueId value = {0};
 
-    if (form != NULL && evaluate_sizes(e, node, form, sizes)
+    if (evaluate_sizes(e, node, form, sizes)
         && !(form->kind == INPUT_picture && is_second(e, node, form, model->image))
         && !(form->kind == INPUT_landmarks && is_second(e, node, form, model->points)))
         value = append_input(e, node, node->name, form->kind, input_shape(e, form->kind, sizes));
