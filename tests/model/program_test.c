@@ -6,6 +6,10 @@
  * precision to 1e-4 of the norm of each. The arena is full of NaN before each segment, so that
  * whatever reads bytes that nobody has written shows. Two micro-steps are run, so that what
  * accumulates does.
+ *
+ * The same in mixed precision, where rounding to 8 bits of mantissa allows no such comparison: there
+ * all gradients together must agree with the interpreter's to 3 percent in the median model, and no
+ * number may be NaN.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,11 +18,13 @@
 #include "random_graph.h"
 #include "runner.h"
 
-static const double TOLERANCE = 1e-4, KINK_DISTANCE = 1e-4;
+static const double TOLERANCE = 1e-4, KINK_DISTANCE = 1e-4, MIXED_TOLERANCE = 0.03;
+enum { MAX_MODELS = 100000 };
 
 typedef struct Tally {
     int64_t models, skipped, tensors;
     double worst;
+    double *mixed_errors; /* of each model */
     int failures;
 } Tally;
 
@@ -28,7 +34,9 @@ typedef struct Subject {
     Interpreter *evaluate;
     Runner runner;
     uint64_t seed;
+    bool mixed;
     Tally *tally;
+    double squares[2];     /* mixed: of all gradients' differences, of all gradients */
 } Subject;
 
 static double norm_of(const double *x, int64_t count)
@@ -49,6 +57,13 @@ static void compare(Subject *subject, const char *what, const char *name, const 
 
     for (int64_t i = 0; i < count; i++)
         difference += pow(is[i] - expected[i], 2);
+    if (subject->mixed) {
+        bool is_gradient = strcmp(what, "gradient") == 0;
+        subject->squares[0] += is_gradient ? difference : 0;
+        subject->squares[1] += is_gradient ? pow(norm_of(expected, count), 2) : 0;
+        subject->tally->failures += !isfinite(difference);
+        return;
+    }
     double error = sqrt(difference) / fmax(norm_of(expected, count), floor);
     subject->tally->tensors++;
     subject->tally->worst = fmax(subject->tally->worst, error);
@@ -129,10 +144,12 @@ static void compare_evaluation(Subject *subject)
     free(is);
 }
 
-static void check_model(uint64_t seed, Tally *tally)
+/* Returns whether the model was run: it is not where it comes close to a kink. */
+static bool check_model(uint64_t seed, bool mixed, Tally *tally)
 {
-    Compilation *c = random_model(&(RandomOptions){.seed = seed});
-    Subject subject = {.c = c, .seed = seed, .tally = tally};
+    Compilation *c = random_model(&(RandomOptions){.seed = seed, .mixed = mixed});
+    Subject subject = {.c = c, .seed = seed, .mixed = mixed, .tally = tally};
+    bool is_clear;
 
     differentiate(c);
     simplify(c);
@@ -140,9 +157,8 @@ static void check_model(uint64_t seed, Tally *tally)
     subject.evaluate = interpreter_create(c->model->evaluate, c->model);
     random_fill(subject.in, c->model->train, c->model, seed);
     interpreter_run(subject.in);
-    if (interpreter_kink_distance(subject.in) < KINK_DISTANCE) {
-        tally->skipped++;
-    } else {
+    is_clear = interpreter_kink_distance(subject.in) >= KINK_DISTANCE;
+    if (is_clear) {
         subject.runner = runner_create(c, plan_naive);
         random_fill(subject.in, c->model->train, c->model, seed);
         fill_device(&subject);
@@ -153,11 +169,35 @@ static void check_model(uint64_t seed, Tally *tally)
         compare_training(&subject);
         compare_evaluation(&subject);
         runner_destroy(&subject.runner);
-        tally->models++;
+        if (mixed)
+            tally->mixed_errors[tally->models] =
+                sqrt(subject.squares[0] / (subject.squares[1] + 1e-12));
     }
     interpreter_destroy(subject.in);
     interpreter_destroy(subject.evaluate);
     random_model_destroy(c);
+    return is_clear;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void check_mixed(Tally *tally)
+{
+    double *errors = tally->mixed_errors;
+
+    qsort(errors, (size_t)tally->models, sizeof *errors, compare_numbers);
+    double median = errors[tally->models / 2];
+    printf("mixed precision: gradients off by %.2g in the median model, %.2g in one of ten\n",
+           median, errors[tally->models * 9 / 10]);
+    if (median < MIXED_TOLERANCE)
+        return;
+    fprintf(stderr, "that is too much for rounding\n");
+    tally->failures++;
 }
 
 int main(int argc, char **argv)
@@ -166,11 +206,22 @@ int main(int argc, char **argv)
     uint64_t seed = argc > 2 ? (uint64_t)atoll(argv[2]) : 1;
     Tally tally = {0};
 
-    while (tally.models < count && tally.skipped < 4 * count)
-        check_model(seed++, &tally);
+    if (count < 1 || count > MAX_MODELS) {
+        fprintf(stderr, "usage: program_test [COUNT [FIRST_SEED]]\n");
+        return 2;
+    }
+    tally.mixed_errors = calloc((size_t)count, sizeof(double));
+    for (; tally.models < count && tally.skipped < 4 * count; seed++) {
+        if (check_model(seed, false, &tally) && check_model(seed, true, &tally))
+            tally.models++;
+        else
+            tally.skipped++;
+    }
     printf("%lld models (%lld passed over), %lld tensors, worst relative error %.2g\n",
            (long long)tally.models, (long long)tally.skipped, (long long)tally.tensors,
            tally.worst);
+    check_mixed(&tally);
+    free(tally.mixed_errors);
     if (tally.models < count) {
         fprintf(stderr, "too many models come close to a kink\n");
         tally.failures++;
