@@ -4,8 +4,8 @@
  *     (decoded once)            (may be kept)               one affine map, then noise and blur
  *
  * A radiograph is some times finer than the network's grid: reading single pixels of it would turn
- * its grain into false texture (aliasing). So blocks are averaged to at most twice the grid, and the
- * rest, a factor between 1 and 2, is covered by several bilinear reads a pixel.
+ * its grain into false texture (aliasing). So blocks are averaged to at most twice the grid, and
+ * the rest, a factor between 1 and 2, is covered by several bilinear reads a pixel.
  */
 #include "augment.h"
 
@@ -15,7 +15,7 @@
 
 #include "random.h"
 
-/* ---- fitting ---------------------------------------------------------------------------------- */
+/* ---- fitting --------------------------------------------------------------------------------- */
 
 /* Averages blocks of factor x factor; those at the right and lower edge may be smaller. */
 static void average_blocks(const Image *from, Image *to, int32_t factor, uint32_t *sums)
@@ -87,7 +87,7 @@ void fitted_free(Fitted *fitted)
     *fitted = (Fitted){0};
 }
 
-/* ---- what is drawn for one sample ------------------------------------------------------------- */
+/* ---- what is drawn for one sample ------------------------------------------------------------ */
 
 typedef struct Draw {
     Affine to_network;
@@ -149,10 +149,10 @@ static Draw draw_sample(const Augmentation *strength, uint64_t seed, int32_t epo
     return draw;
 }
 
-/* ---- pixels ----------------------------------------------------------------------------------- */
+/* ---- pixels ---------------------------------------------------------------------------------- */
 
-/* Adds to sum the picture at (x, y), bilinear, through the tone. Outside of the picture it is black;
- * within half a pixel of its edge the edge goes on. */
+/* Adds to sum the picture at (x, y), bilinear, through the tone. Outside of the picture it is
+ * black; within half a pixel of its edge the edge goes on. */
 static void add_bilinear(const Image *from, const float tone[256], float x, float y, float *sum)
 {
     int32_t w = from->width, h = from->height, c = from->channels;
@@ -205,8 +205,8 @@ static void warp(const Fitted *fitted, const Draw *draw, int32_t height, int32_t
 enum { MAX_BLUR_RADIUS = 32 };
 
 /* One row or column of n values `stride` apart, edges repeated. line: n values. */
-static void blur_line(float *values, int32_t n, int64_t stride, const float *weights, int32_t radius,
-                      float *line)
+static void blur_line(float *values, int32_t n, int64_t stride, const float *weights,
+                      int32_t radius, float *line)
 {
     for (int32_t i = 0; i < n; i++)
         line[i] = values[i * stride];
@@ -271,7 +271,7 @@ static uint8_t to_byte(float value)
     return (uint8_t)(value <= 0 ? 0 : value >= 255 ? 255 : value + 0.5f);
 }
 
-/* ---- samples ---------------------------------------------------------------------------------- */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 /* A point outside of the original or of the network's picture counts for nothing. */
 static Point place(Point point, const Fitted *fitted, Affine map, int32_t height, int32_t width)
@@ -308,8 +308,8 @@ bool sample_make(const Dataset *dataset, int32_t item, const Fitted *fitted,
     free(planes);
 
     for (int32_t k = 0; k < dataset->point_count; k++)
-        sample->points[k] =
-            place(dataset->items[item].points[k], fitted, draw.to_network, height, width);
+        sample->points[k] = place(dataset->items[item].points[k], fitted, draw.to_network, height,
+                                  width);
     sample->to_network = draw.to_network;
     sample->original_width = fitted->original_width;
     sample->original_height = fitted->original_height;

@@ -9,7 +9,7 @@
 
 #include "os.h"
 
-/* ---- building --------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 char *data_copy_text(const char *text, Error *error)
 {
@@ -96,7 +96,7 @@ bool dataset_add_symbol(Dataset *dataset, const char *symbol, Error *error)
     return true;
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool equal_but_for_case(const char *a, const char *b)
 {
@@ -244,7 +244,7 @@ const PictureFile *pictures_find(const PictureList *list, const char *id)
     return NULL;
 }
 
-/* ---- points ----------------------------------------------------------------------------------- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 static bool is_on_a_picture(const double point[2])
 {
@@ -268,7 +268,7 @@ Point annotation_join(Annotation annotation, const double senior[2], const doubl
     return (Point){.x = (float)xy[0], .y = (float)xy[1], .weight = 1};
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotation annotation,
                   int32_t point_count, bool skip_bad, Error *error)
@@ -285,11 +285,14 @@ bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotat
     } else if (ok) {
         error_set(error, ERROR_FILES, "no data set at %s", root);
         error_why(error, os_is_folder(root) ? "the folder has no known layout" : "no such folder");
-        ok = error_hint(error, "Aariz has %s/%s/Cephalograms and %s/%s/Annotations, "
-                               "ISBI 2015 has %s/RawImage", root, split, root, split, root);
+        ok = error_hint(error,
+                        "Aariz has %s/%s/Cephalograms and %s/%s/Annotations, "
+                        "ISBI 2015 has %s/RawImage",
+                        root, split, root, split, root);
     }
     if (ok && dataset->item_count == 0)
-        ok = error_set(error, ERROR_FILES, "the %s split of %s has no usable pictures", split, root);
+        ok = error_set(error, ERROR_FILES, "the %s split of %s has no usable pictures", split,
+                       root);
     if (!ok)
         dataset_close(dataset);
     return ok;

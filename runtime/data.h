@@ -85,8 +85,8 @@ typedef struct Sample {
     int32_t item;     /* index in the data set, -1: filler with weight 0 */
 } Sample;
 
-/* Decodes, fits, augments (NULL: not) with random numbers of (seed, epoch, item): the same for every
- * order and number of workers. Writes sample->pixels {height, width, 3} and sample->points. */
+/* Decodes, fits, augments (NULL: not) with random numbers of (seed, epoch, item): the same for
+ * every order and number of workers. Writes sample->pixels {height, width, 3} and sample->points. */
 bool sample_load(const Dataset *dataset, int32_t item, const Augmentation *augmentation,
                  uint64_t seed, int32_t epoch, int32_t height, int32_t width, Sample *sample,
                  Error *error);

@@ -23,8 +23,9 @@
 enum { MAX_JSON_BYTES = 1 << 20, MAX_CSV_BYTES = 16 << 20, AARIZ_POINTS = 29 };
 
 static const char *const aariz_symbols[AARIZ_POINTS] = {
-    "A",   "ANS", "B",   "Me",  "N",   "Or",  "Pog", "PNS", "Pn", "R",  "S",  "Ar", "Co",    "Gn", "Go",
-    "Po",  "LPM", "LIT", "LMT", "UPM", "UIA", "UIT", "UMT", "LIA", "Li", "Ls", "N`", "Pog`", "Sn",
+    "A",   "ANS", "B",   "Me",  "N",  "Or", "Pog", "PNS",  "Pn",  "R",
+    "S",   "Ar",  "Co",  "Gn",  "Go", "Po", "LPM", "LIT",  "LMT", "UPM",
+    "UIA", "UIT", "UMT", "LIA", "Li", "Ls", "N`",  "Pog`", "Sn",
 };
 
 /* The folders of one split; NULL where not there. */
@@ -52,7 +53,7 @@ bool aariz_is_at(const char *root, const char *split)
     return found;
 }
 
-/* ---- one annotation file ---------------------------------------------------------------------- */
+/* ---- one annotation file --------------------------------------------------------------------- */
 
 /* The points that one reader has set on one picture. */
 typedef struct Reading {
@@ -111,7 +112,7 @@ static void find_point(const Reading *reading, const char *symbol, double xy[2],
     }
 }
 
-/* ---- symbols ---------------------------------------------------------------------------------- */
+/* ---- symbols --------------------------------------------------------------------------------- */
 
 static bool is_aariz_symbol(const char *symbol)
 {
@@ -161,7 +162,7 @@ static bool choose_symbols(Dataset *dataset, const Request *request, const Readi
     return true;
 }
 
-/* ---- one item --------------------------------------------------------------------------------- */
+/* ---- one item -------------------------------------------------------------------------------- */
 
 /* folder/ID.json, with an error that says which reader's file is not there. */
 static char *annotation_path(const char *folder, const char *id, const char *reader, Error *error)
@@ -214,11 +215,13 @@ static bool fill_points(Dataset *dataset, Item *item, const Request *request,
             if (times == 0)
                 ok = dataset_warn(dataset, error, "%s: no landmark %s", paths[r], symbol);
             else if (times > 1)
-                ok = dataset_warn(dataset, error, "%s: landmark %s occurs %d times, the first counts",
-                                  paths[r], symbol, times);
+                ok = dataset_warn(dataset, error,
+                                  "%s: landmark %s occurs %d times, the first counts", paths[r],
+                                  symbol, times);
             if (ok && times > 0 && !(xy[r][0] >= 0 && xy[r][1] >= 0))
-                ok = dataset_warn(dataset, error, "%s: landmark %s is not valid: no point on a picture",
-                                  paths[r], symbol);
+                ok = dataset_warn(dataset, error,
+                                  "%s: landmark %s is not valid: no point on a picture", paths[r],
+                                  symbol);
         }
         item->points[k] = annotation_join(request->annotation, xy[0], xy[1]);
     }
@@ -274,7 +277,7 @@ static bool find_lost_annotations(Dataset *dataset, const Request *request,
     return ok;
 }
 
-/* ---- sizes of pixels -------------------------------------------------------------------------- */
+/* ---- sizes of pixels ------------------------------------------------------------------------- */
 
 static int compare_item_ids(const void *id, const void *item)
 {
@@ -296,8 +299,8 @@ static bool use_row(Dataset *dataset, const Csv *csv, int64_t row, const int64_t
     double mm;
     const char *text = csv_cell(csv, row, columns[1]);
     if (!csv_number(text, &mm) || !(mm >= 0.001 && mm <= 10))
-        return dataset_warn(dataset, error, "%s:%lld: the pixel size \"%s\" of %s is not in mm", path,
-                            (long long)csv->lines[row], text, item->id);
+        return dataset_warn(dataset, error, "%s:%lld: the pixel size \"%s\" of %s is not in mm",
+                            path, (long long)csv->lines[row], text, item->id);
     char *device = data_copy_text(csv_cell(csv, row, columns[2]), error);
     if (device == NULL)
         return false;
@@ -313,14 +316,16 @@ static bool read_pixel_sizes(Dataset *dataset, Error *error)
 {
     char *path = data_find(dataset->root, "cephalogram_machine_mappings.csv");
     if (path == NULL)
-        return dataset_warn(dataset, error,
-                            "%s/cephalogram_machine_mappings.csv is not there: 0.1 mm a pixel assumed",
-                            dataset->root);
+        return dataset_warn(
+            dataset, error,
+            "%s/cephalogram_machine_mappings.csv is not there: 0.1 mm a pixel assumed",
+            dataset->root);
     Csv csv;
     bool ok = csv_read_file(&csv, path, MAX_CSV_BYTES, error);
     if (ok) {
         int64_t columns[3] = {csv_find_column(&csv, "cephalogram_id"),
-                              csv_find_column(&csv, "pixel_size"), csv_find_column(&csv, "machine")};
+                              csv_find_column(&csv, "pixel_size"),
+                              csv_find_column(&csv, "machine")};
         if (columns[0] < 0 || columns[1] < 0) {
             error_set(error, ERROR_FILES, "%s lacks a column", path);
             ok = error_why(error, "expected cephalogram_id and pixel_size in line 1");

@@ -14,7 +14,7 @@ typedef struct Request {
     bool skip_bad;
 } Request;
 
-/* The layouts. Requires: root is set, all else empty. They append items in the order of their ids. */
+/* The layouts. Requires: root is set, all else empty. Items are appended by id. */
 bool aariz_read(Dataset *dataset, const Request *request, Error *error);
 bool isbi_read(Dataset *dataset, const Request *request, Error *error);
 bool aariz_is_at(const char *root, const char *split);
@@ -40,7 +40,7 @@ typedef struct PictureList {
     PictureFile *files; /* sorted by id; each id once */
     int64_t count;
 } PictureList;
-/* Two pictures with one id are an error or, with skip_bad, a warning; other files are passed over. */
+/* Two pictures with one id are an error or, with skip_bad, a warning; other files are not looked at. */
 bool pictures_list(PictureList *list, Dataset *dataset, const Request *request, const char *folder,
                    Error *error);
 void pictures_free(PictureList *list);

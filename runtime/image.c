@@ -18,7 +18,7 @@ _Static_assert(STBI_MAX_DIMENSIONS == IMAGE_MAX_SIDE, "one limit");
 
 enum { MAX_FILE_BYTES = 1 << 30 };
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static uint32_t little_endian(const uint8_t *bytes)
 {
@@ -201,7 +201,7 @@ void image_free(Image *image)
     *image = (Image){0};
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 bool image_encode_png(const Image *image, uint8_t **bytes, int64_t *size, Error *error)
 {
@@ -241,7 +241,7 @@ bool image_write_png(const Image *image, const char *path, Error *error)
     return ok;
 }
 
-/* ---- drawing ---------------------------------------------------------------------------------- */
+/* ---- drawing --------------------------------------------------------------------------------- */
 
 /* Lays colour over pixel (x, y): coverage 0 leaves it, 1 replaces it. */
 static void blend(Image *image, int32_t x, int32_t y, float coverage, uint32_t color)

@@ -1,5 +1,5 @@
-/* Third-party code, alone in this file: it is compiled without warnings and without UBSan (it shifts
- * signed numbers to the left), but with ASan. */
+/* Third-party code, alone in this file: it is compiled without warnings and without UBSan (it
+ * shifts signed numbers to the left), but with ASan. */
 #include "image_stb.h"
 
 #define STB_IMAGE_IMPLEMENTATION

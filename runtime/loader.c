@@ -48,15 +48,15 @@ struct Loader {
     int32_t in_flight;   /* samples taken and not done */
     bool running, stopping;
 
-    Fitted *cache;      /* {item_count}; a worker owns the entry of the item that it has taken */
+    Fitted *cache; /* {item_count}; a worker owns the entry of the item that it has taken */
     int64_t cache_bytes, cache_limit;
 
-    bool *warned;       /* {item_count} */
+    bool *warned; /* {item_count} */
     char **warnings;
     int32_t warning_count, warnings_read;
 };
 
-/* ---- workers ---------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 /* Requires: the mutex. Is there a sample to take and a slot for it? */
 static bool can_take(const Loader *loader)
@@ -147,7 +147,7 @@ static void work(void *context)
     os_mutex_unlock(loader->mutex);
 }
 
-/* ---- building --------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(Point) == 3 * sizeof(float), "Batch.points are the samples' points");
 
@@ -258,7 +258,7 @@ void loader_destroy(Loader *loader)
     free(loader);
 }
 
-/* ---- the caller's side ------------------------------------------------------------------------ */
+/* ---- the caller's side ----------------------------------------------------------------------- */
 
 void loader_start(Loader *loader, int32_t epoch, int32_t first_batch)
 {

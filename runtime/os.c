@@ -38,7 +38,7 @@ static volatile sig_atomic_t interrupted_by;
 
 #ifndef _WIN32
 
-/* ---- POSIX ------------------------------------------------------------------------------------ */
+/* ---- POSIX ----------------------------------------------------------------------------------- */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -315,7 +315,7 @@ void os_catch_interrupts(void)
 
 #else
 
-/* ---- Windows ---------------------------------------------------------------------------------- */
+/* ---- Windows --------------------------------------------------------------------------------- */
 
 #include <windows.h>
 
@@ -391,8 +391,8 @@ static bool rename_over(const char *from, const char *to)
 {
     wchar_t *wide_from = wide(from), *wide_to = wide(to);
     bool converted = wide_from != NULL && wide_to != NULL;
-    bool ok = converted && MoveFileExW(wide_from, wide_to,
-                                       MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
+    bool ok = converted &&
+              MoveFileExW(wide_from, wide_to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
     int number = ok ? 0 : converted ? errno_of_windows() : errno;
     free(wide_from);
     free(wide_to);
@@ -609,7 +609,7 @@ int os_terminal_width(void)
 }
 
 /* Runs in a thread of its own. After closing the console the system ends the process as soon as
- * the handler returns, so it waits for the main thread to finish (at most 5 s, the system's rule). */
+ * the handler returns, so it waits for the main thread to finish; the system allows 5 s. */
 static BOOL WINAPI on_console_event(DWORD event)
 {
     if (event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT) {
@@ -629,7 +629,7 @@ void os_catch_interrupts(void)
 
 #endif
 
-/* ---- both ------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 static bool is_separator(char c)
 {

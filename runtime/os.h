@@ -55,7 +55,8 @@ double os_seconds(void); /* monotonic */
 int64_t os_unix_seconds(void);
 bool os_is_terminal(FILE *file);
 int os_terminal_width(void); /* 80 where unknown */
-/* SIGINT, SIGTERM, console close set a flag instead of ending the process; a second SIGINT ends it. */
+/* SIGINT, SIGTERM, console close set a flag instead of ending the process; a second SIGINT
+ * ends it. */
 void os_catch_interrupts(void);
 int os_interrupted(void); /* 0, or 130 / 143 */
 

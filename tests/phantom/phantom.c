@@ -20,7 +20,7 @@ typedef struct Options {
     int32_t counts[3]; /* train, valid, test */
     int32_t size;      /* of the longer side, about */
     uint64_t seed;
-    bool overlay;      /* also DIR/overlay/ID.png with the landmarks drawn */
+    bool overlay; /* also DIR/overlay/ID.png with the landmarks drawn */
 } Options;
 
 static const char *const splits[3] = {"train", "valid", "test"};
@@ -31,8 +31,10 @@ typedef struct Machine {
     float width_mm, height_mm, fineness; /* fineness 1: --size pixels on the longer side */
 } Machine;
 static const Machine machines[] = {
-    {"Phantom Alpha", 200, 235, 1.0f}, {"Phantom Beta", 204, 228, 1.12f},
-    {"Phantom Gamma", 210, 240, 0.9f}, {"Phantom Delta, wide", 230, 232, 1.05f},
+    {"Phantom Alpha", 200, 235, 1.0f},
+    {"Phantom Beta", 204, 228, 1.12f},
+    {"Phantom Gamma", 210, 240, 0.9f},
+    {"Phantom Delta, wide", 230, 232, 1.05f},
 };
 enum { MACHINE_COUNT = sizeof machines / sizeof machines[0] };
 
@@ -68,7 +70,7 @@ static Shot plan_shot(const Options *options, int split, int32_t number)
     return shot;
 }
 
-/* ---- pictures --------------------------------------------------------------------------------- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 typedef struct Bytes {
     uint8_t *data;
@@ -104,11 +106,10 @@ static bool write_picture(const Image *image, Format format, const char *path, E
     if (format == FORMAT_png)
         return image_write_png(image, path, error);
     Bytes bytes = {0};
-    int ok = format == FORMAT_bmp
-                 ? stbi_write_bmp_to_func(put, &bytes, image->width, image->height, image->channels,
-                                          image->pixels)
-                 : stbi_write_jpg_to_func(put, &bytes, image->width, image->height, image->channels,
-                                          image->pixels, 92);
+    int ok = format == FORMAT_bmp ? stbi_write_bmp_to_func(put, &bytes, image->width, image->height,
+                                                           image->channels, image->pixels)
+                                  : stbi_write_jpg_to_func(put, &bytes, image->width, image->height,
+                                                           image->channels, image->pixels, 92);
     bool written = ok && !bytes.failed ? os_write_atomically(path, write_bytes, &bytes, error)
                                        : error_set(error, ERROR_MEMORY, "no memory for %s", path);
     free(bytes.data);
@@ -118,7 +119,8 @@ static bool write_picture(const Image *image, Format format, const char *path, E
 static bool draw(const Shot *shot, const Patient *patient, Image *image, Error *error)
 {
     Film film;
-    *image = (Image){malloc((size_t)shot->width * (size_t)shot->height), shot->width, shot->height, 1};
+    *image = (Image){malloc((size_t)shot->width * (size_t)shot->height), shot->width, shot->height,
+                     1};
     bool ok = image->pixels != NULL &&
               film_create(&film, shot->width, shot->height, shot->mm_per_pixel);
     if (ok) {
@@ -134,11 +136,11 @@ static bool draw(const Shot *shot, const Patient *patient, Image *image, Error *
         ok = film_develop(&film, &exposure, image->pixels);
         film_free(&film);
     }
-    return ok || error_set(error, ERROR_MEMORY, "no memory for a picture of %d x %d pixels", shot->width,
-                           shot->height);
+    return ok || error_set(error, ERROR_MEMORY, "no memory for a picture of %d x %d pixels",
+                           shot->width, shot->height);
 }
 
-/* ---- annotations ------------------------------------------------------------------------------ */
+/* ---- annotations ----------------------------------------------------------------------------- */
 
 /* Centre of the first pixel at (0, 0). */
 static Spot to_pixels(const Shot *shot, const Patient *patient, int landmark)
@@ -176,8 +178,9 @@ static bool write_sheet(FILE *file, void *context)
         uint64_t draw = 2000 + 100 * (uint64_t)sheet->reader + 2 * (uint64_t)k;
         double x = within(truth.x + deviation * random_normal(shot->key, draw), shot->width);
         double y = within(truth.y + deviation * random_normal(shot->key, draw + 1), shot->height);
-        fprintf(file, "%s\n    {\"landmark_id\": \"%s-%02d\", \"title\": \"%s\", \"symbol\": \"%s\", "
-                      "\"value\": {\"x\": %.1f, \"y\": %.1f}}",
+        fprintf(file,
+                "%s\n    {\"landmark_id\": \"%s-%02d\", \"title\": \"%s\", \"symbol\": \"%s\", "
+                "\"value\": {\"x\": %.1f, \"y\": %.1f}}",
                 k == 0 ? "" : ",", shot->id, k, landmarks[k].title, landmarks[k].symbol, x, y);
     }
     fprintf(file, "\n  ],\n  \"dataset_name\": \"phantom\"\n}\n");
@@ -187,14 +190,14 @@ static bool write_sheet(FILE *file, void *context)
 static bool write_stage(FILE *file, void *context)
 {
     const Shot *shot = context;
-    return fprintf(file, "{\n  \"ceph_id\": \"%s\",\n  \"cvm_stage\": {\"value\": %u}\n}\n", shot->id,
-                   1 + random_bits(shot->key, 1040) % 6) > 0;
+    return fprintf(file, "{\n  \"ceph_id\": \"%s\",\n  \"cvm_stage\": {\"value\": %u}\n}\n",
+                   shot->id, 1 + random_bits(shot->key, 1040) % 6) > 0;
 }
 
-/* ---- the set ---------------------------------------------------------------------------------- */
+/* ---- the set --------------------------------------------------------------------------------- */
 
-static bool write_overlay(const Options *options, const Shot *shot, const Patient *patient, Image *image,
-                          Error *error)
+static bool write_overlay(const Options *options, const Shot *shot, const Patient *patient,
+                          Image *image, Error *error)
 {
     char path[1024];
     snprintf(path, sizeof path, "%s/overlay/%s.png", options->out, shot->id);
@@ -216,7 +219,8 @@ static bool write_shot(const Options *options, int split, int32_t number, Error 
     Patient patient = draw_patient(shot.key);
     char path[1024];
     Image image;
-    bool ok = draw(&shot, &patient, &image, error) && (!shot.is_rgb || image_make_rgb(&image, error));
+    bool ok = draw(&shot, &patient, &image, error) &&
+              (!shot.is_rgb || image_make_rgb(&image, error));
     snprintf(path, sizeof path, "%s/%s/Cephalograms/%s.%s", options->out, splits[split], shot.id,
              extensions[shot.format]);
     ok = ok && write_picture(&image, shot.format, path, error);
@@ -236,12 +240,13 @@ static bool write_shot(const Options *options, int split, int32_t number, Error 
 static bool write_mappings(FILE *file, void *context)
 {
     const Options *options = context;
-    fprintf(file, "\xEF\xBB\xBF" "cephalogram_id,machine,pixel_size,image_format,mode\r\n");
+    fprintf(file, "\xEF\xBB\xBF"
+                  "cephalogram_id,machine,pixel_size,image_format,mode\r\n");
     for (int split = 0; split < 3; split++) {
         for (int32_t i = 0; i < options->counts[split]; i++) {
             Shot shot = plan_shot(options, split, i);
-            fprintf(file, "%s,\"%s\",%.6f,%s,%s\r\n", shot.id, shot.machine->name, (double)shot.mm_per_pixel,
-                    extensions[shot.format], shot.is_rgb ? "RGB" : "L");
+            fprintf(file, "%s,\"%s\",%.6f,%s,%s\r\n", shot.id, shot.machine->name,
+                    (double)shot.mm_per_pixel, extensions[shot.format], shot.is_rgb ? "RGB" : "L");
         }
     }
     return !ferror(file);
@@ -250,7 +255,8 @@ static bool write_mappings(FILE *file, void *context)
 static bool make_folders(const Options *options, Error *error)
 {
     static const char *const folders[] = {
-        "Cephalograms", "Annotations/CVM Stages",
+        "Cephalograms",
+        "Annotations/CVM Stages",
         "Annotations/Cephalometric Landmarks/Senior Orthodontists",
         "Annotations/Cephalometric Landmarks/Junior Orthodontists",
     };
@@ -293,7 +299,8 @@ static bool read_options(int count, char **words, Options *options)
         const char *value = i + 1 < count ? words[i + 1] : NULL;
         int64_t number = 0;
         int split = 0;
-        while (split < 3 && (strncmp(words[i], "--", 2) != 0 || strcmp(words[i] + 2, splits[split]) != 0))
+        while (split < 3 &&
+               (strncmp(words[i], "--", 2) != 0 || strcmp(words[i] + 2, splits[split]) != 0))
             split++;
         if (strcmp(words[i], "--overlay") == 0) {
             options->overlay = true;
@@ -318,8 +325,9 @@ int main(int argument_count, char **arguments)
 {
     Options options = {.counts = {24, 6, 6}, .size = 1024, .seed = 1};
     if (!read_options(argument_count, arguments, &options)) {
-        fprintf(stderr, "usage: phantom --out DIR [--train N] [--valid N] [--test N] [--size PIXELS] "
-                        "[--seed N] [--overlay]\n");
+        fprintf(stderr,
+                "usage: phantom --out DIR [--train N] [--valid N] [--test N] [--size PIXELS] "
+                "[--seed N] [--overlay]\n");
         return ERROR_USAGE;
     }
     Error error = {0};

@@ -14,7 +14,7 @@ typedef struct Spot {
     float x, y;
 } Spot;
 
-/* ---- anatomy.c -------------------------------------------------------------------------------- */
+/* ---- anatomy.c ------------------------------------------------------------------------------- */
 
 typedef struct Landmark {
     const char *symbol, *title;
@@ -25,9 +25,9 @@ extern const Landmark landmarks[LANDMARK_COUNT]; /* in the order of Aariz */
 /* One patient: where the landmarks are, and what else varies. */
 typedef struct Patient {
     Spot points[LANDMARK_COUNT];
-    float angle, scale;  /* of the head about its middle: radians, 1 = middle-sized */
+    float angle, scale; /* of the head about its middle: radians, 1 = middle-sized */
     Spot shift;
-    float bone, soft;    /* how much the two absorb, 1 = middling */
+    float bone, soft; /* how much the two absorb, 1 = middling */
     bool has_ruler, has_rods;
     RandomKey key;
 } Patient;
@@ -39,14 +39,14 @@ Spot place(const Patient *patient, Spot spot);
 struct Film;
 void draw_head(struct Film *film, const Patient *patient);
 
-/* ---- render.c --------------------------------------------------------------------------------- */
+/* ---- render.c -------------------------------------------------------------------------------- */
 
 /* Absorption along the ray that meets each pixel, to which every structure adds. */
 typedef struct Film {
     int32_t width, height;
     float mm_per_pixel;
-    float *bone, *soft;  /* {height, width} */
-    float *distance;     /* scratch: to the line that is drawn, mm, negative inside */
+    float *bone, *soft; /* {height, width} */
+    float *distance;    /* scratch: to the line that is drawn, mm, negative inside */
     const Patient *patient;
 } Film;
 
@@ -61,10 +61,11 @@ typedef struct Substance {
 
 /* A smooth curve through spots (Catmull and Rom), in the head's coordinates. */
 void film_fill(Film *film, float *layer, const Spot *spots, int count, Substance substance);
-void film_stroke(Film *film, float *layer, const Spot *spots, int count, bool is_closed, float width,
-                 float amount);
+void film_stroke(Film *film, float *layer, const Spot *spots, int count, bool is_closed,
+                 float width, float amount);
 /* A soft round cloud. */
-void film_cloud(Film *film, float *layer, Spot middle, float radius_x, float radius_y, float amount);
+void film_cloud(Film *film, float *layer, Spot middle, float radius_x, float radius_y,
+                float amount);
 
 /* How the exposed film looks. */
 typedef struct Exposure {

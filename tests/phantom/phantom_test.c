@@ -33,7 +33,8 @@ static void test_opens_and_loads(void **state)
     for (int s = 0; s < 3; s++) {
         Dataset set;
         Error error = {0};
-        assert_true(dataset_open(&set, folder, splits[s].split, ANNOTATION_mean, 29, false, &error));
+        assert_true(
+            dataset_open(&set, folder, splits[s].split, ANNOTATION_mean, 29, false, &error));
         assert_int_equal(set.item_count, splits[s].count);
         assert_int_equal(set.warning_count, 0);
         for (int32_t i = 0; i < set.item_count; i++) {

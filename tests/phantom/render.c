@@ -1,7 +1,7 @@
 /* A radiograph from shapes: each adds absorption to the film, as matter along a ray does.
  *
- * A shape is a closed smooth curve. What it adds depends on the distance to its edge alone, which is
- * kept for a band around the curve; so bone gets its bright rim, and soft parts fade in.
+ * A shape is a closed smooth curve. What it adds depends on the distance to its edge alone, which
+ * is kept for a band around the curve; so bone gets its bright rim, and soft parts fade in.
  *
  *      absorption        rim
  *          |           .''.
@@ -37,7 +37,7 @@ void film_free(Film *film)
     *film = (Film){0};
 }
 
-/* ---- curves ----------------------------------------------------------------------------------- */
+/* ---- curves ---------------------------------------------------------------------------------- */
 
 static float spline(float a, float b, float c, float d, float t)
 {
@@ -184,8 +184,8 @@ void film_fill(Film *film, float *layer, const Spot *spots, int count, Substance
     }
 }
 
-void film_stroke(Film *film, float *layer, const Spot *spots, int count, bool is_closed, float width,
-                 float amount)
+void film_stroke(Film *film, float *layer, const Spot *spots, int count, bool is_closed,
+                 float width, float amount)
 {
     Spot line[MAX_LINE];
     int n = trace(film, spots, count, is_closed, line);
@@ -206,8 +206,9 @@ void film_cloud(Film *film, float *layer, Spot middle, float radius_x, float rad
 {
     Spot placed = place(film->patient, middle);
     float scale = film->mm_per_pixel;
-    Spot corners[2] = {{(placed.x - 2.5f * radius_x) / scale, (placed.y - 2.5f * radius_y) / scale},
-                       {(placed.x + 2.5f * radius_x) / scale, (placed.y + 2.5f * radius_y) / scale}};
+    Spot corners[2] = {
+        {(placed.x - 2.5f * radius_x) / scale, (placed.y - 2.5f * radius_y) / scale},
+        {(placed.x + 2.5f * radius_x) / scale, (placed.y + 2.5f * radius_y) / scale}};
     Box box = box_of(film, corners, 2, 0);
     for (int32_t y = box.top; y < box.bottom; y++) {
         for (int32_t x = box.left; x < box.right; x++) {
@@ -218,7 +219,7 @@ void film_cloud(Film *film, float *layer, Spot middle, float radius_x, float rad
     }
 }
 
-/* ---- developing ------------------------------------------------------------------------------- */
+/* ---- developing ------------------------------------------------------------------------------ */
 
 /* Smooth noise, -1 .. 1, one free value each `size` mm. */
 static float value_noise(RandomKey key, float x, float y, float size)
@@ -283,8 +284,8 @@ static bool soften(float *values, int32_t width, int32_t height, float sigma)
     return true;
 }
 
-/* Light left after absorption darkens the film; scattered light adds a veil that is brightest in the
- * middle; grain is coarser where the film is dark. */
+/* Light left after absorption darkens the film; scattered light adds a veil that is brightest in
+ * the middle; grain is coarser where the film is dark. */
 bool film_develop(const Film *film, const Exposure *exposure, uint8_t *grey)
 {
     int32_t width = film->width, height = film->height;
@@ -299,7 +300,8 @@ bool film_develop(const Film *film, const Exposure *exposure, uint8_t *grey)
             float soft = film->soft[at] * (1 + 0.06f * value_noise(exposure->key, u, v, 9));
             float total = fmaxf(bone + soft, 0);
             float value = 1 - expf(-exposure->contrast * total);
-            float from_middle = hypotf(u / (mm * (float)width) - 0.5f, v / (mm * (float)height) - 0.5f);
+            float from_middle = hypotf(u / (mm * (float)width) - 0.5f,
+                                       v / (mm * (float)height) - 0.5f);
             value += 0.05f * (0.5f - from_middle) + exposure->brightness;
             float edge = fminf(fminf(u, v), fminf((float)width * mm - u, (float)height * mm - v));
             light[at] = value * (edge < border ? 0.04f : 1);

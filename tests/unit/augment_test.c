@@ -12,7 +12,7 @@
 #include "runtime/augment.h"
 #include "runtime/random.h"
 
-/* ---- maps ------------------------------------------------------------------------------------- */
+/* ---- maps ------------------------------------------------------------------------------------ */
 
 static void expect_at(Affine map, float x, float y, float to_x, float to_y)
 {
@@ -46,7 +46,8 @@ static void test_compose_and_invert(void **state)
         for (uint64_t k = 0; k < 12; k++)
             maps[k / 6].m[k % 6] = 4 * random_uniform(key, 100 * i + k) - 2;
         maps[0].m[0] += 3, maps[0].m[4] += 3;
-        Point point = {9 * random_uniform(key, 100 * i + 20), 9 * random_uniform(key, 100 * i + 21), 1};
+        Point point = {9 * random_uniform(key, 100 * i + 20), 9 * random_uniform(key, 100 * i + 21),
+                       1};
         Point steps = affine_apply(maps[1], affine_apply(maps[0], point));
         Point at_once = affine_apply(affine_compose(maps[1], maps[0]), point);
         assert_true(hypotf(steps.x - at_once.x, steps.y - at_once.y) < 1e-3f);
@@ -58,7 +59,7 @@ static void test_compose_and_invert(void **state)
     }
 }
 
-/* ---- samples ---------------------------------------------------------------------------------- */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 /* A data set of one picture that is never read, with one point. */
 static Point one_point;
@@ -72,25 +73,28 @@ static Image paint(int32_t width, int32_t height, double x, double y, double sig
     for (int32_t v = 0; v < height; v++)
         for (int32_t u = 0; u < width; u++) {
             double d2 = (u - x) * (u - x) + (v - y) * (v - y);
-            image.pixels[v * width + u] = (uint8_t)(40 + 200 * exp(-d2 / (2 * sigma * sigma)) + 0.5);
+            image.pixels[v * width + u] = (uint8_t)(40 + 200 * exp(-d2 / (2 * sigma * sigma)) +
+                                                    0.5);
         }
     return image;
 }
 
-static void make(const Image *image, const Augmentation *augmentation, uint64_t seed, int32_t height,
-                 int32_t width, Sample *sample, Point *point)
+static void make(const Image *image, const Augmentation *augmentation, uint64_t seed,
+                 int32_t height, int32_t width, Sample *sample, Point *point)
 {
     Fitted fitted;
     Error error = {0};
     assert_true(fitted_make(&fitted, image, height, width, &error));
     sample->pixels = malloc((size_t)(3 * height * width));
     sample->points = point;
-    assert_true(sample_make(&one_set, 0, &fitted, augmentation, seed, 0, height, width, sample, &error));
+    assert_true(
+        sample_make(&one_set, 0, &fitted, augmentation, seed, 0, height, width, sample, &error));
     fitted_free(&fitted);
 }
 
 /* The centre of what is brighter than the ground, within `radius` of (x, y). */
-static Point centroid(const Sample *sample, int32_t height, int32_t width, Point near, int32_t radius)
+static Point centroid(const Sample *sample, int32_t height, int32_t width, Point near,
+                      int32_t radius)
 {
     double sum = 0, x = 0, y = 0;
     for (int32_t v = 0; v < height; v++)
@@ -235,7 +239,8 @@ static void test_padding_is_black(void **state)
 }
 
 /* Mean and deviation over the middle of a flat grey 120. */
-static void measure_flat(const Augmentation *augmentation, uint64_t seed, double *mean, double *deviation)
+static void measure_flat(const Augmentation *augmentation, uint64_t seed, double *mean,
+                         double *deviation)
 {
     Image image = {malloc(96 * 96), 96, 96, 1};
     memset(image.pixels, 120, 96 * 96);
@@ -257,7 +262,8 @@ static void measure_flat(const Augmentation *augmentation, uint64_t seed, double
 static void test_strengths(void **state)
 {
     (void)state;
-    static const Augmentation none = {0}, brightness = {.brightness = 0.2f}, noise = {.noise = 0.1f};
+    static const Augmentation none = {0}, brightness = {.brightness = 0.2f},
+                              noise = {.noise = 0.1f};
     double mean, deviation, lowest = 255, highest = 0, grainiest = 0;
     measure_flat(&none, 1, &mean, &deviation);
     assert_true(mean == 120 && deviation == 0);
@@ -307,8 +313,9 @@ static void test_points_outside(void **state)
         Point point;
         float weight;
     } cases[] = {
-        {{0, 0, 1}, 1}, {{99, 49, 1}, 1}, {{99.4f, 20, 1}, 1}, {{20, 20, 0}, 0},
-        {{20, 60, 1}, 0}, /* in the padding: on the network's picture, not on the original */
+        {{0, 0, 1}, 1},    {{99, 49, 1}, 1}, {{99.4f, 20, 1}, 1},
+        {{20, 20, 0}, 0},  {{20, 60, 1}, 0}, /* in the padding: on the network's picture, not on the
+                                                original */
         {{130, 20, 1}, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -1,4 +1,5 @@
-/* Both layouts of data sets, and each way in which one can be wrong: named by file, never a crash. */
+/* Both layouts of data sets, and each way in which one can be wrong: named by file, never a crash.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +12,9 @@
 #include "runtime/data.h"
 
 static const char *const symbols[29] = {
-    "A",   "ANS", "B",   "Me",  "N",   "Or",  "Pog", "PNS", "Pn", "R",  "S",  "Ar", "Co",    "Gn", "Go",
-    "Po",  "LPM", "LIT", "LMT", "UPM", "UIA", "UIT", "UMT", "LIA", "Li", "Ls", "N`", "Pog`", "Sn",
+    "A",   "ANS", "B",   "Me",  "N",  "Or", "Pog", "PNS",  "Pn",  "R",
+    "S",   "Ar",  "Co",  "Gn",  "Go", "Po", "LPM", "LIT",  "LMT", "UPM",
+    "UIA", "UIT", "UMT", "LIA", "Li", "Ls", "N`",  "Pog`", "Sn",
 };
 
 static char *root;
@@ -31,7 +33,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- making a data set ------------------------------------------------------------------------ */
+/* ---- making a data set ----------------------------------------------------------------------- */
 
 static const char senior[] = "Senior Orthodontists", junior[] = "Junior Orthodontists";
 
@@ -44,8 +46,8 @@ static void write_annotation(const char *split, const char *reader, const char *
     write_text(root, name, text);
 }
 
-/* Point k lies at (10 k + dx, 5 k); in an order that is not that of the symbols. `instead`: the text
- * of the landmark number `at`, NULL: none is replaced. */
+/* Point k lies at (10 k + dx, 5 k); in an order that is not that of the symbols. `instead`: the
+ * text of the landmark number `at`, NULL: none is replaced. */
 static void write_points(const char *split, const char *reader, const char *id, double dx, int at,
                          const char *instead)
 {
@@ -58,8 +60,8 @@ static void write_points(const char *split, const char *reader, const char *id, 
         else
             snprintf(text + used, sizeof text - used,
                      "%s{\"landmark_id\": \"%d\", \"title\": \"T\", \"symbol\": \"%s\", "
-                     "\"value\": {\"x\": %g, \"y\": %d}}", i > 0 ? ", " : "", i, symbols[k],
-                     10 * k + dx, 5 * k);
+                     "\"value\": {\"x\": %g, \"y\": %d}}",
+                     i > 0 ? ", " : "", i, symbols[k], 10 * k + dx, 5 * k);
     }
     strcat(text, "], \"dataset_name\": \"d\", \"labeled_at\": null}");
     write_annotation(split, reader, id, text);
@@ -86,7 +88,9 @@ static void write_sizes(const char *rows)
 {
     char text[1024];
     snprintf(text, sizeof text,
-             "\xEF\xBB\xBF" "cephalogram_id,machine,pixel_size,image_format,mode\r\n%s", rows);
+             "\xEF\xBB\xBF"
+             "cephalogram_id,machine,pixel_size,image_format,mode\r\n%s",
+             rows);
     write_text(root, "cephalogram_machine_mappings.csv", text);
 }
 
@@ -116,7 +120,7 @@ static int warnings_with(const Dataset *set, const char *text)
     return count;
 }
 
-/* ---- Aariz ------------------------------------------------------------------------------------ */
+/* ---- Aariz ----------------------------------------------------------------------------------- */
 
 static void test_aariz(void **state)
 {
@@ -151,7 +155,9 @@ static void test_truths(void **state)
     static const struct {
         Annotation annotation;
         float x;
-    } cases[] = {{ANNOTATION_mean, 11.5f}, {ANNOTATION_senior, 10}, {ANNOTATION_junior, 13},
+    } cases[] = {{ANNOTATION_mean, 11.5f},
+                 {ANNOTATION_senior, 10},
+                 {ANNOTATION_junior, 13},
                  {ANNOTATION_ceil_mean, 12}};
     for (int i = 0; i < 4; i++) {
         Dataset set;
@@ -186,8 +192,9 @@ static void test_lower_case_and_extensions(void **state)
             snprintf(name, sizeof name,
                      "TRAIN/annotations/cephalometric landmarks/%s orthodontists/%c.json",
                      r == 0 ? "senior" : "junior", "abcd"[i]);
-            write_text(root, name, "{\"landmarks\": [{\"symbol\": \"S\", \"value\": "
-                                   "{\"x\": 1, \"y\": 2}}]}");
+            write_text(root, name,
+                       "{\"landmarks\": [{\"symbol\": \"S\", \"value\": "
+                       "{\"x\": 1, \"y\": 2}}]}");
         }
     }
     Dataset set;
@@ -372,10 +379,11 @@ static void test_other_points(void **state)
         char name[64] = "train/Cephalograms/a.png";
         name[19] = (char)('a' + i);
         write_picture(name);
-        const char *text = i == 0 ? "{\"landmarks\": [{\"symbol\": \"P2\", \"value\": {\"x\": 1, \"y\": 2}},"
-                                    "{\"symbol\": \"P1\", \"value\": {\"x\": 3, \"y\": 4}}]}"
-                                  : "{\"landmarks\": [{\"symbol\": \"P1\", \"value\": {\"x\": 5, \"y\": 6}},"
-                                    "{\"symbol\": \"P2\", \"value\": {\"x\": 7, \"y\": 8}}]}";
+        const char *text =
+            i == 0 ? "{\"landmarks\": [{\"symbol\": \"P2\", \"value\": {\"x\": 1, \"y\": 2}},"
+                     "{\"symbol\": \"P1\", \"value\": {\"x\": 3, \"y\": 4}}]}"
+                   : "{\"landmarks\": [{\"symbol\": \"P1\", \"value\": {\"x\": 5, \"y\": 6}},"
+                     "{\"symbol\": \"P2\", \"value\": {\"x\": 7, \"y\": 8}}]}";
         write_annotation("train", senior, i == 0 ? "a" : "b", text);
     }
     Dataset set;
@@ -401,14 +409,15 @@ static void test_no_data_set(void **state)
     expect_error("no usable pictures", "");
     Dataset set;
     Error error = {0};
-    assert_false(dataset_open(&set, "data_test_missing", "train", ANNOTATION_mean, 29, false, &error));
+    assert_false(
+        dataset_open(&set, "data_test_missing", "train", ANNOTATION_mean, 29, false, &error));
     assert_string_equal(error.why, "no such folder");
     error = (Error){0};
     assert_false(dataset_open(&set, root, "valid", ANNOTATION_mean, 29, false, &error));
     assert_non_null(strstr(error.hint, "/valid/Cephalograms"));
 }
 
-/* ---- ISBI ------------------------------------------------------------------------------------- */
+/* ---- ISBI ------------------------------------------------------------------------------------ */
 
 static void write_isbi(const char *folder, const char *id, int dx, int lines, const char *line_3)
 {
@@ -451,7 +460,8 @@ static void test_isbi(void **state)
         const char *split, *id;
     } splits[] = {{"test1", "151"}, {"valid", "151"}, {"test2", "301"}, {"test", "301"}};
     for (int i = 0; i < 4; i++) {
-        assert_true(dataset_open(&set, root, splits[i].split, ANNOTATION_ceil_mean, 19, false, &error));
+        assert_true(
+            dataset_open(&set, root, splits[i].split, ANNOTATION_ceil_mean, 19, false, &error));
         assert_string_equal(set.items[0].id, splits[i].id);
         assert_true(set.items[0].points[1].x == 103);
         dataset_close(&set);
@@ -471,7 +481,9 @@ static void test_isbi_faults(void **state)
     static const struct {
         int lines;
         const char *line_3, *why;
-    } cases[] = {{10, NULL, "13 lines, expected 19"}, {19, "7", "line 3"}, {19, "nan,2", "line 3"},
+    } cases[] = {{10, NULL, "13 lines, expected 19"},
+                 {19, "7", "line 3"},
+                 {19, "nan,2", "line 3"},
                  {19, "\"7,8", "line"}};
     Dataset set;
     Error error = {0};
@@ -497,7 +509,7 @@ static void test_isbi_faults(void **state)
     dataset_close(&set);
 }
 
-/* ---- duplicates ------------------------------------------------------------------------------- */
+/* ---- duplicates ------------------------------------------------------------------------------ */
 
 static void write_grey(const char *name, int format, uint8_t value)
 {
@@ -558,12 +570,23 @@ static void test_duplicates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_aariz), CASE(test_truths), CASE(test_one_reader),
-        CASE(test_lower_case_and_extensions), CASE(test_bad_points),
-        CASE(test_points_beyond_any_picture), CASE(test_double_landmark), CASE(test_bad_files),
-        CASE(test_lost_files), CASE(test_double_ids), CASE(test_pixel_sizes),
-        CASE(test_strange_names), CASE(test_other_points), CASE(test_no_data_set), CASE(test_isbi),
-        CASE(test_isbi_faults), CASE(test_duplicates),
+        CASE(test_aariz),
+        CASE(test_truths),
+        CASE(test_one_reader),
+        CASE(test_lower_case_and_extensions),
+        CASE(test_bad_points),
+        CASE(test_points_beyond_any_picture),
+        CASE(test_double_landmark),
+        CASE(test_bad_files),
+        CASE(test_lost_files),
+        CASE(test_double_ids),
+        CASE(test_pixel_sizes),
+        CASE(test_strange_names),
+        CASE(test_other_points),
+        CASE(test_no_data_set),
+        CASE(test_isbi),
+        CASE(test_isbi_faults),
+        CASE(test_duplicates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

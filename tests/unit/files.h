@@ -92,8 +92,8 @@ static inline void put_chunk(Buffer *png, const char *name, const Buffer *data)
     free(chunk.bytes);
 }
 
-/* A PNG without compression. type: 0 grey, 2 RGB, 4 grey and alpha, 6 RGB and alpha. rows: the bytes
- * of the picture with no filter bytes; bytes of 16-bit samples are big-endian. */
+/* A PNG without compression. type: 0 grey, 2 RGB, 4 grey and alpha, 6 RGB and alpha. rows: the
+ * bytes of the picture with no filter bytes; bytes of 16-bit samples are big-endian. */
 static inline Buffer make_png(uint32_t width, uint32_t height, int depth, int type,
                               const uint8_t *rows, size_t row_bytes, size_t row_count)
 {

@@ -16,9 +16,14 @@ static char *root;
 static Item items[ITEMS];
 static Point points[ITEMS][POINTS];
 static const Dataset dataset = {.items = items, .item_count = ITEMS, .point_count = POINTS};
-static const Augmentation strong = {.rotation_degrees = 20, .scale = 0.2f, .shift = 0.1f,
-                                    .brightness = 0.2f, .contrast = 0.2f, .gamma = 0.2f,
-                                    .noise = 0.05f, .blur = 1};
+static const Augmentation strong = {.rotation_degrees = 20,
+                                    .scale = 0.2f,
+                                    .shift = 0.1f,
+                                    .brightness = 0.2f,
+                                    .contrast = 0.2f,
+                                    .gamma = 0.2f,
+                                    .noise = 0.05f,
+                                    .blur = 1};
 
 static void write_picture(int i)
 {
@@ -58,9 +63,16 @@ static int tear_down(void **state)
 
 static Loader *create(int workers, int ahead, bool cache, bool skip_bad)
 {
-    LoaderOptions options = {.batch_size = BATCH, .height = SIDE, .width = SIDE, .workers = workers,
-                             .batches_ahead = ahead, .shuffle = true, .skip_bad = skip_bad,
-                             .augmentation = &strong, .seed = 5, .cache = cache};
+    LoaderOptions options = {.batch_size = BATCH,
+                             .height = SIDE,
+                             .width = SIDE,
+                             .workers = workers,
+                             .batches_ahead = ahead,
+                             .shuffle = true,
+                             .skip_bad = skip_bad,
+                             .augmentation = &strong,
+                             .seed = 5,
+                             .cache = cache};
     Loader *loader;
     Error error = {0};
     assert_true(loader_create(&loader, &dataset, &options, &error));
@@ -228,7 +240,8 @@ static void test_errors_come_in_order(void **state)
     write_picture(6);
 }
 
-/* With skip_bad the others move up, the place becomes a filler, and a warning names the file once. */
+/* With skip_bad the others move up, the place becomes a filler, and a warning names the file once.
+ */
 static void test_skip_bad(void **state)
 {
     (void)state;
@@ -271,8 +284,8 @@ static void test_sample_load(void **state)
     for (int i = 0; i < BATCH; i++) {
         Sample sample = {.pixels = pixels, .points = placed};
         Error error = {0};
-        assert_true(sample_load(&dataset, batch->samples[i].item, &strong, 5, 9, SIDE, SIDE, &sample,
-                                &error));
+        assert_true(sample_load(&dataset, batch->samples[i].item, &strong, 5, 9, SIDE, SIDE,
+                                &sample, &error));
         assert_memory_equal(pixels, batch->samples[i].pixels, SIDE * SIDE * 3);
         assert_memory_equal(placed, batch->samples[i].points, sizeof placed);
         assert_memory_equal(&sample.to_network, &batch->samples[i].to_network, sizeof(Affine));

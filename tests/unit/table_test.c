@@ -25,8 +25,8 @@ static void test_json(void **state)
 {
     (void)state;
     Error error = {0};
-    json_t *root = parse("\xEF\xBB\xBF{\"a\": [1, 2.5, NaN, -Infinity, Infinity], \"NaN\": \"NaN\\\"\"}",
-                         &error);
+    json_t *root = parse(
+        "\xEF\xBB\xBF{\"a\": [1, 2.5, NaN, -Infinity, Infinity], \"NaN\": \"NaN\\\"\"}", &error);
     assert_non_null(root);
     const json_t *list = json_object_get(root, "a");
     assert_true(json_real_value(json_array_get(list, 1)) == 2.5);
@@ -52,7 +52,8 @@ static void test_json_refusals(void **state)
         {"[\"\\", "line 1"},
         {"NaN", "line 1"},
         {"[1e999]", "overflow"},
-        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "nested 73 deep"},
+        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+         "nested 73 deep"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Error error = {0};
@@ -183,8 +184,8 @@ static void test_csv_columns_and_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),      cmocka_unit_test(test_json_refusals),
-        cmocka_unit_test(test_json_file), cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_json),         cmocka_unit_test(test_json_refusals),
+        cmocka_unit_test(test_json_file),    cmocka_unit_test(test_csv),
         cmocka_unit_test(test_csv_refusals), cmocka_unit_test(test_csv_columns_and_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
