@@ -236,6 +236,23 @@ uint32_t diagnostics_error_count(const Diagnostics *diags)
     return diags->counts[SEVERITY_error];
 }
 
+uint32_t diagnostics_kept_count(const Diagnostics *diags)
+{
+    return diags->kept.count;
+}
+
+/* By insertion: stable, and there are few. */
+void diagnostics_sort(Diagnostics *diags, uint32_t first)
+{
+    for (uint32_t k = first + 1; k < diags->kept.count; k++) {
+        Diagnostic moved = diags->kept.items[k];
+        uint32_t to = k;
+        for (; to > first && diags->kept.items[to - 1].span.begin > moved.span.begin; to--)
+            diags->kept.items[to] = diags->kept.items[to - 1];
+        diags->kept.items[to] = moved;
+    }
+}
+
 /* ---- printing -------------------------------------------------------------------------------- */
 
 typedef struct Style {

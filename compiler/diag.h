@@ -58,6 +58,10 @@ void note_at(Diagnostics *diags, Span span, const char *fmt, ...) PRINTF_LIKE(3,
 
 uint32_t diagnostics_error_count(const Diagnostics *diags);
 
+/* Sorts what was reported since there were `first` diagnostics by place (within one file). */
+uint32_t diagnostics_kept_count(const Diagnostics *diags);
+void diagnostics_sort(Diagnostics *diags, uint32_t first);
+
 /* 1-based line, and column in characters (UTF-8; a tab is one). {0, 0} for no place. */
 typedef struct LineColumn {
     uint32_t line;

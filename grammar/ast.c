@@ -77,6 +77,11 @@ Node *make_node(Parser *parser, NodeKind kind, Span span, Node *a, Node *b, Node
     return adopt(parser, node_create(parser->arena, kind, span), a, b, c, (Chain){0});
 }
 
+Node *make_argument(Parser *parser, Span span, Node *value)
+{
+    return make_node(parser, NODE_argument, span, value, NULL, NULL);
+}
+
 Node *make_operation(Parser *parser, Operator op, Span span, Node *a, Node *b)
 {
     Node *node = make_node(parser, b == NULL ? NODE_unary : NODE_binary, span, a, b, NULL);

@@ -43,7 +43,7 @@ typedef enum NodeKind {
     NODE_evaluate,   /* a: an expression that stands alone */
 
     /* top level */
-    NODE_import,     /* name: path as written, relative to the importing file   import "hrnet.snug" */
+    NODE_import,     /* name: path as written, relative to this file      import "hrnet.snug" */
     NODE_param,      /* items: NODE_parameter */
     NODE_parameter,  /* name, a: default or NULL (functions only: must be given) */
     NODE_function,   /* name, items: NODE_parameter, b: NODE_block, or an expression: fn f(x) = e */
@@ -55,8 +55,8 @@ typedef enum NodeKind {
     NODE_minimize,   /* a: loss                                                    minimize e */
     NODE_precision,  /* name: mixed | full */
     NODE_accumulate, /* a: micro-batches an update */
-    NODE_optimize,   /* a: NODE_call                                               adamw(lr = 3e-4) */
-    NODE_schedule,   /* items: NODE_argument   schedule warmup = 10, cosine_to = 1e-6, epochs = 200 */
+    NODE_optimize,   /* a: NODE_call                                      optimize adamw(lr = 3e-4) */
+    NODE_schedule,   /* items: NODE_argument with names                   schedule epochs = 200 */
     NODE_ema,        /* a: decay */
 
     NODE_KIND_COUNT

@@ -73,7 +73,7 @@ static bool may_stand(NodeKind kind, Place place)
 static void report_misplaced(Parser *p, const Node *node, Place place)
 {
     static const char *const places[] = {
-        [PLACE_file] = "outside of a function and of `train`", [PLACE_function] = "in a function",
+        [PLACE_file] = "at the top of a file", [PLACE_function] = "in a function",
         [PLACE_train] = "in `train`", [PLACE_block_in_train] = "in a block of `train`"};
     Span span = node->span;
 
@@ -82,7 +82,7 @@ static void report_misplaced(Parser *p, const Node *node, Place place)
         span.end = node->b != NULL ? node->b->span.begin : span.begin + 5; /* its head */
     error_at(p->diags, ERROR_E014, span, "%s cannot stand %s", words[node->kind], places[place]);
     if (is_top_level(node->kind))
-        note(p->diags, "it stands at the top of the file, outside of every { }");
+        note(p->diags, "it stands at the top of a file, outside of every { }");
     else if (is_setting(node->kind))
         note(p->diags, "it stands directly in train { }");
     else if (node->kind == NODE_return)
@@ -94,28 +94,28 @@ static void report_misplaced(Parser *p, const Node *node, Place place)
         note(p->diags, "at the top of a file stand import, param, fn and train");
 }
 
-static void check_statements(Parser *p, const Node *first, Place place)
+static void check_statements(Parser *p, const Node *first, Place place, bool is_reported)
 {
-    bool is_reported = false; /* a row of misplaced statements is one mistake */
+    /* A row of misplaced statements is one mistake. */
 
     for (const Node *node = first; node != NULL; node = node->next) {
         bool may = may_stand(node->kind, place);
         if (!may && !is_reported)
             report_misplaced(p, node, place);
-        is_reported = !may;
+        is_reported = !may || (place == PLACE_file && is_reported);
         if (!may)
             continue;
         Place inner = node->kind == NODE_function ? PLACE_function
                       : place == PLACE_train ? PLACE_block_in_train : place;
         if (node->kind == NODE_train)
-            check_statements(p, node->items, PLACE_train);
+            check_statements(p, node->items, PLACE_train, false);
         if (node->b != NULL && node->b->kind == NODE_block)
-            check_statements(p, node->b->items, inner);
+            check_statements(p, node->b->items, inner, false);
         for (const Node *c = node->kind == NODE_if ? node->c : NULL; c != NULL;
              c = c->kind == NODE_if ? c->c : NULL) {
             const Node *block = c->kind == NODE_if ? c->b : c;
             if (block != NULL)
-                check_statements(p, block->items, inner);
+                check_statements(p, block->items, inner, false);
         }
     }
 }
@@ -198,9 +198,9 @@ static void check_node(Parser *p, const Node *node)
         check_node(p, item);
 }
 
-void check_tree(Parser *p)
+void check_tree(Parser *p, bool has_errors)
 {
-    check_statements(p, p->tree, PLACE_file);
+    check_statements(p, p->tree, PLACE_file, has_errors);
     for (const Node *node = p->tree; node != NULL; node = node->next)
         check_node(p, node);
 }

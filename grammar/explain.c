@@ -83,7 +83,7 @@ static bool explain_equals(const Mistake *m)
     const Token *found = &m->tokens[m->found];
     int first = kind_at(m, m->begin);
 
-    if (found->kind != '=')
+    if (found->kind != '=' || expects(m, "`in`"))
         return false;
     if (has_before(m, IF) || first == FOR || first == RETURN || first == ELSE
         || (expects_operator(m) && has_before(m, '=') && open_brackets(m) == 0)) {
@@ -142,6 +142,8 @@ static bool explain_reserved(const Mistake *m)
     bool wants_name = expects(m, "a name") && !expects_expression(m);
     int next = found->kind == 0 ? 0 : kind_at(m, m->found + 1);
 
+    if (found->kind == IN && next != IN && has_before(m, FOR))
+        return false; /* the name is forgotten */
     if (!is_word(found->kind) || !expects(m, "a name") || !(wants_name || next == '='))
         return false;
     error_at(m->p->diags, ERROR_E020, found->span, "`%.*s` is a word of the language, not a name",
@@ -188,8 +190,7 @@ static bool explain_adjacent(const Mistake *m)
             note(m->p->diags, "a function is called by its name: f(x); for a product write `*`");
         return true;
     }
-    if (before->kind == NUMBER && (found->kind == NAME || found->kind == NUMBER)
-        && !expects(m, "`then`")) {
+    if (before->kind == NUMBER && found->kind == NAME && !expects(m, "`then`")) {
         error_at(m->p->diags, ERROR_E010, found->span,
                  "an operator is missing between `%.*s` and `%.*s`", text_length(before),
                  text_of(m, before), text_length(found), text_of(m, found));
@@ -302,8 +303,11 @@ static const char *describe_expected(const Mistake *m)
         kept[count++] = "an expression";
     for (int k = 0; k < m->count && count < (int)COUNT_OF(kept); k++) {
         const char *name = m->names[k];
-        if (expects_expression(m) ? is_start_of_expression(name)
-                                  : expects_operator(m) && is_operator_name(name))
+        bool is_obvious = expects_expression(m) ? is_start_of_expression(name)
+                                                : expects_operator(m) && is_operator_name(name);
+        bool is_rare = expects_operator(m) && expects(m, "','")
+                       && (strcmp(name, "'='") == 0 || strcmp(name, "`for`") == 0);
+        if (is_obvious || is_rare)
             continue;
         kept[count++] = name;
     }
@@ -328,6 +332,22 @@ static const char *describe_found(const Mistake *m, const Token *found)
     return arena_printf(m->p->arena, "`%.*s`", text_length(found), text_of(m, found));
 }
 
+/* Statements that are a word and what follows it. */
+static const char *example_of(int kind)
+{
+    switch (kind) {
+    case RETURN: return "return x";
+    case OUTPUT: return "output heat";
+    case MINIMIZE: return "minimize mse(heat, target)";
+    case PRECISION: return "precision mixed";
+    case ACCUMULATE: return "accumulate 8";
+    case OPTIMIZE: return "optimize adamw(lr = 3e-4)";
+    case SCHEDULE: return "schedule warmup = 10, epochs = 200";
+    case EMA: return "ema 0.9999";
+    default: return NULL;
+    }
+}
+
 static void explain_others(const Mistake *m)
 {
     const Token *found = &m->tokens[m->found];
@@ -340,12 +360,14 @@ static void explain_others(const Mistake *m)
     else if (first == FN && m->found == m->begin + 2)
         note(m->p->diags, "a function has its parameters in brackets, also where it has none: "
                           "fn f()");
-    else if (first == FOR && !has_before(m, IN))
+    else if (has_before(m, FOR) && !has_before(m, IN))
         note(m->p->diags, "a loop is for x in xs { ... } or for i in 0 .. n - 1 { ... }");
-    else if (first == PARAM)
+    else if (first == PARAM && !expects_operator(m))
         note(m->p->diags, "write: param width = 32, landmarks = 29");
-    else if (first == RETURN && m->found == m->begin + 1)
-        note(m->p->diags, "`return` needs a value");
+    else if (m->found == m->begin + 1 && example_of(first) != NULL)
+        note(m->p->diags, "write: %s", example_of(first));
+    else if (kind_at(m, m->begin) == NAME && kind_at(m, m->begin + 1) == ':')
+        note(m->p->diags, "write: image : picture[n, h, w, 3]");
 }
 
 void explain_syntax_error(Parser *parser, uint32_t found, const char *const *names, int count)
@@ -359,7 +381,7 @@ void explain_syntax_error(Parser *parser, uint32_t found, const char *const *nam
            && kind_at(&m, m.begin - 1) != '}')
         m.begin--;
     if (explain_import(&m) || explain_equals(&m) || explain_string(&m) || explain_reserved(&m)
-        || explain_colon(&m) || explain_else(&m) || explain_comma(&m) || explain_comparison(&m)
+        || explain_colon(&m) || explain_comparison(&m) || explain_else(&m) || explain_comma(&m)
         || explain_adjacent(&m))
         return;
     explain_others(&m);

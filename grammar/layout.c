@@ -7,8 +7,8 @@
  * A newline ends a statement unless the line cannot end there (ast.h has the rule). Inside ( ) and
  * [ ] newlines mean nothing, so that one forgotten bracket would swallow the rest of the file; but
  * no expression goes on with `return`, `x =` or `}` on the next line: there the bracket ends. A
- * forgotten or superfluous `}` is found by the indentation of the lines with braces, which is looked
- * at only where the braces of the file do not match.
+ * forgotten or superfluous `}` is found by the indentation of the lines with braces, which counts
+ * only where the braces of the file do not match.
  *
  * The words of settings (`output`, `minimize`, ...) are words at the start of a statement in
  * `train` and names elsewhere. A statement that begins with two operands in a row begins with a
@@ -164,16 +164,18 @@ static void close_forgotten(Layout *l, uint32_t count, Span place)
 {
     Diagnostics *diags = l->p->diags;
     char closers[16] = "";
-    Open open;
 
     if (count == 0)
         return;
-    open = l->open.items[l->open.count - 1];
+    Open open = l->open.items[l->open.count - 1];
+    Span last = l->p->tokens.items[l->p->tokens.count - 1].span;
     for (uint32_t k = 0; k < count && k + 1 < sizeof closers; k++)
         closers[k] = (char)closer_of(l->open.items[l->open.count - 1 - k].kind);
     if (!l->is_cut) {
         error_at(diags, ERROR_E007, open.span, "`%c` is never closed", open.kind);
-        if (place.begin < l->p->length)
+        if (open.kind != '{')
+            note_at(diags, (Span){last.file, last.end, last.end}, "`%s` is missing here", closers);
+        else if (place.begin < l->p->length)
             note_at(diags, place, "`%s` is missing before this", closers);
         else
             note(diags, "`%s` is missing at the end of the file", closers);
@@ -207,6 +209,7 @@ static void open_bracket(Layout *l, const Token *token)
                  NESTING_MAX);
         note(l->p->diags, "give parts of it names of their own");
         l->p->is_too_deep = l->is_cut = true;
+        put(l, (Token){.kind = BAD, .span = token->span});
         return;
     }
     put(l, *token);
@@ -346,13 +349,27 @@ static bool put_else_if(Layout *l, const Token *token)
     return true;
 }
 
+/* `image picture[...]`: the colon is forgotten. */
+static bool put_input(Layout *l, const Token *token)
+{
+    const Token *kind = raw_token(l, l->at + 1);
+
+    if (kind->kind != NAME || raw_token(l, l->at + 2)->kind != '[')
+        return false;
+    error_at(l->p->diags, ERROR_E010, kind->span, "expected `:`, found `%s`", kind->name);
+    note(l->p->diags, "an input is %s : picture[n, h, w, 3]", token->name);
+    put(l, *token);
+    put(l, (Token){.kind = ':', .span = kind->span});
+    return true;
+}
+
 /* A name that an operand or `{` follows, where a statement begins. */
 static void put_misspelt(Layout *l, Token token, bool is_train)
 {
     Diagnostics *diags = l->p->diags;
     const Word *setting = find_word(settings, COUNT_OF(settings), token.name);
 
-    if (put_else_if(l, &token))
+    if (put_else_if(l, &token) || (is_train && put_input(l, &token)))
         return;
     if (setting != NULL) {
         error_at(diags, ERROR_E014, token.span, "`%s` stands outside of `train`", token.name);
@@ -390,9 +407,13 @@ static void put_name(Layout *l, Token token)
     bool is_first = last == END || last == '{' || last == '}';
     const Word *setting = find_word(settings, COUNT_OF(settings), token.name);
 
-    if (is_first && is_train && setting != NULL && next != '=' && next != ',' && next != ':'
-        && next != '.') {
+    if (is_first && is_train && setting != NULL && next != ',' && next != ':' && next != '.') {
         token.kind = setting->kind;
+        if (next == '=') {
+            error_at(l->p->diags, ERROR_E023, raw_token(l, ++l->at)->span,
+                     "`%s` is a setting and has no `=`", token.name);
+            note(l->p->diags, "write: %s ...", token.name);
+        }
     } else if (is_first && (next == NAME || next == NUMBER || next == STRING || next == '{')) {
         put_misspelt(l, token, is_train);
         return;
@@ -402,7 +423,7 @@ static void put_name(Layout *l, Token token)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
-/* `fn`, `param`, `import` or `train` at the very start of a line: every block before it has ended. */
+/* `fn`, `param`, `import`, `train` at the very start of a line: every block before it has ended. */
 static bool begins_anew(const Layout *l, const Token *token)
 {
     return (token->kind == FN || token->kind == PARAM || token->kind == IMPORT

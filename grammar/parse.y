@@ -72,7 +72,7 @@ statements: %empty                  { $$ = (Chain){0}; }
     | statements error END          { $$ = $1; yyerrok; }
     ;
 
-statement: IMPORT STRING            { $$ = make_named(parser, NODE_import, @$, @2, $2, NULL, NULL); }
+statement: IMPORT STRING    { $$ = make_named(parser, NODE_import, @$, @2, $2, NULL, NULL); }
     | PARAM some_parameters         { $$ = make_chain(parser, NODE_param, @$, $2, NULL, NULL); }
     | FN NAME '(' parameters ')' '=' expression
                             { $$ = make_named_chain(parser, NODE_function, @$, @2, $2, $4, $7); }
@@ -189,13 +189,12 @@ some_elements: expression    { $$ = chain_append((Chain){0}, $1); }
 arguments: %empty            { $$ = (Chain){0}; }
     | some_arguments
     | some_arguments ','
-    | comprehension
-               { $$ = chain_append((Chain){0}, make_node(parser, NODE_argument, @$, $1, NULL, NULL)); }
+    | comprehension          { $$ = chain_append((Chain){0}, make_argument(parser, @$, $1)); }
     ;
 some_arguments: argument             { $$ = chain_append((Chain){0}, $1); }
     | some_arguments ',' argument    { $$ = chain_append($1, $3); }
     ;
-argument: expression         { $$ = make_node(parser, NODE_argument, @$, $1, NULL, NULL); }
+argument: expression         { $$ = make_argument(parser, @$, $1); }
     | NAME '=' expression
                        { $$ = make_named(parser, NODE_argument, @$, @1, $1, $3, NULL); }
     ;
@@ -257,11 +256,14 @@ Node *parse_file(Arena *arena, Interner *names, Diagnostics *diags, uint32_t fil
     Parser parser = {.arena = arena, .names = names, .diags = diags, .file = file,
                      .text = source->text, .length = (uint32_t)source->length};
 
+    uint32_t kept = diagnostics_kept_count(diags), errors = diagnostics_error_count(diags);
+
     if (!check_text(&parser))
         return NULL;
     scan_file(&parser);
     lay_out(&parser);
     if (yyparse(&parser) == 0)
-        check_tree(&parser);
+        check_tree(&parser, diagnostics_error_count(diags) > errors);
+    diagnostics_sort(diags, kept);
     return parser.tree;
 }

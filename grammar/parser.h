@@ -1,4 +1,4 @@
-/* What the parts of the parser share: text -> tokens (lex.l) -> laid out (layout.c) -> tree (parse.y).
+/* What the parts of the parser share: text -> tokens (lex.l, layout.c) -> tree (parse.y).
  *
  * All tokens of a file lie in one array before the first is parsed: so an error can look at the
  * whole statement before it says what is wrong with it.
@@ -28,7 +28,7 @@ typedef struct Parser {
 
     uint32_t offset;     /* lex.l: first byte of the next token */
     ARRAY(Token) raw;    /* as written, the last is 0 */
-    ARRAY(Token) tokens; /* laid out: every statement ends with END, brackets match; the last is 0 */
+    ARRAY(Token) tokens; /* laid out: statements end with END, brackets match; the last is 0 */
     uint32_t next;       /* parse.y: the token that yylex gives next */
     bool is_too_deep;    /* reported once a file */
     Node *tree;
@@ -52,8 +52,9 @@ void explain_syntax_error(Parser *parser, uint32_t found, const char *const *nam
 
 /* ---- check.c: what is wrong with the whole --------------------------------------------------- */
 bool check_text(Parser *parser); /* UTF-8, no NUL; false: not worth parsing */
-/* Statements where they do not belong, names twice in one list, settings that do not exist. */
-void check_tree(Parser *parser);
+/* Statements where they do not belong, names twice in one list, settings that do not exist. In a
+ * file that has_errors, what stands at its top may be what is left of a function: no error. */
+void check_tree(Parser *parser, bool has_errors);
 
 /* ---- ast.c: one function for each action of the grammar -------------------------------------- */
 Chain chain_append(Chain chain, Node *node); /* NULL appends nothing */
@@ -62,6 +63,7 @@ Node *make_name(Parser *parser, Span span, const char *name);
 /* Any kind with up to three children; NULL where the kind has none. */
 Node *make_node(Parser *parser, NodeKind kind, Span span, Node *a, Node *b, Node *c);
 Node *make_operation(Parser *parser, Operator op, Span span, Node *a, Node *b);
+Node *make_argument(Parser *parser, Span span, Node *value);
 /* Kinds with a name and its place, a chain, or both. */
 Node *make_named(Parser *parser, NodeKind kind, Span span, Span name_span, const char *name,
                  Node *a, Node *b);
