@@ -163,6 +163,7 @@ static void expressions_keep_the_brackets_that_they_need(void **state)
         {"if a then b else if c then d else e", "if a then b else if c then d else e"},
         {"conv(x, 64) as layer1[0].conv1", "conv(x, 64) as layer1[0].conv1"},
         {"x as a + y as b[i+1][2].c", "x as a + y as b[i + 1][2].c"},
+        {"bn(conv(x, 8) as [0]) as [1].bn[2]", "bn(conv(x, 8) as [0]) as [1].bn[2]"},
         {"-x as a", "-x as a"},
         {"(x as a).channels", "(x as a).channels"},
         {"(a + b) as c", "(a + b) as c"},
