@@ -154,7 +154,6 @@ named: postfix
     ;
 path: NAME                   { $$ = chain_append((Chain){0}, make_name(parser, @1, $1)); }
     | step                   { $$ = chain_append((Chain){0}, $1); }
-    | step                   { $$ = chain_append((Chain){0}, $1); }
     | path '.' NAME          { $$ = chain_append($1, make_name(parser, @3, $3)); }
     | path step              { $$ = chain_append($1, $2); }
     ;
