@@ -8,10 +8,10 @@
 
 #include "pipeline.h"
 
-/* ---- figures --------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 static const Card card_table[] = {
-#define CARD(name_, arch_, multiprocessors_, gib, tflops, tflops_percent, gbs, gbs_percent)         \
+#define CARD(name_, arch_, multiprocessors_, gib, tflops, tflops_percent, gbs, gbs_percent)        \
     {.name = name_,                                                                                \
      .arch = arch_,                                                                                \
      .multiprocessors = multiprocessors_,                                                          \
@@ -24,8 +24,9 @@ static const Card card_table[] = {
 };
 
 /* The host, a thread: measured with oneDNN 2.6 on two cores of an EPYC (Zen 4) at 2.6 GHz, 3x3
- * convolutions of 32 to 256 channels: 220 to 240 GFLOP/s in f32, 400 to 480 in bf16, together. Below
- * 32 channels 0.6 of that. The same machine copies 23 GB/s with one thread, and two share 30. */
+ * convolutions of 32 to 256 channels: 220 to 240 GFLOP/s in f32, 400 to 480 in bf16, together;
+ * below 32 channels 0.6 of that. One thread of it copies 23 GB/s, reads and writes together; 15 is
+ * what is left where loads are strided. The rate of pointwise code is an assumption. */
 enum { HOST_FEW_CHANNELS = 32 };
 static const double host_f32_gflops = 115.0, host_bf16_gflops = 220.0;
 static const double host_few_channels = 0.6;
@@ -39,7 +40,7 @@ const Card *cards(uint32_t *count)
     return card_table;
 }
 
-/* ---- work ------------------------------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------------------------ */
 
 static int64_t elements(SnugShape shape)
 {
@@ -88,16 +89,25 @@ static SnugShape result_shape(const SnugKernel *kernel)
     }
 }
 
+/* Domains of in[0] and in[1]. */
+static void prologue_shapes(const SnugKernel *kernel, SnugShape shapes[2])
+{
+    bool reads_x = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_wgrad
+                   || kernel->kind == SNUG_KERNEL_max_pool;
+
+    shapes[0] = reads_x ? kernel->window.x : kernel->window.y;
+    shapes[1] = reads_x ? kernel->window.y : kernel->window.x;
+}
+
 /* Prologues count once an element, though a tile's halo is computed by its neighbours too. */
 static int64_t pointwise_flops(const SnugKernel *kernel)
 {
-    SnugShape result = result_shape(kernel);
-    bool reads_x = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_wgrad
-                   || kernel->kind == SNUG_KERNEL_max_pool;
-    int64_t first = elements(reads_x ? kernel->window.x : kernel->window.y);
-    int64_t second = elements(reads_x ? kernel->window.y : kernel->window.x);
-    int64_t flops = code_flops(&kernel->in[0], first) + code_flops(&kernel->in[1], second);
+    SnugShape result = result_shape(kernel), domains[2];
+    int64_t flops = 0;
 
+    prologue_shapes(kernel, domains);
+    for (int side = 0; side < 2; side++)
+        flops += code_flops(&kernel->in[side], elements(domains[side]));
     for (int32_t p = 0; p < kernel->part_count; p++) {
         SnugShape part = result;
         part.c = kernel->parts[p].channel_count;
@@ -117,16 +127,52 @@ static int64_t arg_bytes(const SnugArg *arg)
     return tensor_bytes(shape, arg->type, arg->pitch);
 }
 
+/* Channels of arg a that the code loads where its domain has `channels`; grows [*begin, *end). */
+static void widen_channels(const SnugPointwise *code, int32_t a, int32_t channels, int32_t *begin,
+                           int32_t *end)
+{
+    for (int32_t r = 0; r < code->count; r++) {
+        const SnugPoint *point = &code->code[r];
+        bool loads = point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear;
+        if (!loads || point->arg != a)
+            continue;
+        *begin = point->channel < *begin ? point->channel : *begin;
+        *end = point->channel + channels > *end ? point->channel + channels : *end;
+    }
+}
+
+/* Bytes of a read arg: of a slice, its share. */
+static int64_t read_bytes(const SnugKernel *kernel, int32_t a)
+{
+    const SnugArg *arg = &kernel->args[a];
+    SnugShape domains[2];
+    int32_t begin = arg->shape.c, end = 0;
+
+    prologue_shapes(kernel, domains);
+    for (int side = 0; side < 2; side++)
+        widen_channels(&kernel->in[side], a, domains[side].c, &begin, &end);
+    for (int32_t p = 0; p < kernel->part_count; p++)
+        widen_channels(&kernel->parts[p].out, a, kernel->parts[p].channel_count, &begin, &end);
+    return end > begin && end - begin < arg->shape.c
+               ? (int64_t)((double)arg_bytes(arg) * (end - begin) / arg->pitch)
+               : arg_bytes(arg);
+}
+
 int64_t kernel_bytes(const SnugKernel *kernel)
 {
     int64_t bytes = 0;
 
-    for (int32_t a = 0; a < kernel->arg_count; a++)
-        bytes += arg_bytes(&kernel->args[a]) * (kernel->args[a].access == SNUG_ACCUMULATE ? 2 : 1);
+    for (int32_t a = 0; a < kernel->arg_count; a++) {
+        switch (kernel->args[a].access) {
+        case SNUG_READ: bytes += read_bytes(kernel, a); break;
+        case SNUG_WRITE: bytes += arg_bytes(&kernel->args[a]); break;
+        case SNUG_ACCUMULATE: bytes += 2 * arg_bytes(&kernel->args[a]); break;
+        }
+    }
     return bytes;
 }
 
-/* ---- time ------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static double host_core_gflops(const Target *target, const SnugKernel *kernel)
 {
@@ -171,7 +217,7 @@ static int64_t workspace_of_all_forms(Compilation *c, const Kernel *kernel)
     return max_i64(bytes, kernel_workspace(&c->target, &repeat));
 }
 
-/* ---- the stage ----------------------------------------------------------------------------------------- */
+/* ---- the stage ------------------------------------------------------------------------------- */
 
 /* Ensures: flops, bytes, time_us and workspace_bytes of every kernel. */
 bool estimate_costs(Compilation *c)

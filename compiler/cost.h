@@ -1,4 +1,4 @@
-/* What kernels cost on a target. The only place with figures of hardware is cost.c, with cards.def. */
+/* What kernels cost on a target. Figures of hardware are in cost.c and cards.def alone. */
 #ifndef SNUG_COST_H
 #define SNUG_COST_H
 

@@ -30,7 +30,7 @@ typedef struct Emitter {
     FILE *out;
 } Emitter;
 
-/* ---- text ------------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* What cannot be the name of an enumerator in this file. */
 static const char *const reserved[] = {
@@ -171,7 +171,7 @@ static const char *place_text(const Emitter *emitter, Span span)
                                               span_line_column(diags, span).line));
 }
 
-/* ---- buffers ---------------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static void emit_enum(const Emitter *emitter, const char *title, const char *const *names,
                       int32_t count)
@@ -218,7 +218,7 @@ static void emit_buffers(const Emitter *emitter)
     fprintf(out, "};\n\n");
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static const char *const point_names[SNUG_POINT_OP_COUNT] = {
     [SNUG_POINT_core] = "core",
@@ -310,7 +310,8 @@ static void emit_args(const Emitter *emitter, const SnugKernel *kernel)
                 "            /* %2d */ {.access = %s, .type = %s, .shape = %s, .pitch = %d},\n", a,
                 access[arg->access], c_type(arg->type), c_shape(emitter, arg->shape), arg->pitch);
     }
-    fprintf(emitter->out, "        },\n        .arg_count = %d, .output_arg = %d, .weight_arg = %d,\n",
+    fprintf(emitter->out,
+            "        },\n        .arg_count = %d, .output_arg = %d, .weight_arg = %d,\n",
             kernel->arg_count, kernel->output_arg, kernel->weight_arg);
 }
 
@@ -331,7 +332,9 @@ static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)
                 kernel->part_count);
     for (int32_t p = 0; p < kernel->part_count; p++) {
         const SnugPart *part = &kernel->parts[p];
-        fprintf(out, "            {.channel_begin = %d, .channel_count = %d, .out.count = %d, .out.code = ",
+        fprintf(out,
+                "            {.channel_begin = %d, .channel_count = %d, .out.count = %d,\n"
+                "            .out.code = ",
                 part->channel_begin, part->channel_count, part->out.count);
         emit_code(emitter, kernel, &part->out, kernel->part_count == 1);
         fprintf(out, "},\n");
@@ -419,7 +422,7 @@ static void emit_kernels(const Emitter *emitter)
     fprintf(emitter->out, "};\n\n");
 }
 
-/* ---- launches ------------------------------------------------------------------------------------------------- */
+/* ---- launches -------------------------------------------------------------------------------- */
 
 static const char *const segment_names[SNUG_SEGMENT_COUNT] = {"micro_step", "update", "evaluate"};
 
@@ -473,7 +476,7 @@ static void emit_segments(const Emitter *emitter)
     }
 }
 
-/* ---- parameters and the program ---------------------------------------------------------------------------------- */
+/* ---- parameters and the program -------------------------------------------------------------- */
 
 static void emit_params(const Emitter *emitter)
 {
@@ -511,8 +514,8 @@ static void emit_defaults(const Emitter *emitter)
     const SnugDefaults *d = &emitter->program->defaults;
 
     fprintf(emitter->out,
-            "    .defaults = {.lr = %s, .min_lr = %s, .weight_decay = %s, .beta1 = %s, .beta2 = %s,\n"
-            "                 .eps = %s, .clip = %s, .ema_decay = %s, .accumulate = %d,\n"
+            "    .defaults = {.lr = %s, .min_lr = %s, .weight_decay = %s, .beta1 = %s,\n"
+            "                 .beta2 = %s, .eps = %s, .clip = %s, .ema_decay = %s, .accumulate = %d,\n"
             "                 .epochs = %d, .warmup_epochs = %d, .mixed_precision = %d, "
             ".use_ema = %d},\n",
             c_float(emitter, d->lr), c_float(emitter, d->min_lr),
@@ -532,8 +535,10 @@ static void emit_sizes(const Emitter *emitter)
     fprintf(out, "    .model_hash = %s,\n    .device = %s,\n    .overrides = %s,\n",
             c_string(emitter, p->model_hash), c_string(emitter, p->device),
             c_string(emitter, p->overrides));
-    fprintf(out, "    .host_threads = %d,\n    .batch_size = %d, .image_height = %d, .image_width = %d, "
-                 ".image_channels = %d,\n    .landmarks = %d,\n    .storage = %s,\n",
+    fprintf(out,
+            "    .host_threads = %d,\n"
+            "    .batch_size = %d, .image_height = %d, .image_width = %d, .image_channels = %d,\n"
+            "    .landmarks = %d,\n    .storage = %s,\n",
             p->host_threads, p->batch_size, p->image_height, p->image_width, p->image_channels,
             p->landmarks, c_type(p->storage));
     fprintf(out, "    .total_bytes = %lld, .persistent_bytes = %lld,\n", (long long)p->total_bytes,
@@ -556,7 +561,8 @@ static void emit_whole(const Emitter *emitter)
     fprintf(out, "    .kernels = %skernels, .kernel_count = %d,\n", prefix, p->kernel_count);
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
         if (p->segments[s].launch_count > 0)
-            fprintf(out, "    .segments[SNUG_SEGMENT_%s] = {.launches = %s%s, .launch_count = %d},\n",
+            fprintf(out,
+                    "    .segments[SNUG_SEGMENT_%s] = {.launches = %s%s, .launch_count = %d},\n",
                     segment_names[s], prefix, segment_names[s], p->segments[s].launch_count);
     if (p->param_count > 0)
         fprintf(out, "    .params = %sparams, .param_count = %d,\n", prefix, p->param_count);
@@ -570,7 +576,7 @@ static void emit_whole(const Emitter *emitter)
     fprintf(out, "};\n\n");
 }
 
-/* ---- the file ----------------------------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 typedef struct Emission {
     Compilation *const *variants;
@@ -612,8 +618,8 @@ static bool emit_file(FILE *out, void *context)
     fprintf(out, "/* %s: the program of %s, written by snug %s.\n *\n",
             comment_text(&emitter, first->model->name),
             comment_text(&emitter, first->options.model_path), SNUG_VERSION);
-    fprintf(out, " * A list of buffers, of kernels, and of launches for each segment; runtime/program.h says\n"
-                 " * what they mean.\n */\n#include \"runtime/program.h\"\n\n");
+    fprintf(out, " * Buffers, kernels, and a list of launches for each segment; runtime/program.h says what\n"
+                 " * they mean.\n */\n#include \"runtime/program.h\"\n\n");
     for (uint32_t v = 0; v < emission->count; v++) {
         Compilation *c = emission->variants[v];
         emitter.c = c;

@@ -47,17 +47,17 @@ typedef struct Fusion {
     OpList *reductions; /* by value: the reducing ops that its kernel serves */
 } Fusion;
 
-/* ---- fuse_rules.c: what is stored ---------------------------------------------------------------- */
+/* ---- fuse_rules.c: what is stored ------------------------------------------------------------ */
 void find_live_ops(Fusion *fusion);
 void split_adds(Fusion *fusion);
 void find_readers(Fusion *fusion);
 void claim_epilogues(Fusion *fusion);
 void place_values(Fusion *fusion);
 
-/* ---- fuse_kernels.c: one kernel a stored value ----------------------------------------------------- */
+/* ---- fuse_kernels.c: one kernel a stored value ----------------------------------------------- */
 void build_kernels(Fusion *fusion);
 
-/* ---- fuse_code.c: expressions ------------------------------------------------------------------------ */
+/* ---- fuse_code.c: expressions ---------------------------------------------------------------- */
 typedef struct Memo {
     ValueId value;
     int16_t factor;
@@ -90,7 +90,7 @@ SnugPointwise emit_result(KernelBuilder *builder, Code *code, ValueId value);
 SnugPointwise finish_code(KernelBuilder *builder, Code *code, int16_t result);
 bool same_point(const SnugPoint *a, const SnugPoint *b);
 
-/* ---- facts about ops, fuse_rules.c -------------------------------------------------------------------- */
+/* ---- facts about ops, fuse_rules.c ----------------------------------------------------------- */
 const Op *op_at(const Fusion *fusion, OpId op);
 const Value *value_at(const Fusion *fusion, ValueId value);
 const Op *maker_of(const Fusion *fusion, ValueId value);

@@ -24,7 +24,7 @@ typedef struct Where {
 
 static const Where here = {.factor = 1};
 
-/* ---- args ---------------------------------------------------------------------------------------- */
+/* ---- args ------------------------------------------------------------------------------------ */
 
 static int32_t pitch_of(const Target *target, const Value *value)
 {
@@ -56,7 +56,7 @@ int16_t builder_arg(KernelBuilder *builder, ValueId value, SnugAccess access)
     return (int16_t)(builder->args.count - 1);
 }
 
-/* ---- instructions -------------------------------------------------------------------------------- */
+/* ---- instructions ---------------------------------------------------------------------------- */
 
 bool same_point(const SnugPoint *a, const SnugPoint *b)
 {
@@ -120,7 +120,7 @@ static int16_t push_load(KernelBuilder *builder, Code *code, Where where, ValueI
     return push_point(builder, code, point);
 }
 
-/* ---- expressions ---------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 static int16_t emit_at(KernelBuilder *builder, Code *code, ValueId value, Where where);
 

@@ -14,7 +14,7 @@ enum {
     MAX_IN_PLACE_ARG = 32
 };
 
-/* ---- finishing ---------------------------------------------------------------------------------- */
+/* ---- finishing ------------------------------------------------------------------------------- */
 
 /* Moves what the builder has collected into a kernel of the set. */
 static Kernel *push_kernel(KernelBuilder *builder, const Op *op, SnugKernel code)
@@ -91,7 +91,7 @@ static uint32_t in_place_args(const Fusion *fusion, const Kernel *kernel)
     return mask;
 }
 
-/* ---- reductions ----------------------------------------------------------------------------------- */
+/* ---- reductions ------------------------------------------------------------------------------ */
 
 /* Picture rows a partial covers: a function of the shape alone, so that sums are the same for any
  * number of threads. The least divisor of the height that gives at most 64 partials an image, each
@@ -160,7 +160,7 @@ static void add_partial_args(KernelBuilder *builder, SnugKernel *kernel, const O
     }
 }
 
-/* ---- kernels of stored values ----------------------------------------------------------------------- */
+/* ---- kernels of stored values ---------------------------------------------------------------- */
 
 static SnugKernelKind core_kind(OpKind kind)
 {
@@ -253,7 +253,7 @@ static void build_wgrad(Fusion *fusion, const Op *op)
 
 /* The kernel that stores `value`: a core with an epilogue, or a map of one part.
  *
- *     core ->  epilogue: ops up to value's maker  ->  value, and partials of its reductions       */
+ *     core ->  epilogue: ops up to value's maker  ->  value, and partials of its reductions      */
 static void build_stored(Fusion *fusion, ValueId value, ValueId *partials)
 {
     KernelBuilder builder = {.fusion = fusion};
@@ -287,7 +287,7 @@ static void build_stored(Fusion *fusion, ValueId value, ValueId *partials)
 /* concat: a map with one part an input.
  *
  *     channels   0 ......... a ...... a + b
- *                relu(bn(z)) | up(y)              each part's code is its input's expression      */
+ *                relu(bn(z)) | up(y)              each part's code is its input's expression     */
 static void build_concat(Fusion *fusion, const Op *op)
 {
     KernelBuilder builder = {.fusion = fusion};
@@ -338,7 +338,7 @@ static uint32_t build_reduce(Fusion *fusion, ValueId value, const OpList *list, 
     return count;
 }
 
-/* ---- small kernels ------------------------------------------------------------------------------------ */
+/* ---- small kernels --------------------------------------------------------------------------- */
 
 static void read_inputs(KernelBuilder *builder, const Op *op, uint32_t first, uint32_t end)
 {
@@ -404,7 +404,7 @@ static void build_small(Fusion *fusion, const Op *op, ValueId partials)
     push_kernel(&builder, op, kernel);
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static bool is_reducing(OpKind kind)
 {

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-/* ---- facts ---------------------------------------------------------------------------------------- */
+/* ---- facts ----------------------------------------------------------------------------------- */
 
 const Op *op_at(const Fusion *fusion, OpId op)
 {
@@ -72,7 +72,7 @@ bool reads_memory(const Fusion *fusion, const Op *op, uint32_t k)
     }
 }
 
-/* ---- what is needed ------------------------------------------------------------------------------- */
+/* ---- what is needed -------------------------------------------------------------------------- */
 
 static bool has_lasting_effect(const Fusion *fusion, const Op *op)
 {
@@ -118,11 +118,11 @@ void find_readers(Fusion *fusion)
     }
 }
 
-/* ---- adds ------------------------------------------------------------------------------------------ */
+/* ---- adds ------------------------------------------------------------------------------------ */
 
 /* A core alone makes the value, through elementwise ops that nobody else reads:
  *
- *     conv_dgrad -> relu_grad -> [value] -> the add that asks                                        */
+ *     conv_dgrad -> relu_grad -> [value] -> the add that asks                                    */
 static bool ends_core_chain(const Fusion *fusion, ValueId value, int depth)
 {
     const Op *maker = maker_of(fusion, value);
@@ -163,7 +163,7 @@ static ValueId append_partial_add(Fusion *fusion, OpId add, const ValueId *input
  *
  *     s1 = add(x, d1)        d1's epilogue
  *     s2 = add(s1, d2)       d2's epilogue, in place of s1
- *     y  = add(s2, d3)       d3's epilogue, in place of s2                                            */
+ *     y  = add(s2, d3)       d3's epilogue, in place of s2                                       */
 static void split_add(Fusion *fusion, OpId add, OpList *order)
 {
     ValueId inputs[MAX_ADD_INPUTS];
@@ -216,7 +216,7 @@ void split_adds(Fusion *fusion)
     fusion->order = order;
 }
 
-/* ---- epilogues -------------------------------------------------------------------------------------- */
+/* ---- epilogues ------------------------------------------------------------------------------- */
 
 static bool same_shape(Shape a, Shape b)
 {
@@ -278,7 +278,7 @@ void claim_epilogues(Fusion *fusion)
     }
 }
 
-/* ---- stored or computed again ------------------------------------------------------------------------ */
+/* ---- stored or computed again ---------------------------------------------------------------- */
 
 static void add_leaf(Summary *summary, ValueId leaf)
 {
@@ -348,8 +348,9 @@ static Summary pointwise_summary(const Fusion *fusion, const Op *op)
  *     conv(upsample(x))              a core's prologue reads each element where it is: store
  *     bilinear(relu(bn(z)))          interpolation does not commute with max: store relu's result
  *     upsample(bilinear(x))          no single load does both: store the inner one
- *     bn_stats(add(x, y))            a reduction sits in the kernel that stores its input          */
-static bool needs_store(const Fusion *fusion, ValueId value, const Op *reader, const Summary *summary)
+ *     bn_stats(add(x, y))            a reduction sits in the kernel that stores its input        */
+static bool needs_store(const Fusion *fusion, ValueId value, const Op *reader,
+                        const Summary *summary)
 {
     for (uint32_t k = 0; k < reader->input_count; k++)
         if (reader->inputs[k].i == value.i && reads_memory(fusion, reader, k))
@@ -369,7 +370,7 @@ static bool needs_store(const Fusion *fusion, ValueId value, const Op *reader, c
  *
  *     relu(bn(z))                    b = 1   computed again by every reader, never stored
  *     dz = A g + B z + C             b = 2   computed again by dgrad and wgrad
- *     relu(add(bn(z), x))            b = 2   stored: four readers, two of them in the backward pass */
+ *     relu(add(bn(z), x))            b = 2   stored: four readers, two of them in backward */
 static bool should_inline(const Fusion *fusion, ValueId value, const Summary *summary)
 {
     const OpList *readers = &fusion->readers[value.i];

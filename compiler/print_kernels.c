@@ -35,7 +35,7 @@ static void print_code(const Printer *printer, const char *title, const SnugPoin
             formula_text(printer->arena, kernel, names, code, reduces));
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static void print_args(const Printer *printer, const char *title, SnugAccess access)
 {
@@ -101,7 +101,7 @@ static void print_kernel(const Printer *printer)
                 format_bytes(printer->arena, kernel->bytes), kernel->time_us);
 }
 
-/* ---- totals -------------------------------------------------------------------------------------------- */
+/* ---- totals ---------------------------------------------------------------------------------- */
 
 /* Tensors that a forward kernel stores: what can live on to the backward pass. */
 static void print_totals(FILE *out, const KernelSet *set, Arena *arena)

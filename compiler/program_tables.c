@@ -1,6 +1,6 @@
 /* Plans -> program: the tables that a device executes.
  *
- *     buffers   | weights ... | gradients ... | image, points, ... | arena of micro_step | of evaluate |
+ *     buffers   | weights | gradients | image, points | arena of micro_step | of evaluate |
  *     kernels   each distinct one once; a launch says which, and on what
  *     segments  micro_step and evaluate from their plans, update from two fixed kernels
  */
@@ -25,7 +25,7 @@ typedef struct Tables {
     int32_t image, points, image_weights, scalars;
 } Tables;
 
-/* ---- kernels ------------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static bool same_code(const SnugPointwise *a, const SnugPointwise *b)
 {
@@ -122,7 +122,7 @@ static int32_t add_kernel(Tables *tables, SnugKernel kernel)
     return (int32_t)(tables->kernels.count - 1);
 }
 
-/* ---- buffers -------------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static int32_t line_of(const Tables *tables, Span span)
 {
@@ -241,7 +241,7 @@ static int32_t arena_buffer(Tables *tables, const Buffer *planned, const SnugArg
     return add_buffer(tables, buffer, planned->source);
 }
 
-/* ---- segments ----------------------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 /* One step of a plan as a launch; by_plan maps the plan's buffers to ours, -1: not yet. */
 static SnugLaunch build_launch(Tables *tables, SnugSegmentId segment, const Step *step,
@@ -350,7 +350,7 @@ static void build_update(Tables *tables, ProgramTables *result)
         arena_array(tables->arena, Span, COUNT_OF(kinds));
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void build_params(Tables *tables)
 {

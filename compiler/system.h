@@ -38,7 +38,7 @@ int run_program(const char *const *argv);
 /* The first line that the program prints, "" where it cannot be run. For `snug doctor`. */
 const char *first_line_of(Arena *arena, const char *command);
 
-/* ---- what this machine has ---- */
+/* ---- what this machine has ------------------------------------------------------------------- */
 int processor_count(void);
 int64_t physical_bytes(void); /* 0 where unknown */
 int64_t default_reserve_bytes(void); /* of a card's memory, for driver, display, other programs */

@@ -13,7 +13,7 @@
 
 enum { CUDA_PITCH = 8 }; /* channels: 16 bytes of half, one vector load */
 
-/* ---- card and memory ------------------------------------------------------------------------------- */
+/* ---- card and memory ------------------------------------------------------------------------- */
 
 static const Card *find_card(Compilation *c)
 {
@@ -68,7 +68,7 @@ static bool set_budget(Compilation *c)
     return false;
 }
 
-/* ---- workspaces -------------------------------------------------------------------------------------- */
+/* ---- workspaces ------------------------------------------------------------------------------ */
 
 /* A weight gradient sums over all pixels. Where its tiles of 64 x 64 channels are fewer than two
  * blocks a multiprocessor, the pixels are split, each part into fp32 partials of its own, which are
@@ -94,7 +94,7 @@ int64_t kernel_workspace(const Target *target, const SnugKernel *kernel)
     return kernel->kind == SNUG_KERNEL_conv_wgrad ? cuda_wgrad_workspace(target->card, kernel) : 0;
 }
 
-/* ---- the stage ----------------------------------------------------------------------------------------- */
+/* ---- the stage ------------------------------------------------------------------------------- */
 
 /* Ensures: target. */
 bool choose_target(Compilation *c)

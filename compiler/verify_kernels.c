@@ -33,7 +33,7 @@ static const Value *arg_value(const Check *check, int32_t arg)
     return &check->graph->values.items[check->kernel->args[arg].i];
 }
 
-/* ---- args ------------------------------------------------------------------------------------------ */
+/* ---- args ------------------------------------------------------------------------------------ */
 
 static bool may_accumulate(const Check *check, const Value *value)
 {
@@ -68,7 +68,7 @@ static void check_arg(const Check *check, int32_t a)
     }
 }
 
-/* ---- code ------------------------------------------------------------------------------------------ */
+/* ---- code ------------------------------------------------------------------------------------ */
 
 typedef enum CodePlace { IN_PROLOGUE, IN_EPILOGUE, IN_MAP } CodePlace;
 
@@ -136,7 +136,7 @@ static void check_code(const Check *check, const SnugPointwise *pointwise, SnugS
     }
 }
 
-/* ---- kernels ----------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 /* Shapes of in[0] and in[1]; n = 0 where the kind has none. */
 static void core_domains(const SnugKernel *code, SnugShape domains[2])

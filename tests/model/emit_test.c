@@ -1,5 +1,5 @@
-/* The emitted program: the same bytes from two compilations, and clean C. Each file holds two variants,
- * the one model in full precision and in mixed.
+/* The emitted program: the same bytes from two compilations, and clean C. Each file holds two
+ * variants: the model in full precision and in mixed.
  *
  *     emit_test [CC]
  */
@@ -58,8 +58,8 @@ static bool is_clean(const char *cc, const char *folder)
     char command[512];
 
     snprintf(command, sizeof command,
-             "%s -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only -I%s "
-             "%s/random.c", cc, SOURCE_DIR, folder);
+             "%s -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only "
+             "-I%s %s/random.c", cc, SOURCE_DIR, folder);
     return system(command) == 0;
 }
 

@@ -10,7 +10,7 @@
 
 #include "compiler/pipeline.h"
 
-/* ---- a small language -------------------------------------------------------------------------- */
+/* ---- a small language ------------------------------------------------------------------------ */
 
 typedef struct Net {
     Compilation *c;
@@ -193,7 +193,7 @@ static const KernelSet *train(Net *net, ValueId heat)
     return net->c->kernels[SNUG_SEGMENT_micro_step];
 }
 
-/* ---- questions -------------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static uint32_t count_kind(const KernelSet *set, SnugKernelKind kind)
 {
@@ -239,7 +239,7 @@ static ValueId head(Net *net, ValueId x)
     return bias(net, conv(net, x, 2, 1, 1));
 }
 
-/* ---- tests -------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 /* z1 -> relu(bn) -> conv: the normalised tensor is never stored. */
 static void batch_norm_goes_into_the_prologue(void **state)
@@ -410,7 +410,7 @@ static void repeats_have_no_reductions(void **state)
 {
     Net net = net_create(true);
     (void)state;
-    ValueId x = unit(&net, picture(&net, 1, 16), 8, 3, 1); /* no relu: z is read by the sums alone */
+    ValueId x = unit(&net, picture(&net, 1, 16), 8, 3, 1); /* no relu: only the sums read z */
     const KernelSet *set = train(&net, head(&net, x));
     const SnugKernel *dgrad = &nth_of_kind(set, SNUG_KERNEL_conv_dgrad, 0)->code;
     const int32_t *kept;
@@ -463,7 +463,7 @@ static void wide_sums_are_split(void **state)
     net_destroy(&net);
 }
 
-/* ---- HRNet ----------------------------------------------------------------------------------------------- */
+/* ---- HRNet ----------------------------------------------------------------------------------- */
 
 static ValueId bottleneck(Net *net, ValueId x)
 {
@@ -540,8 +540,8 @@ static int64_t stored_bytes(const KernelSet *set, bool backward)
     return bytes;
 }
 
-/* 293 convs; 4 bottlenecks and 104 basic blocks, each with its sum; 2 + 4 x 3 + 2 x 4 + 1 fuse rows.
- * That and nothing else is stored: no normalised tensor, no upsampled one. */
+/* 293 convs; 4 bottlenecks and 104 basic blocks, each with its sum; 2 + 4 x 3 + 2 x 4 + 1 fuse
+ * rows. That and nothing else is stored: no normalised tensor, no upsampled one. */
 static void hrnet_stores_conv_outputs_residuals_and_rows(void **state)
 {
     Net net = net_create(true);
