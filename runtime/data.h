@@ -86,7 +86,7 @@ typedef struct Sample {
 } Sample;
 
 /* Decodes, fits, augments (NULL: not) with random numbers of (seed, epoch, item): the same for
- * every order and number of workers. Writes sample->pixels {height, width, 3} and sample->points. */
+ * every order and number of workers. Writes pixels {height, width, 3} and points of the sample. */
 bool sample_load(const Dataset *dataset, int32_t item, const Augmentation *augmentation,
                  uint64_t seed, int32_t epoch, int32_t height, int32_t width, Sample *sample,
                  Error *error);

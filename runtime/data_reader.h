@@ -40,7 +40,7 @@ typedef struct PictureList {
     PictureFile *files; /* sorted by id; each id once */
     int64_t count;
 } PictureList;
-/* Two pictures with one id are an error or, with skip_bad, a warning; other files are not looked at. */
+/* Two pictures with one id are an error or, with skip_bad, a warning. Other files are passed by. */
 bool pictures_list(PictureList *list, Dataset *dataset, const Request *request, const char *folder,
                    Error *error);
 void pictures_free(PictureList *list);
