@@ -25,13 +25,13 @@ static const Card card_table[] = {
 
 /* The host, a thread: measured with oneDNN 2.6 on two cores of an EPYC (Zen 4) at 2.6 GHz, 3x3
  * convolutions of 32 to 256 channels: 220 to 240 GFLOP/s in f32, 400 to 480 in bf16, together;
- * below 32 channels 0.6 of that. One thread of it copies 23 GB/s, reads and writes together; 15 is
- * what is left where loads are strided. The rate of pointwise code is an assumption. */
+ * below 32 channels 0.6 of that. Memory: what one thread of it copies, reads and writes together.
+ * The rate of pointwise code is an assumption. */
 enum { HOST_FEW_CHANNELS = 32 };
 static const double host_f32_gflops = 115.0, host_bf16_gflops = 220.0;
 static const double host_few_channels = 0.6;
 static const double host_point_gflops = 6.0; /* pointwise instructions, in cache */
-static const double host_bandwidth_gbs = 15.0;
+static const double host_bandwidth_gbs = 23.0;
 static const double host_launch_us = 5.0;
 
 const Card *cards(uint32_t *count)
