@@ -516,8 +516,8 @@ static void emit_defaults(const Emitter *emitter)
     fprintf(emitter->out,
             "    .defaults = {.lr = %s, .min_lr = %s, .weight_decay = %s, .beta1 = %s,\n"
             "                 .beta2 = %s, .eps = %s, .clip = %s, .ema_decay = %s,\n"
-            "                 .accumulate = %d, .epochs = %d, .warmup_epochs = %d, .mixed_precision = %d, "
-            ".use_ema = %d},\n",
+            "                 .accumulate = %d, .epochs = %d, .warmup_epochs = %d,\n"
+            "                 .mixed_precision = %d, .use_ema = %d},\n",
             c_float(emitter, d->lr), c_float(emitter, d->min_lr),
             c_float(emitter, d->weight_decay), c_float(emitter, d->beta1),
             c_float(emitter, d->beta2), c_float(emitter, d->eps), c_float(emitter, d->clip),
@@ -618,8 +618,9 @@ static bool emit_file(FILE *out, void *context)
     fprintf(out, "/* %s: the program of %s, written by snug %s.\n *\n",
             comment_text(&emitter, first->model->name),
             comment_text(&emitter, first->options.model_path), SNUG_VERSION);
-    fprintf(out, " * Buffers, kernels, and a list of launches for each segment; runtime/program.h says\n"
-                 " * what they mean.\n */\n#include \"runtime/program.h\"\n\n");
+    fprintf(out,
+            " * Buffers, kernels, and a list of launches for each segment; runtime/program.h says\n"
+            " * what they mean.\n */\n#include \"runtime/program.h\"\n\n");
     for (uint32_t v = 0; v < emission->count; v++) {
         Compilation *c = emission->variants[v];
         emitter.c = c;

@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "compiler/pipeline.h"
 
@@ -463,6 +466,96 @@ static void wide_sums_are_split(void **state)
     net_destroy(&net);
 }
 
+/* ---- the verifier ------------------------------------------------------------------------------- */
+
+typedef enum Damage {
+    DAMAGE_none,
+    DAMAGE_shape,
+    DAMAGE_type,
+    DAMAGE_pitch,
+    DAMAGE_written_twice,
+    DAMAGE_read_too_early,
+    DAMAGE_register,
+    DAMAGE_channel,
+    DAMAGE_row,
+    DAMAGE_factor,
+    DAMAGE_core_in_prologue,
+    DAMAGE_gap,
+    DAMAGE_partials,
+    DAMAGE_repeats,
+    DAMAGE_adds_to_activation,
+    DAMAGE_COUNT
+} Damage;
+
+/* One thing wrong with the second conv (prologue relu(bn), epilogue with sums) or around it. */
+static void do_damage(KernelSet *set, Damage damage)
+{
+    Kernel *kernel = NULL;
+    uint32_t convs = 0;
+
+    for (uint32_t k = 0; k < set->kernels.count && convs < 2; k++) {
+        kernel = &set->kernels.items[k];
+        convs += kernel->code.kind == SNUG_KERNEL_conv;
+    }
+    SnugArg *args = (SnugArg *)kernel->code.args;
+    SnugPoint *in = (SnugPoint *)kernel->code.in[0].code;
+    SnugPart *part = (SnugPart *)kernel->code.parts;
+    Kernel saved = *kernel;
+
+    switch (damage) {
+    case DAMAGE_shape: args[0].shape.h--; break;
+    case DAMAGE_type: args[kernel->code.output_arg].type = SNUG_F32; break;
+    case DAMAGE_pitch: args[kernel->code.output_arg].pitch--; break;
+    case DAMAGE_written_twice: kernel[1] = kernel[0]; break;
+    case DAMAGE_read_too_early:
+        kernel[0] = kernel[-1];
+        kernel[-1] = saved;
+        break;
+    case DAMAGE_register: in[kernel->code.in[0].count - 1].a = 99; break;
+    case DAMAGE_channel: in[0].channel = 1; break;
+    case DAMAGE_row: in[1].row = 4; break;
+    case DAMAGE_factor: in[0].factor = 2; break;
+    case DAMAGE_core_in_prologue: in[0].op = SNUG_POINT_core; break;
+    case DAMAGE_gap: part->channel_count--; break;
+    case DAMAGE_partials: kernel->code.reductions[0].rows_per_partial = 7; break;
+    case DAMAGE_repeats: kernel[1].may_repeat = true; break;
+    case DAMAGE_adds_to_activation:
+        args[kernel->code.output_arg].access = SNUG_ACCUMULATE;
+        kernel->may_repeat = false;
+        break;
+    default: break;
+    }
+}
+
+static int verify_damaged(Damage damage)
+{
+    int status;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        Net net = net_create(true);
+        ValueId x = relu(&net, unit(&net, picture(&net, 2, 16), 8, 3, 1));
+        train(&net, head(&net, relu(&net, unit(&net, x, 8, 3, 1))));
+        KernelSet *set = net.c->kernels[SNUG_SEGMENT_micro_step];
+        fclose(stderr);
+        do_damage(set, damage);
+        verify_kernels(set, net.c->model, "test");
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void damaged_kernels_are_found(void **state)
+{
+    (void)state;
+    assert_int_equal(verify_damaged(DAMAGE_none), 0);
+    for (int damage = 1; damage < DAMAGE_COUNT; damage++)
+        if (verify_damaged((Damage)damage) != EXIT_STATUS_internal)
+            fail_msg("damage %d was not found", damage);
+}
+
 /* ---- HRNet ----------------------------------------------------------------------------------- */
 
 static ValueId bottleneck(Net *net, ValueId x)
@@ -576,6 +669,7 @@ int main(void)
         cmocka_unit_test(repeats_have_no_reductions),
         cmocka_unit_test(shared_values_are_computed_once),
         cmocka_unit_test(wide_sums_are_split),
+        cmocka_unit_test(damaged_kernels_are_found),
         cmocka_unit_test(hrnet_stores_conv_outputs_residuals_and_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
