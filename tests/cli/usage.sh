@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Every wrong use of the command line gives exit status 2 and a line that names the flag.
+#   usage.sh SNUG
+set -uo pipefail
+snug=$1
+model=models/hrnet_w18.snug
+failed=0
+cases=0
+
+# expect STATUS "part of the message" ARGUMENT...
+expect() {
+    local status=$1 words=$2 output got
+    shift 2
+    cases=$((cases + 1))
+    output=$("$snug" "$@" 2>&1 </dev/null)
+    got=$?
+    if [ $got -ne "$status" ] || ! grep -qF -- "$words" <<<"$output"; then
+        echo "snug $*: status $got (expected $status), expected to read \"$words\", got:"
+        head -5 <<<"$output"
+        failed=1
+    fi
+}
+
+expect 2 "examples:"
+expect 0 "snug plan models" --help
+expect 0 "program format" --version
+expect 2 "did you mean plan" plann $model
+expect 2 "needs a model file" plan
+expect 2 "one operand" plan $model $model
+expect 2 "did you mean --batch_size" plan $model --batchsize 2
+expect 2 "did you mean --image_size" check $model --image-sise 64 64
+expect 0 "--vram" plan --help
+expect 0 "explain" --help
+expect 2 "no error code" explain E999
+expect 0 "import" explain E028
+expect 1 "error[E028]" check no/such/file.snug
+expect 2 "-D width" check $model -D width
+expect 2 "-D width=wide" check $model -D width=wide
+expect 2 "must be host" plan $model --device tpu
+expect 2 "must be mixed" plan $model --precision half
+expect 2 "takes no value" plan $model --json=yes
+for flag in batch_size threads; do
+    for value in "" -1 0 1.5 nan 1e99 99999999999 zwei; do
+        expect 2 "--$flag" plan $model "--$flag=$value"
+    done
+done
+for value in "" 0 -8 256y 1x2x3; do
+    expect 2 "--image_size" plan $model "--image_size=$value"
+done
+for flag in vram reserve; do
+    for value in "" -1 lots 8XiB 1e400 99999999999TiB; do
+        expect 2 "--$flag" plan $model "--$flag=$value"
+    done
+done
+expect 2 "--batch_size needs a value" plan $model --batch_size
+echo "$cases command lines"
+exit $failed
