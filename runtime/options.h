@@ -1,0 +1,63 @@
+/* The trainer's command line: one table (options.def), one parser. */
+#ifndef SNUG_OPTIONS_H
+#define SNUG_OPTIONS_H
+
+#include <stdio.h>
+
+#include "data.h"
+#include "error.h"
+#include "program.h"
+
+typedef enum RunCommand {
+    RUN_TRAIN,
+    RUN_EVAL,
+    RUN_PREDICT,
+    RUN_CHECK_DATA,
+    RUN_EXPORT
+} RunCommand;
+
+/* One value a row of the table, in the form of its kind. */
+typedef struct OptionValue {
+    const char *text;      /* TEXT */
+    double number;         /* WHOLE, REAL, FLAG (0 or 1); SHAPE: height */
+    double second;         /* SHAPE: width */
+    bool is_given;         /* on the command line */
+} OptionValue;
+
+typedef enum OptionName {
+#define OPTION(name, kind, argument, least, most, initial, help) OPTION_##name,
+#include "options.def"
+#undef OPTION
+    OPTION_COUNT
+} OptionName;
+
+typedef struct RunOptions {
+    RunCommand command;
+    const char *program_name; /* argv[0] */
+    OptionValue values[OPTION_COUNT];
+} RunOptions;
+
+#define OPTION_TEXT(options, name)   ((options)->values[OPTION_##name].text)
+#define OPTION_NUMBER(options, name) ((options)->values[OPTION_##name].number)
+#define OPTION_WHOLE(options, name)  ((int64_t)(options)->values[OPTION_##name].number)
+#define OPTION_IS(options, name)     ((options)->values[OPTION_##name].number != 0)
+
+/* --flag value, --flag=value, --no_flag; '-' and '_' are the same in a flag's name. */
+bool options_parse(RunOptions *options, int argc, char **argv, Error *error);
+
+/* Fills in what the model file says, after the program has been chosen. */
+void options_set_defaults(RunOptions *options, const SnugDefaults *defaults);
+
+/* The program of the executable that the flags ask for. What none of them can do is refused, with
+ * the command that compiles it. */
+const SnugProgram *options_choose_program(const RunOptions *options,
+                                          const SnugProgram *const *programs, int32_t count,
+                                          Error *error);
+
+Annotation options_annotation(const RunOptions *options);
+
+void options_print_help(FILE *out, const char *program_name);
+/* Every option with its value, a JSON object; free(). */
+char *options_json(const RunOptions *options);
+
+#endif
