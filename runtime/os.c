@@ -110,6 +110,14 @@ bool os_remove(const char *path)
     return unlink(path) == 0;
 }
 
+int64_t os_modified(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return -1;
+    return (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+}
+
 /* Calls `take` with each name; stops where it returns false. errno says why it failed. */
 static bool each_name(const char *path, bool (*take)(void *context, const char *name),
                       void *context)
@@ -429,6 +437,18 @@ bool os_is_folder(const char *path)
 {
     DWORD attributes;
     return attributes_of(path, &attributes) && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+}
+
+int64_t os_modified(const char *path)
+{
+    WIN32_FILE_ATTRIBUTE_DATA info;
+    wchar_t *name = wide(path);
+    bool ok = name != NULL && GetFileAttributesExW(name, GetFileExInfoStandard, &info) != 0;
+
+    free(name);
+    if (!ok)
+        return -1;
+    return (int64_t)info.ftLastWriteTime.dwHighDateTime << 32 | info.ftLastWriteTime.dwLowDateTime;
 }
 
 bool os_remove(const char *path)

@@ -1,0 +1,111 @@
+/* runs/NAME/: config.json, metrics.csv, best.safetensors, last.safetensors, overlays/. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "os.h"
+#include "run.h"
+
+bool run_folder_create(Run *run, Error *error)
+{
+    const char *given = OPTION_TEXT(&run->options, name);
+    char name[256];
+
+    for (int k = 1; k < 100000; k++) {
+        const char *base = given[0] ? given : run->program->model;
+        if (k == 1)
+            snprintf(name, sizeof name, "%s", base);
+        else
+            snprintf(name, sizeof name, "%s_%d", base, k);
+        run->folder = os_join(OPTION_TEXT(&run->options, save_dir), name);
+        if (run->folder == NULL)
+            return error_set(error, ERROR_FILES, "no memory for a path");
+        if (!os_exists(run->folder))
+            return os_make_folders(run->folder, error);
+        free(run->folder);
+    }
+    run->folder = NULL;
+    return error_set(error, ERROR_FILES, "%s holds too many runs of this name",
+                     OPTION_TEXT(&run->options, save_dir));
+}
+
+/* ---- finding a checkpoint --------------------------------------------------------------------------- */
+
+static char *newest_checkpoint(const char *save_dir, const char *file, Error *error)
+{
+    char **names = NULL, *best = NULL;
+    int64_t count = 0, best_time = -1;
+
+    if (!os_list_folder(save_dir, &names, &count, error))
+        return NULL;
+    for (int64_t k = 0; k < count; k++) {
+        char *folder = os_join(save_dir, names[k]);
+        char *path = folder != NULL ? os_join(folder, file) : NULL;
+        int64_t time = path != NULL ? os_modified(path) : -1;
+        if (time > best_time) {
+            best_time = time;
+            free(best);
+            best = path;
+            path = NULL;
+        }
+        free(path);
+        free(folder);
+        free(names[k]);
+    }
+    free(names);
+    if (best == NULL) {
+        error_set(error, ERROR_FILES, "no run below %s has a %s", save_dir, file);
+        error_hint(error, "name the checkpoint, or train first");
+    }
+    return best;
+}
+
+char *run_folder_find(const Run *run, const char *given, const char *file, Error *error)
+{
+    char *path;
+
+    if (strcmp(given, "auto") == 0 || given[0] == '\0')
+        return newest_checkpoint(OPTION_TEXT(&run->options, save_dir), file, error);
+    path = os_is_folder(given) ? os_join(given, file) : strdup(given);
+    if (path != NULL && !os_exists(path)) {
+        /* a folder of runs instead of a run */
+        char *newest = os_is_folder(given) ? newest_checkpoint(given, file, error) : NULL;
+        if (newest == NULL)
+            error_set(error, ERROR_FILES, "there is no checkpoint %s", path);
+        free(path);
+        return newest;
+    }
+    return path;
+}
+
+/* ---- config.json --------------------------------------------------------------------------------------- */
+
+static bool write_text(FILE *file, void *context)
+{
+    const char *text = context;
+    return fputs(text, file) >= 0 && fputc('\n', file) != EOF;
+}
+
+bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset *valid, Error *error)
+{
+    const SnugProgram *p = run->program;
+    char *options = options_json(&run->options), *path = os_join(run->folder, "config.json");
+    json_t *object = json_pack(
+        "{s:{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:I, s:I}, s:{s:s, s:i, s:i, s:i}, s:o}",
+        "program", "model", p->model, "file", p->model_path, "hash", p->model_hash, "overrides",
+        p->overrides, "batch_size", p->batch_size, "image_height", p->image_height, "image_width",
+        p->image_width, "device", p->device, "planned_bytes", (json_int_t)p->total_bytes,
+        "arena_bytes", (json_int_t)(p->total_bytes - p->persistent_bytes), "data", "root",
+        train->root, "train", train->item_count, "valid", valid->item_count, "points",
+        train->point_count, "options", options ? json_loads(options, 0, NULL) : json_null());
+    char *text = object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
+    bool ok = path != NULL && text != NULL
+                  ? os_write_atomically(path, write_text, text, error)
+                  : error_set(error, ERROR_FILES, "no memory for config.json");
+
+    json_decref(object);
+    free(options);
+    free(text);
+    free(path);
+    return ok;
+}
