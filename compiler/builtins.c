@@ -55,6 +55,22 @@ static void copy_attributes(Op *op, const Op *from)
     }
 }
 
+/* Below "tensors of different shapes": what brings them together. */
+static void note_remedy(Elaborator *e, const ValueId *inputs, uint32_t count)
+{
+    Shape first = e->graph->values.items[inputs[0].i].shape;
+
+    for (uint32_t k = 1; k < count; k++) {
+        Shape other = e->graph->values.items[inputs[k].i].shape;
+        if (other.h != first.h || other.w != first.w) {
+            note_sizes_that_work(e);
+            return;
+        }
+    }
+    note(e->diags, "conv(x, %lld, 1) gives a tensor %lld channels", (long long)first.c,
+         (long long)first.c);
+}
+
 Datum append_op(Elaborator *e, const Node *node, OpKind kind, const ValueId *inputs,
                 uint32_t input_count, const char *name, const Op *attributes)
 {
@@ -65,7 +81,7 @@ Datum append_op(Elaborator *e, const Node *node, OpKind kind, const ValueId *inp
     ValueId output = graph_output(e->graph, id, 0);
     if (!infer_op(e->graph, id, e->diags, e->model->defaults.mixed_precision != 0)) {
         if (kind == OP_add || kind == OP_concat)
-            note_sizes_that_work(e);
+            note_remedy(e, inputs, input_count);
         note_calls(e);
         e->is_exhausted |= e->trial_height != 0;
         return unknown_datum();
@@ -307,6 +323,7 @@ static bool check_items(Elaborator *e, const BuiltinCall *call, const Datum *lis
 {
     if (list->count == 0) {
         error_at(e->diags, ERROR_E060, call->node->span, "%s of an empty list", call->node->name);
+        note(e->diags, "a range a .. b is empty where b is smaller than a");
         note_calls(e);
         return false;
     }

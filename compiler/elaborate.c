@@ -111,9 +111,8 @@ static void collect_names(Elaborator *e, const Node *tree)
     if (e->train == NULL) {
         error_at(e->diags, ERROR_E080, (Span){0}, "%s has no block `train`",
                  e->c->options.model_path);
-        note(e->diags, "it declares the inputs and says what to compute: "
-                       "train { image : picture[1, 256, 256, 3] ... minimize mse(...) }; a file of "
-                       "functions is imported by one that has it");
+        note(e->diags, "it declares the inputs and says what to minimize; a file of functions alone is "
+                       "for others to import");
     }
 }
 

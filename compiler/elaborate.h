@@ -90,6 +90,7 @@ typedef struct Global {
     const Node *node;       /* NODE_parameter or NODE_function */
     const Builtin *builtin;
     Override *given;        /* param: by -D */
+    uint32_t calls;         /* function: places in the file that call it */
     enum { PARAM_waiting, PARAM_evaluating, PARAM_known } state;
     Datum value;            /* param, once known */
 } Global;
@@ -167,7 +168,8 @@ Datum evaluate(Elaborator *e, const Node *node);
 Datum param_value(Elaborator *e, Global *global, Span asked_at);
 void define_variable(Elaborator *e, const char *name, Datum value, Span at);
 void execute(Elaborator *e, const Node *statement);
-/* Notes below the error reported last: which calls lead here. */
+/* Notes below the error reported last: which calls lead here, where the place of the error does not
+ * already say so: functions that are called in several places, or under a path. */
 void note_calls(Elaborator *e);
 /* Whether the value is of the parameter's kind and within its limits; says so if not. A boolean given
  * as a flag becomes a number. */

@@ -149,7 +149,7 @@ static void report_missing(const Elaborator *e, const Node *call, const Global *
         const char *name = parameter_name(global, k, &is_optional);
         if (is_given[k] || is_optional)
             continue;
-        error_at(e->diags, ERROR_E041, call->span, "\"%s\" is not given its \"%s\"", call->name, name);
+        error_at(e->diags, ERROR_E041, call->span, "\"%s\" lacks its argument \"%s\"", call->name, name);
         note_signature(e, call->name, global);
         return;
     }
@@ -184,17 +184,18 @@ static void check_arguments(const Elaborator *e, const Node *call, const Global 
 static void check_call(Names *names, const Node *node)
 {
     Elaborator *e = names->e;
-    const Global *global = map_get(&e->globals, node->name);
+    Global *global = map_get(&e->globals, node->name);
     NameList known = {0};
 
     if (global != NULL && global->kind != GLOBAL_param) {
+        global->calls++;
         check_arguments(e, node, global);
         return;
     }
     if (global != NULL || is_bound(names, node->name)) {
         error_at(e->diags, ERROR_E038, node->span, "\"%s\" is called but is no function", node->name);
         if (global != NULL)
-            note_at(e->diags, global->node->span, "it is a parameter of the file");
+            note_at(e->diags, global->node->span, "it is a param");
         return;
     }
     add_globals(e, &known, true);
@@ -206,8 +207,23 @@ static void check_call(Names *names, const Node *node)
 
 /* ---- names ------------------------------------------------------------------------------------------- */
 
+/* The input or assignment of `train` by which the name gets its value, or NULL. */
+static const Node *find_setter(const Node *train, const char *name)
+{
+    for (const Node *node = train != NULL ? train->items : NULL; node != NULL; node = node->next) {
+        if (node->kind == NODE_input && node->name == name)
+            return node;
+        for (const Node *target = node->kind == NODE_assign ? node->items : NULL; target != NULL;
+             target = target->next)
+            if (target->name == name)
+                return target;
+    }
+    return NULL;
+}
+
 static void check_name(Names *names, const Node *node)
 {
+    static const char *const members[] = {"batch", "height", "width", "channels"};
     Elaborator *e = names->e;
     const Global *global = map_get(&e->globals, node->name);
     NameList known = {0};
@@ -225,11 +241,18 @@ static void check_name(Names *names, const Node *node)
         ARRAY_APPEND(e->arena, &known, names->bound.items[k]);
     add_globals(e, &known, false);
     const char *nearest = nearest_name(node->name, known.items, known.count);
+    const char *member = nearest_name(node->name, members, COUNT_OF(members));
+    const Node *setter = names->function != NULL ? find_setter(e->train, node->name) : NULL;
     error_at(e->diags, ERROR_E030, node->span, "there is no \"%s\" here", node->name);
-    if (nearest != NULL)
+    if (setter != NULL)
+        note_at(e->diags, setter->name_span, "`train` sets it, which functions do not see: pass it as an "
+                                             "argument");
+    else if (nearest != NULL)
         note(e->diags, "did you mean \"%s\"?", nearest);
+    else if (member != NULL)
+        note(e->diags, "did you mean the member of a tensor, as in x.%s?", member);
     else
-        note(e->diags, "known are the parameters of the file and what this %s sets",
+        note(e->diags, "known are the params of the file and what this %s sets",
              names->function != NULL ? "function" : "block");
 }
 
@@ -282,7 +305,7 @@ static void declare(Names *names, const Node *node, const char *name, Span span)
     if (map_get(&names->declared, name) != NULL)
         return;
     if (node->kind != NODE_for && global != NULL && global->kind == GLOBAL_param) {
-        error_at(e->diags, ERROR_E034, span, "\"%s\" is a parameter of the file and cannot be set here",
+        error_at(e->diags, ERROR_E034, span, "\"%s\" is a param of the file and cannot be set here",
                  name);
         note_at(e->diags, global->node->span, "its value comes from here or from -D %s=...", name);
     }

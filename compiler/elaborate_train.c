@@ -229,8 +229,9 @@ static bool is_second(Elaborator *e, const Node *node, const InputForm *form, Va
 {
     if (first.i == 0)
         return false;
-    error_at(e->diags, ERROR_E086, node->span, "a second %s \"%s\"", form->name, node->name);
-    note_at(e->diags, e->graph->values.items[first.i].source, "the first; a batch has one");
+    error_at(e->diags, ERROR_E086, node->span, "\"%s\" is a second %s", node->name,
+             form->kind == INPUT_landmarks ? "set of landmarks" : form->name);
+    note_at(e->diags, e->graph->values.items[first.i].source, "the first: a batch has one");
     return true;
 }
 

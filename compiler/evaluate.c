@@ -53,6 +53,9 @@ void note_calls(Elaborator *e)
     for (const Frame *frame = e->frame; frame != NULL && shown < 3; frame = frame->caller) {
         if (frame->function == NULL)
             return;
+        const Global *function = map_get(&e->globals, frame->function->name);
+        if (function->calls == 1 && frame->scope[0] == '\0')
+            continue;
         note_at(e->diags, frame->call, "in the call of \"%s\"%s%s%s", frame->function->name,
                 frame->scope[0] ? " as \"" : "", frame->scope, frame->scope[0] ? "\"" : "");
         shown++;
@@ -94,8 +97,8 @@ static Datum calls_too_deep(Elaborator *e, const Node *call, const Node *callee)
     } else {
         error_at(e->diags, ERROR_E070, call->span, "more than %d calls inside each other",
                  MAX_CALL_DEPTH);
+        note_calls(e);
     }
-    note_calls(e);
     return give_up(e);
 }
 
@@ -373,10 +376,14 @@ static Datum concatenate_lists(Elaborator *e, const Node *node, Datum a, Datum b
 static Datum wrong_operands(Elaborator *e, const Node *node, Datum a, Datum b)
 {
     bool has_tensor = a.kind == DATUM_tensor || b.kind == DATUM_tensor;
+    bool compares = node->op >= OPERATOR_equal && node->op <= OPERATOR_greater_equal;
 
     error_at(e->diags, ERROR_E050, node->span, "%s of %s and %s", operator_text[node->op],
              describe(e, a), describe(e, b));
-    if (has_tensor && (a.kind == DATUM_list || b.kind == DATUM_list))
+    if (compares)
+        note(e->diags, "only numbers are compared, as in x.channels == 64%s",
+             node->op <= OPERATOR_not_equal ? ", or true and false" : "");
+    else if (has_tensor && (a.kind == DATUM_list || b.kind == DATUM_list))
         note(e->diags, "a list is joined with a list: write [x] for a list of one");
     else if (has_tensor)
         note(e->diags, "tensors are added to tensors, and multiplied or divided by numbers");
@@ -555,6 +562,8 @@ bool argument_fits(Elaborator *e, const char *function, const BuiltinParameter *
                  wanted[parameter->kind], parameter->name, describe(e, *value));
         if (value->kind == DATUM_list && parameter->kind == ARGUMENT_tensor)
             note(e->diags, "for each item write [%s(x) for x in xs]", function);
+        if (value->kind == DATUM_tensor && kinds[parameter->kind] == DATUM_number)
+            note(e->diags, "the numbers of a tensor are x.batch, x.height, x.width, x.channels");
         if (parameter->kind == ARGUMENT_list)
             note(e->diags, "write [x] for a list of one");
         if (parameter->kind == ARGUMENT_target)

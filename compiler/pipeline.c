@@ -46,14 +46,21 @@ static bool read_source(Arena *arena, const char *path, const char **text, size_
     return ok;
 }
 
-/* The path of `import "name"` in the file at `from`: relative to that file's folder. */
+/* The path of `import "name"` in the file at `from`: relative to that file's folder, which each
+ * leading "../" leaves. */
 static const char *import_path(Importer *importer, const char *from, const char *name)
 {
     const char *slash = strrchr(from, '/');
+    size_t folder = slash != NULL && name[0] != '/' ? (size_t)(slash - from) + 1 : 0;
     Text path = {.arena = importer->c->scratch};
 
-    if (slash != NULL && name[0] != '/')
-        text_append(&path, from, (size_t)(slash - from) + 1);
+    while (strncmp(name, "../", 3) == 0 && folder > 1
+           && (folder < 3 || strncmp(from + folder - 3, "../", 3) != 0)) {
+        for (folder--; folder > 0 && from[folder - 1] != '/'; folder--)
+            continue;
+        name += 3;
+    }
+    text_append(&path, from, folder);
     text_put(&path, name);
     return intern(importer->c->names, path.bytes, path.length);
 }

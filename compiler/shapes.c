@@ -191,8 +191,8 @@ static bool infer_normalize(const Inference *in)
         return false;
     }
     if (x->shape.c != 3) {
-        error_at(in->diags, ERROR_E104, x->source, "the picture \"%s\" has %lld channels", x->name,
-                 (long long)x->shape.c);
+        error_at(in->diags, ERROR_E104, x->source, "the picture \"%s\" has %lld channel%s", x->name,
+                 (long long)x->shape.c, x->shape.c == 1 ? "" : "s");
         note(in->diags, "pictures are read as red, green, blue: write 3");
         return false;
     }
@@ -350,7 +350,7 @@ static bool infer_concat(const Inference *in)
         Shape x = input_shape(in, k);
         if (x.n != y.n || x.h != y.h || x.w != y.w) {
             error_at(in->diags, ERROR_E109, in->op->source,
-                     "concat of pictures of different sizes: %lldx%lldx%lld and %lldx%lldx%lld",
+                     "a concat of tensors of different sizes: %lldx%lldx%lld and %lldx%lldx%lld",
                      (long long)y.n, (long long)y.h, (long long)y.w, (long long)x.n,
                      (long long)x.h, (long long)x.w);
             note_sizes(in, 0, k);
@@ -401,7 +401,7 @@ static bool infer_heatmap_loss(const Inference *in)
     }
     if (heat->shape.n != points->shape.h) {
         error_at(in->diags, ERROR_E111, in->op->source,
-                 "the heat maps are of %lld images but the landmarks of %lld",
+                 "the batch size of the heat maps is %lld but that of the landmarks %lld",
                  (long long)heat->shape.n, (long long)points->shape.h);
         note_at(in->diags, points->source, "declare both with the same batch size");
         return false;
