@@ -353,7 +353,8 @@ static Datum append_nary(Elaborator *e, const BuiltinCall *call, OpKind kind)
     ValueId *inputs = arena_array(e->arena, ValueId, list->count);
     for (uint32_t k = 0; k < list->count; k++)
         inputs[k] = list->items[k].tensor;
-    return append_op(e, call->node, kind, inputs, list->count, call->path, &no_attributes);
+    const char *path = call->path != NULL ? call->path : count_unnamed(e, call->node->name);
+    return append_op(e, call->node, kind, inputs, list->count, path, &no_attributes);
 }
 
 static Datum build_concat(Elaborator *e, const BuiltinCall *call)
@@ -539,8 +540,8 @@ const Builtin builtins[] = {
      {TENSOR("x"), WHOLE_OPTION("kernel", 2, -MOST, MOST), WHOLE_OPTION("stride", 2, -MOST, MOST)}},
     {"upsample", build_upsample, true, {TENSOR("x"), WHOLE("factor", -MOST, MOST)}},
     {"bilinear", build_bilinear, true, {TENSOR("x"), WHOLE("factor", -MOST, MOST)}},
-    {"concat", build_concat, true, {LIST("tensors")}},
-    {"sum", build_sum, true, {LIST("items")}},
+    {"concat", build_concat, false, {LIST("tensors")}},
+    {"sum", build_sum, false, {LIST("items")}},
     {"normalize", build_normalize, true,
      {TENSOR("image"), LIST_OR_DEFAULT("mean"), LIST_OR_DEFAULT("std")}},
     {"gaussian", build_gaussian, false, {TENSOR("points"), NUMBER("sigma", 0.1, 1000)}},

@@ -68,13 +68,13 @@ typedef struct Elaborator Elaborator;
 typedef struct BuiltinCall {
     Datum arguments[BUILTIN_MAX_PARAMETERS];
     const Node *node;      /* the call */
-    const char *path;      /* prefix of what it makes: "layer1.0.conv1" */
+    const char *path;      /* prefix of what it makes: "layer1.0.conv1"; NULL: not is_op, and no `as` */
 } BuiltinCall;
 
 typedef struct Builtin {
     const char *name;
     Datum (*build)(Elaborator *e, const BuiltinCall *call);
-    bool is_op; /* appends to the graph, so that its call has a path of its own */
+    bool is_op; /* always appends to the graph, so that a call without `as` is counted */
     BuiltinParameter parameters[BUILTIN_MAX_PARAMETERS + 1];
 } Builtin;
 

@@ -107,11 +107,14 @@ static void import_file(Importer *importer, const char *path, Span asked_at)
     ARRAY_APPEND(c->scratch, &importer->is_done, false);
 
     uint32_t file = diagnostics_add_file(c->diags, path, text, length);
-    for (Node *node = parse_file(c->arena, c->names, c->diags, file), *next; node; node = next) {
+    uint32_t errors = diagnostics_error_count(c->diags);
+    Node *first = parse_file(c->arena, c->names, c->diags, file);
+    bool is_clean = diagnostics_error_count(c->diags) == errors; /* else its paths may be wrong too */
+    for (Node *node = first, *next; node != NULL; node = next) {
         next = node->next;
-        if (node->kind == NODE_import)
+        if (node->kind == NODE_import && is_clean)
             import_file(importer, import_path(importer, path, node->name), node->span);
-        else
+        else if (node->kind != NODE_import)
             append_tree(importer, node);
     }
     importer->is_done.items[index] = true;
