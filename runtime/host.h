@@ -186,6 +186,11 @@ HostConvShape host_conv_shape(const HostKernel *k, HostConvKind kind, int32_t ro
 bool host_conv_prepare(HostKernel *k, bool dry);
 bool host_conv_begin(const HostKernel *k, const HostLaunch *launch);
 HostCore host_conv_core;
+/* Rows [first, first + rows) of image n of what a core reads, in the factors' type: prologue `which`
+ * applied into the thread's tile; where it is a plain load of rows inside the picture, the tensor's
+ * own rows. */
+const void *host_source_rows(HostThread *thread, int32_t which, int64_t tile, int64_t n,
+                             int64_t first, int64_t rows);
 /* host_wgrad.c */
 bool host_wgrad_create(HostKernel *k, bool dry);
 bool host_wgrad_run(const HostKernel *k, const HostLaunch *launch);

@@ -79,13 +79,25 @@ HostConvShape host_conv_shape(const HostKernel *k, HostConvKind kind, int32_t ro
     return shape;
 }
 
-/* A core whose prologue is a plain load of rows that need no padding reads the tensor itself. */
-static bool reads_in_place(const HostKernel *k, const HostCode *code)
+/* Address of row `row` of image n of a dense arg. */
+static char *row_of(const HostThread *thread, int32_t arg, int64_t n, int64_t row)
 {
-    const SnugWindow *w = &k->kernel->window;
-    return code->copy_arg >= 0 && k->kernel->args[code->copy_arg].type == k->compute &&
-           w->kernel == 1 && w->stride == 1 && w->pad == 0 &&
-           k->strips.domain.h % k->strips.rows == 0;
+    const SnugArg *a = &thread->k->kernel->args[arg];
+    return (char *)thread->launch->args[arg] +
+           host_pixel(a, n, row, 0) * host_type_bytes(a->type);
+}
+
+const void *host_source_rows(HostThread *thread, int32_t which, int64_t tile, int64_t n,
+                             int64_t first, int64_t rows)
+{
+    const HostKernel *k = thread->k;
+    const HostCode *code = &k->in[which];
+    if (code->copy_arg >= 0 && k->kernel->args[code->copy_arg].type == k->compute && first >= 0 &&
+        first + rows <= code->domain.h)
+        return row_of(thread, code->copy_arg, n, first);
+    host_code_fill(code, &thread->in[which], k->kernel->args, thread->launch->args, n, first,
+                   first + rows, thread->memory + tile, k->compute);
+    return thread->memory + tile;
 }
 
 bool host_conv_prepare(HostKernel *k, bool dry)
@@ -119,8 +131,7 @@ bool host_conv_prepare(HostKernel *k, bool dry)
         return false;
     k->packed = host_carve(&k->shared, host_conv_weight_bytes(k->conv));
     int32_t tile_rows = is_forward ? shape.x_rows : shape.y_rows;
-    if (!reads_in_place(k, &k->in[0]))
-        s->x_tile = host_carve(&k->each, tile_rows * source_row);
+    s->x_tile = host_carve(&k->each, tile_rows * source_row);
     s->extra = host_carve(&k->each, host_conv_scratch_bytes(k->conv));
     return true;
 }
@@ -131,37 +142,20 @@ bool host_conv_begin(const HostKernel *k, const HostLaunch *launch)
                           launch->workspace + k->packed);
 }
 
-/* Address of row `row` of image n of a dense arg. */
-static char *row_of(const HostThread *thread, int32_t arg, int64_t n, int64_t row)
-{
-    const SnugArg *a = &thread->k->kernel->args[arg];
-    return (char *)thread->launch->args[arg] +
-           host_pixel(a, n, row, 0) * host_type_bytes(a->type);
-}
-
 void host_conv_core(HostThread *thread, int64_t n, int64_t row, float *core)
 {
     const HostKernel *k = thread->k;
     const SnugKernel *kernel = k->kernel;
     const SnugWindow *w = &kernel->window;
     bool is_forward = kernel->kind == SNUG_KERNEL_conv;
-    const void *source;
     void *result = core ? (void *)core : row_of(thread, kernel->output_arg, n, row);
-
-    if (k->strips.x_tile >= 0) {
-        int64_t first = row * w->stride - w->pad;
-        int64_t rows = ((int64_t)k->strips.rows - 1) * w->stride + w->kernel;
-        if (!is_forward) {
-            first = (row + w->pad - k->pad_top) / w->stride;
-            rows = k->y_rows;
-        }
-        char *tile = thread->memory + k->strips.x_tile;
-        host_code_fill(&k->in[0], &thread->in[0], kernel->args, thread->launch->args, n, first,
-                       first + rows, tile, k->compute);
-        source = tile;
-    } else {
-        source = row_of(thread, k->in[0].copy_arg, n, row);
+    int64_t first = row * w->stride - w->pad;
+    int64_t rows = ((int64_t)k->strips.rows - 1) * w->stride + w->kernel;
+    if (!is_forward) {
+        first = (row + w->pad - k->pad_top) / w->stride;
+        rows = k->y_rows;
     }
+    const void *source = host_source_rows(thread, 0, k->strips.x_tile, n, first, rows);
     void *packed = thread->launch->workspace + k->packed;
     void *scratch = thread->memory + k->strips.extra;
     thread->ok &= is_forward

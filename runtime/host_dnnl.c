@@ -180,8 +180,10 @@ HostConv *host_conv_create(const HostConvShape *shape, int32_t threads, bool dry
                   dnnl_success &&
               describe(conv, attr);
     if (ok && !dry)
-        ok = dnnl_primitive_create(&conv->primitive, conv->desc) == dnnl_success &&
-             create_reorder(conv) && create_memory(conv, &conv->master, &conv->master_memory) &&
+        ok = dnnl_primitive_create(&conv->primitive, conv->desc) == dnnl_success;
+    omp_set_num_threads(threads); /* packing is all threads' work */
+    if (ok && !dry)
+        ok = create_reorder(conv) && create_memory(conv, &conv->master, &conv->master_memory) &&
              create_memory(conv, &conv->packed, &conv->packed_memory) &&
              create_lanes(conv, dnnl_primitive_desc_query_md(conv->desc, dnnl_query_scratchpad_md,
                                                              0));

@@ -448,16 +448,16 @@ bool host_strips_run(const HostKernel *k, const HostLaunch *launch)
     SnugKernelKind kind = k->kernel->kind;
     bool is_conv = kind == SNUG_KERNEL_conv || kind == SNUG_KERNEL_conv_dgrad;
     HostCore *core = kind == SNUG_KERNEL_map ? NULL : is_conv ? host_conv_core : host_window_core;
+    int64_t units = (int64_t)k->strips.domain.n * k->strips.units_per_image;
     int failures = 0;
     if (is_conv && !host_conv_begin(k, launch))
         return false;
 #pragma omp parallel num_threads(k->threads) reduction(+ : failures)
-    for (int32_t t = omp_get_thread_num(); t < k->threads; t += omp_get_num_threads()) {
-        HostThread thread = begin_thread(k, launch, t);
-        int64_t unit, end;
-        host_share((int64_t)k->strips.domain.n * k->strips.units_per_image, t, k->threads, &unit,
-                   &end);
-        for (; unit < end; unit++)
+    {
+        HostThread thread = begin_thread(k, launch, omp_get_thread_num());
+        /* taken as they come: another program on the machine then delays one unit, not one share */
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t unit = 0; unit < units; unit++)
             run_unit(&thread, core, unit);
         failures += !thread.ok;
     }

@@ -21,15 +21,6 @@ static bool is_gradient_arg(const SnugKernel *kernel)
            out->shape.h == w->kernel && out->shape.w == w->kernel && out->shape.c == w->x.c;
 }
 
-/* A prologue that only loads rows which need no padding: the tensor itself is the tile. */
-static bool reads_in_place(const HostKernel *k, const HostCode *code, bool is_x)
-{
-    const SnugWindow *w = &k->kernel->window;
-    bool has_halo = is_x && (w->kernel > 1 || w->stride > 1 || w->pad > 0);
-    return code->copy_arg >= 0 && k->kernel->args[code->copy_arg].type == k->compute &&
-           !has_halo && w->y.h % k->strips.rows == 0;
-}
-
 bool host_wgrad_create(HostKernel *k, bool dry)
 {
     const SnugKernel *kernel = k->kernel;
@@ -58,31 +49,13 @@ bool host_wgrad_create(HostKernel *k, bool dry)
         return false;
     for (int32_t i = 0; i < 2; i++)
         s->code_memory[i] = host_carve(&k->each, host_code_bytes(&k->in[i]));
-    if (!reads_in_place(k, &k->in[0], true))
-        s->x_tile = host_carve(&k->each, shape.x_rows * x_row);
-    if (!reads_in_place(k, &k->in[1], false))
-        s->y_tile = host_carve(&k->each, s->rows * y_row);
+    s->x_tile = host_carve(&k->each, shape.x_rows * x_row);
+    s->y_tile = host_carve(&k->each, s->rows * y_row);
     s->extra = host_carve(&k->each, host_conv_scratch_bytes(k->conv));
     k->gradient_bytes = host_conv_weight_bytes(k->conv);
     k->gradient = host_carve(&k->each, k->gradient_bytes);
     k->packed = host_carve(&k->each, k->gradient_bytes); /* of one strip */
     return true;
-}
-
-/* Rows [first, first + rows) of a factor: prologue applied into the tile, or the tensor itself. */
-static const void *factor(HostThread *thread, int32_t which, int64_t tile, int64_t n,
-                          int64_t first, int64_t rows)
-{
-    const HostKernel *k = thread->k;
-    const HostCode *code = &k->in[which];
-    if (tile < 0) {
-        const SnugArg *arg = &k->kernel->args[code->copy_arg];
-        return (const char *)thread->launch->args[code->copy_arg] +
-               host_pixel(arg, n, first, 0) * host_type_bytes(arg->type);
-    }
-    host_code_fill(code, &thread->in[which], k->kernel->args, thread->launch->args, n, first,
-                   first + rows, thread->memory + tile, k->compute);
-    return thread->memory + tile;
 }
 
 static void run_share(HostThread *thread, int64_t begin, int64_t end)
@@ -95,8 +68,9 @@ static void run_share(HostThread *thread, int64_t begin, int64_t end)
     float *one = (float *)(void *)(thread->memory + k->packed);
     for (int64_t strip = begin; strip < end; strip++) {
         int64_t n = strip / s->strips_per_image, row = strip % s->strips_per_image * s->rows;
-        const void *x = factor(thread, 0, s->x_tile, n, row * w->stride - w->pad, x_rows);
-        const void *y = factor(thread, 1, s->y_tile, n, row, s->rows);
+        const void *x = host_source_rows(thread, 0, s->x_tile, n, row * w->stride - w->pad,
+                                         x_rows);
+        const void *y = host_source_rows(thread, 1, s->y_tile, n, row, s->rows);
         thread->ok &= host_conv_run(k->conv, thread->index, x, y, strip == begin ? sum : one,
                                     thread->memory + s->extra);
         if (strip > begin)
