@@ -58,6 +58,14 @@ void host_share(int64_t count, int32_t t, int32_t threads, int64_t *begin, int64
 
 typedef struct HostInstruction HostInstruction;
 
+/* The epilogue of most data gradients, which has a loop of its own (lanes->grad_epilogue): args and
+ * slots of its operands, -1: absent. */
+typedef struct HostGradForm {
+    bool matches;
+    int32_t add, mask, z;                 /* args */
+    int32_t scale, shift, offset, rstd;   /* slots */
+} HostGradForm;
+
 /* Pointwise code compiled for one domain. Registers are blocks of pixels x channels floats; values
  * that depend on the channel alone are computed once a launch (`fixed`). */
 typedef struct HostCode {
@@ -70,7 +78,8 @@ typedef struct HostCode {
     int64_t block_floats;
     int32_t result;       /* slot */
     int32_t with[SNUG_MAX_REDUCTIONS]; /* slots that reductions read */
-    int32_t copy_arg;     /* the code is a plain load of this arg, -1: it is more; */
+    HostGradForm grad;
+    int32_t copy_arg;     /* the code is a plain load of this arg, -1: it is more */
     bool by_rows;         /* a block may not cross rows: something is resampled */
     bool is_core;         /* the code is the core's result alone */
 } HostCode;

@@ -18,6 +18,15 @@ typedef struct HostAdamw {
     float grad_factor;         /* unscales and clips */
 } HostAdamw;
 
+/* A block of the epilogue of most data gradients; see grad_epilogue. All but core bf16 or vectors
+ * spread over the block; add, mask, scale and shift may be NULL. */
+typedef struct HostGradBlock {
+    const float *core;
+    const uint16_t *add, *mask, *z;
+    const float *scale, *shift, *offset, *rstd;
+    float *sum, *product;
+} HostGradBlock;
+
 /* What each does: host_lanes.inc. Arrays of n elements, the same array or disjoint ones. */
 typedef struct HostLanes {
     void (*load_bf16)(float *to, const uint16_t *from, int64_t n);
@@ -46,6 +55,7 @@ typedef struct HostLanes {
     void (*moments_bf16)(float *sum, float *squares, const uint16_t *v, const float *origin,
                          int64_t n);
     void (*grad)(float *sum, float *product, const float *v, const float *x, int64_t n);
+    void (*grad_epilogue)(uint16_t *to, const HostGradBlock *block, int64_t n);
     double (*sum_of_squares)(const float *v, int64_t n);
     void (*max_tap)(float *best, int32_t *taps, const float *x, int32_t tap, int64_t n);
     void (*add_at_tap)(float *to, const float *v, const int32_t *taps, int32_t tap, int64_t n);

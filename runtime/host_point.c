@@ -82,15 +82,18 @@ static bool is_load(const SnugPoint *point)
     return point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear;
 }
 
-/* Whether instruction i reads the same element of a bf16 tensor whose pixels are as dense as a
- * block's, for one reader only. */
-static bool is_absorbable(const Compiler *c, int32_t i)
+/* A load that reads exactly a block's elements of a bf16 tensor. */
+static bool is_dense_load(const Compiler *c, int32_t i)
 {
     const SnugPoint *point = &c->code[i];
-    if (point->op != SNUG_POINT_load || c->uses[i] != 1 || c->kept[i] || point->factor > 1)
-        return false;
-    const SnugArg *arg = &c->args[point->arg];
-    return arg->type == SNUG_BF16 && arg->pitch == c->domain.c && point->channel == 0;
+    return point->op == SNUG_POINT_load && point->factor <= 1 && point->channel == 0 &&
+           c->args[point->arg].type == SNUG_BF16 && c->args[point->arg].pitch == c->domain.c;
+}
+
+/* Such a load for one reader only. */
+static bool is_absorbable(const Compiler *c, int32_t i)
+{
+    return is_dense_load(c, i) && c->uses[i] == 1 && !c->kept[i];
 }
 
 static bool check_point(const Compiler *c, int32_t i, int32_t arg_count)
@@ -272,6 +275,70 @@ static void assign_slots(Compiler *c, HostCode *code)
     }
 }
 
+/* a and b, in either order, as a dense load and a fixed value. */
+static bool load_and_fixed(const Compiler *c, int32_t a, int32_t b, int32_t *load, int32_t *fixed)
+{
+    bool is_first = is_dense_load(c, a) && c->fixed[b];
+    *load = is_first ? a : b;
+    *fixed = is_first ? b : a;
+    return is_first || (is_dense_load(c, b) && c->fixed[a]);
+}
+
+/* x-hat: (load + offset) rstd. */
+static bool match_xhat(const Compiler *c, int32_t i, HostGradForm *form)
+{
+    const SnugPoint *product = &c->code[i];
+    if (product->op != SNUG_POINT_multiply || c->fixed[i])
+        return false;
+    int32_t sum = c->fixed[product->a] ? product->b : product->a, load, offset;
+    const SnugPoint *inner = &c->code[sum];
+    if (!(c->fixed[product->a] || c->fixed[product->b]) || inner->op != SNUG_POINT_add ||
+        !load_and_fixed(c, inner->a, inner->b, &load, &offset))
+        return false;
+    form->rstd = c->slot[c->fixed[product->a] ? product->a : product->b];
+    form->offset = c->slot[offset];
+    form->z = c->code[load].arg;
+    return true;
+}
+
+/* What a mask asks: a load, or load scale + shift. */
+static bool match_mask(const Compiler *c, int32_t i, HostGradForm *form)
+{
+    const SnugPoint *point = &c->code[i];
+    int32_t load = i, scale;
+    if (point->op == SNUG_POINT_fma) {
+        if (!c->fixed[point->d] || !load_and_fixed(c, point->a, point->b, &load, &scale))
+            return false;
+        form->scale = c->slot[scale];
+        form->shift = c->slot[point->d];
+    }
+    form->mask = c->code[load].arg;
+    return is_dense_load(c, load);
+}
+
+/* mask(core + load, load scale + shift) with the x-hat in register `with`, parts of it absent. */
+static HostGradForm match_grad(const Compiler *c, int32_t with)
+{
+    HostGradForm form = {.add = -1, .mask = -1, .scale = -1, .shift = -1};
+    int32_t value = c->count - 1;
+    if (c->code[value].op == SNUG_POINT_mask) {
+        if (!match_mask(c, c->code[value].b, &form))
+            return form;
+        value = c->code[value].a;
+    }
+    const SnugPoint *point = &c->code[value];
+    if (point->op == SNUG_POINT_add) {
+        bool core_first = c->code[point->a].op == SNUG_POINT_core;
+        int32_t load = core_first ? point->b : point->a;
+        if (!is_dense_load(c, load))
+            return form;
+        form.add = c->code[load].arg;
+        point = &c->code[core_first ? point->a : point->b];
+    }
+    form.matches = point->op == SNUG_POINT_core && match_xhat(c, with, &form);
+    return form;
+}
+
 static bool compiler_init(Compiler *c, int32_t count)
 {
     size_t n = (size_t)count;
@@ -314,6 +381,8 @@ bool host_code_create(HostCode *code, const SnugPointwise *source, const SnugArg
         code->result = c.slot[source->count - 1];
         for (int32_t k = 0; k < with_count; k++)
             code->with[k] = c.slot[with[k]];
+        if (with_count == 1)
+            code->grad = match_grad(&c, with[0]);
         const SnugPoint *only = source->count == 1 ? &source->code[0] : NULL;
         if (only && only->op == SNUG_POINT_load && only->factor <= 1 && only->channel == 0 &&
             args[only->arg].pitch == domain.c)

@@ -237,23 +237,27 @@ static float *sum_block(const HostThread *thread, int32_t reduction, int32_t whi
            which * k->parts[0].block_floats;
 }
 
+static void clear_sums(HostThread *thread)
+{
+    size_t bytes = 2 * (size_t)thread->k->parts[0].block_floats * sizeof(float);
+    for (int32_t r = 0; r < thread->k->kernel->reduction_count; r++)
+        memset(sum_block(thread, r, 0), 0, bytes);
+}
+
 /* values: a block of n floats; is_first: of its partial. */
 static void reduce_block(HostThread *thread, const float *values, int64_t n, bool is_first)
 {
     const HostKernel *k = thread->k;
     const HostCode *code = &k->parts[0];
-    size_t block_bytes = (size_t)code->block_floats * sizeof(float);
+    if (is_first)
+        clear_sums(thread);
     for (int32_t r = 0; r < k->kernel->reduction_count; r++) {
         const SnugReduction *reduction = &k->kernel->reductions[r];
         float *sum = sum_block(thread, r, 0), *second = sum_block(thread, r, 1);
         float *origin = sum_block(thread, r, 2);
-        if (is_first) {
-            memset(sum, 0, 2 * block_bytes);
-            for (int64_t p = 0; reduction->kind == SNUG_REDUCE_moments && p < code->block_pixels;
-                 p++)
-                memcpy(origin + p * code->domain.c, values,
-                       (size_t)code->domain.c * sizeof *origin);
-        }
+        for (int64_t p = 0;
+             is_first && reduction->kind == SNUG_REDUCE_moments && p < code->block_pixels; p++)
+            memcpy(origin + p * code->domain.c, values, (size_t)code->domain.c * sizeof *origin);
         if (reduction->kind == SNUG_REDUCE_sum)
             k->lanes->sum(sum, values, n);
         else if (reduction->kind == SNUG_REDUCE_moments)
@@ -272,6 +276,47 @@ static bool reduce_stored(HostThread *thread, const uint16_t *values, int64_t n,
         return false;
     k->lanes->moments_bf16(sum_block(thread, 0, 0), sum_block(thread, 0, 1), values,
                            sum_block(thread, 0, 2), n);
+    return true;
+}
+
+static const uint16_t *element_of(const HostThread *thread, int32_t arg, int64_t at)
+{
+    return arg < 0 ? NULL : (const uint16_t *)thread->launch->args[arg] + at;
+}
+
+static const float *slot_of(const HostThread *thread, int32_t slot)
+{
+    return slot < 0 ? NULL : thread->parts[0].at[slot];
+}
+
+/* The whole epilogue of a block as one loop, where it has the common form of a data gradient. */
+static bool finish_grad_block(HostThread *thread, const float *core, int64_t at, int64_t n,
+                              bool is_first)
+{
+    const SnugKernel *kernel = thread->k->kernel;
+    const HostGradForm *form = &thread->k->parts[0].grad;
+    if (!form->matches || core == NULL || kernel->output_arg < 0 ||
+        kernel->reductions[0].kind != SNUG_REDUCE_grad)
+        return false;
+    const SnugArg *out = &kernel->args[kernel->output_arg];
+    if (out->type != SNUG_BF16 || out->pitch != out->shape.c)
+        return false;
+    if (is_first)
+        clear_sums(thread);
+    HostGradBlock block = {
+        .core = core,
+        .add = element_of(thread, form->add, at),
+        .mask = element_of(thread, form->mask, at),
+        .z = element_of(thread, form->z, at),
+        .scale = slot_of(thread, form->scale),
+        .shift = slot_of(thread, form->shift),
+        .offset = slot_of(thread, form->offset),
+        .rstd = slot_of(thread, form->rstd),
+        .sum = sum_block(thread, 0, 0),
+        .product = sum_block(thread, 0, 1),
+    };
+    thread->k->lanes->grad_epilogue((uint16_t *)thread->launch->args[kernel->output_arg] + at,
+                                    &block, n);
     return true;
 }
 
@@ -356,6 +401,8 @@ static void finish_block(HostThread *thread, int32_t part, const float *core, in
         values = rounded;
     } else if (is_in_place) {
         values = (const float *)result + pixel * out->pitch;
+    } else if (finish_grad_block(thread, core, pixel * code->domain.c, floats, is_first)) {
+        return;
     } else {
         values = host_code_run(code, &thread->parts[part], thread->launch->args, core, n, h, w,
                                pixels);

@@ -97,6 +97,36 @@ static void gradient_epilogue(Bench *b, SnugType type, SnugShape domain, int32_t
     bench_reduction(b, SNUG_REDUCE_sum, 0, rows, domain);
 }
 
+/* The form that fuse gives the gradient of relu(bn(z)): mask(core [+ a tensor], z scale + shift or
+ * a stored relu), x-hat (z - mean) rstd. */
+static void norm_epilogue(Bench *b, SnugType type, SnugShape domain, int32_t rows, bool adds,
+                          bool stored)
+{
+    SnugPointwise *out = &b->parts[0].out;
+    SnugPoint *code = b->out_code[0];
+    int16_t z = (int16_t)bench_arg(b, type, domain, domain.c, 0.1f);
+    int16_t stats = (int16_t)bench_vector(b, 4, domain.c, 0.2f);
+    int16_t more = (int16_t)bench_arg(b, type, domain, domain.c, 0.0f);
+    int16_t relu = (int16_t)bench_arg(b, type, domain, domain.c, 0.0f);
+    b->parts[0] = (SnugPart){.channel_count = domain.c};
+    point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = z});
+    for (int16_t row = 0; row < 4; row++)
+        point(out, code, (SnugPoint){.op = SNUG_POINT_channel, .arg = stats, .row = row});
+    int16_t sum = point(out, code, (SnugPoint){.op = SNUG_POINT_add, .a = 1, .b = 0});
+    int16_t hat = point(out, code, (SnugPoint){.op = SNUG_POINT_multiply, .a = sum, .b = 2});
+    int16_t value = point(out, code, (SnugPoint){.op = SNUG_POINT_core});
+    if (adds) {
+        int16_t load = point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = more});
+        value = point(out, code, (SnugPoint){.op = SNUG_POINT_add, .a = load, .b = value});
+    }
+    int16_t y = stored ? point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = relu})
+                       : point(out, code, (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 3, .d = 4});
+    point(out, code, (SnugPoint){.op = SNUG_POINT_mask, .a = value, .b = y});
+    b->kernel.output_arg = bench_arg(b, type, domain, domain.c, 0.0f);
+    b->kernel.part_count = 1;
+    bench_reduction(b, SNUG_REDUCE_grad, hat, rows, domain);
+}
+
 static int32_t a_divisor(int32_t height)
 {
     for (int32_t rows = 3; rows < height; rows++)
@@ -163,7 +193,7 @@ static void test_data_gradient(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        for (int variant = 0; variant < 4; variant++) {
+        for (int variant = 0; variant < 12; variant++) {
             SnugType type = variant & 1 ? SNUG_BF16 : SNUG_F32;
             Bench b = {.random = (uint32_t)(5 * i + 2)};
             char what[64];
@@ -176,7 +206,9 @@ static void test_data_gradient(void **state)
             else
                 gradient_prologue(&b, 0, type, b.kernel.window.y);
             b.kernel.weight_arg = weight_arg(&b, &cases[i]);
-            if (variant & 2)
+            if (variant >= 4)
+                norm_epilogue(&b, type, x, a_divisor(x.h), variant & 2, variant >= 8);
+            else if (variant & 2)
                 identity_epilogue(&b, type, x);
             else
                 gradient_epilogue(&b, type, x, x.h % 4 == 0 ? 4 : x.h);
