@@ -146,6 +146,13 @@ static void put_end(Layout *l, const Token *why)
     put(l, (Token){.kind = END, .span = span});
 }
 
+/* What follows is `else`: the statement goes on. */
+static void drop_end(Layout *l)
+{
+    if (l->p->tokens.count > 0 && last_kind(l) == END)
+        l->p->tokens.count--;
+}
+
 /* Closes the innermost bracket with a token that is not in the text. */
 static void put_closer(Layout *l, Span place)
 {
@@ -342,8 +349,7 @@ static bool put_else_if(Layout *l, const Token *token)
         return false;
     error_at(l->p->diags, ERROR_E011, token->span, "there is no statement `%s`", token->name);
     note(l->p->diags, "write `else if`");
-    if (last_kind(l) == END)
-        l->p->tokens.count--;
+    drop_end(l);
     put(l, (Token){.kind = ELSE, .span = token->span});
     put(l, (Token){.kind = IF, .span = token->span});
     return true;
@@ -394,8 +400,8 @@ static void put_misspelt(Layout *l, Token token, bool is_train)
     } else {
         note(diags, "did you mean `%s`?", guess->text);
         token.kind = guess->kind;
-        if (token.kind == ELSE && last_kind(l) == END)
-            l->p->tokens.count--;
+        if (token.kind == ELSE)
+            drop_end(l);
     }
     put(l, token);
 }
