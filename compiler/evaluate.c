@@ -39,8 +39,7 @@ static bool take_steps(Elaborator *e, int64_t count, Span at)
     if (e->steps <= MAX_STEPS)
         return true;
     error_at(e->diags, ERROR_E072, at, "the file takes more than %d steps to evaluate", MAX_STEPS);
-    note(e->diags, "every expression and every turn of a loop is a step; a network of 1000 convs takes "
-                   "about 100000");
+    note(e->diags, "every expression and every item of a list is a step; HRNet takes 7000");
     note_calls(e);
     give_up(e);
     return false;
