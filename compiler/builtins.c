@@ -15,7 +15,7 @@ static const int64_t MAX_KERNEL = 255; /* the limit of shapes.c */
 
 static const Op no_attributes;
 
-/* ---- appending ------------------------------------------------------------------------------------ */
+/* ---- appending ------------------------------------------------------------------------------- */
 
 static bool check_op_count(Elaborator *e, Span at)
 {
@@ -33,7 +33,8 @@ static bool add_bytes(Elaborator *e, Shape s, Span at)
     e->total_bytes += 4 * s.n * s.h * s.w * s.c;
     if (e->total_bytes <= MAX_TOTAL_BYTES)
         return true;
-    error_at(e->diags, ERROR_E076, at, "the tensors of the model have more than 2^55 bytes together");
+    error_at(e->diags, ERROR_E076, at,
+             "the tensors of the model have more than 2^55 bytes together");
     note_calls(e);
     e->is_exhausted = true;
     return false;
@@ -146,7 +147,7 @@ static ValueId append_vector(Elaborator *e, const BuiltinCall *call, const char 
                         &(Param){.kind = kind, .shape = {1, 1, 1, channels}});
 }
 
-/* ---- convolutions ----------------------------------------------------------------------------------- */
+/* ---- convolutions ---------------------------------------------------------------------------- */
 
 static int32_t whole_argument(const BuiltinCall *call, uint32_t k)
 {
@@ -172,8 +173,9 @@ static float initial_scale(int64_t out, int64_t kernel, bool has_bias)
     return has_bias ? 0.001f : (float)sqrt(2.0 / ((double)out * (double)kernel * (double)kernel));
 }
 
-/* conv(x, channels, kernel, stride, bias): padding keeps the size of an odd kernel with stride 1. The
- * weight of a kernel that infer_op will refuse is kept small, so that the message is about the kernel. */
+/* conv(x, channels, kernel, stride, bias): padding keeps the size of an odd kernel with stride 1.
+ * The weight of a kernel that infer_op will refuse is kept small, so that the message is about the
+ * kernel. */
 static Datum build_conv(Elaborator *e, const BuiltinCall *call)
 {
     Datum x = call->arguments[0];
@@ -203,8 +205,10 @@ static Datum build_deconv(Elaborator *e, const BuiltinCall *call)
     int32_t excess = op.kernel - op.stride;
     int64_t side = max_i64(1, min_i64(op.kernel, MAX_KERNEL));
     bool has_bias = call->arguments[4].number != 0;
-    Param form = {.kind = SNUG_PARAM_deconv_weight, .shape = {shape_of(e, x).c, side, side, channels},
-                  .init_scale = initial_scale(channels, side, has_bias), .decay = true};
+    Param form = {.kind = SNUG_PARAM_deconv_weight,
+                  .shape = {shape_of(e, x).c, side, side, channels},
+                  .init_scale = initial_scale(channels, side, has_bias),
+                  .decay = true};
 
     op.output_pad = excess < 0 ? -excess : excess % 2;
     op.pad = excess < 0 ? 0 : (excess + op.output_pad) / 2;
@@ -216,7 +220,7 @@ static Datum build_deconv(Elaborator *e, const BuiltinCall *call)
     return has_bias ? append_bias(e, call, y) : y;
 }
 
-/* ---- batch norm --------------------------------------------------------------------------------------- */
+/* ---- batch norm ------------------------------------------------------------------------------ */
 
 static Datum build_bn(Elaborator *e, const BuiltinCall *call)
 {
@@ -235,7 +239,8 @@ static Datum build_bn(Elaborator *e, const BuiltinCall *call)
     ValueId inputs[1 + COUNT_OF(vectors)] = {x.tensor};
 
     for (uint32_t k = 0; k < COUNT_OF(vectors); k++) {
-        inputs[1 + k] = append_vector(e, call, vectors[k].suffix, vectors[k].kind, shape_of(e, x).c);
+        inputs[1 + k] =
+            append_vector(e, call, vectors[k].suffix, vectors[k].kind, shape_of(e, x).c);
         if (inputs[1 + k].i == 0)
             return unknown_datum();
     }
@@ -249,7 +254,7 @@ static Datum build_bn(Elaborator *e, const BuiltinCall *call)
                      &no_attributes);
 }
 
-/* ---- pointwise, pooling, resampling ---------------------------------------------------------------------- */
+/* ---- pointwise, pooling, resampling ---------------------------------------------------------- */
 
 static Datum build_relu(Elaborator *e, const BuiltinCall *call)
 {
@@ -316,7 +321,7 @@ static Datum build_normalize(Elaborator *e, const BuiltinCall *call)
     return append_unary(e, call, OP_normalize, &op);
 }
 
-/* ---- several tensors -------------------------------------------------------------------------------------- */
+/* ---- several tensors ------------------------------------------------------------------------- */
 
 /* Whether the list has items, all of one kind; unknown items say nothing. */
 static bool check_items(Elaborator *e, const BuiltinCall *call, const Datum *list, DatumKind kind)
@@ -332,8 +337,8 @@ static bool check_items(Elaborator *e, const BuiltinCall *call, const Datum *lis
             return false;
         if (list->items[k].kind == kind)
             continue;
-        error_at(e->diags, ERROR_E051, call->node->span, "item %u of the list that %s takes is %s", k,
-                 call->node->name, describe(e, list->items[k]));
+        error_at(e->diags, ERROR_E051, call->node->span, "item %u of the list that %s takes is %s",
+                 k, call->node->name, describe(e, list->items[k]));
         if (k > 0)
             note(e->diags, "item 0 is %s", describe(e, list->items[0]));
         note_calls(e);
@@ -389,15 +394,15 @@ Datum scale_tensor(Elaborator *e, const Node *node, Datum x, double factor)
                      &(Op){.number = (float)factor});
 }
 
-/* ---- losses --------------------------------------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 static Datum build_gaussian(Elaborator *e, const BuiltinCall *call)
 {
     const Value *points = &e->graph->values.items[call->arguments[0].tensor.i];
 
     if (points->storage != STORAGE_input || points->input != INPUT_landmarks) {
-        error_at(e->diags, ERROR_E113, call->node->span, "gaussian draws around \"%s\", which is not "
-                 "landmarks", points->name);
+        error_at(e->diags, ERROR_E113, call->node->span,
+                 "gaussian draws around \"%s\", which is no set of landmarks", points->name);
         note(e->diags, "declare points : landmarks[batch_size, landmarks] in `train` and write "
                        "gaussian(points, sigma = 2)");
         note_calls(e);
@@ -459,7 +464,7 @@ static Datum build_ohkm(Elaborator *e, const BuiltinCall *call)
     return append_loss(e, call, (SnugLoss){.kind = SNUG_LOSS_ohkm, .top = whole_argument(call, 2)});
 }
 
-/* ---- numbers and lists --------------------------------------------------------------------------------------- */
+/* ---- numbers and lists ----------------------------------------------------------------------- */
 
 static Datum build_indices(Elaborator *e, const BuiltinCall *call)
 {
@@ -508,7 +513,7 @@ static Datum build_log2(Elaborator *e, const BuiltinCall *call)
     return number_datum(log2(call->arguments[0].number));
 }
 
-/* ---- the table --------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define TENSOR(name)              {name, ARGUMENT_tensor, false, 0, 0, 0}
 #define LIST(name)                {name, ARGUMENT_list, false, 0, 0, 0}

@@ -12,7 +12,7 @@
 
 #include "elaborate.h"
 
-/* ---- values in words -------------------------------------------------------------------------------- */
+/* ---- values in words ------------------------------------------------------------------------- */
 
 bool is_whole(double number)
 {
@@ -53,7 +53,7 @@ const char *describe(const Elaborator *e, Datum datum)
     }
 }
 
-/* ---- the names of the file ----------------------------------------------------------------------------- */
+/* ---- the names of the file ------------------------------------------------------------------- */
 
 static void add_builtins(Elaborator *e)
 {
@@ -111,12 +111,13 @@ static void collect_names(Elaborator *e, const Node *tree)
     if (e->train == NULL) {
         error_at(e->diags, ERROR_E080, (Span){0}, "%s has no block `train`",
                  e->c->options.model_path);
-        note(e->diags, "it declares the inputs and says what to minimize; a file of functions alone is "
-                       "for others to import");
+        note(e->diags,
+             "it declares the inputs and says what to minimize; a file of functions alone is "
+             "for others to import");
     }
 }
 
-/* ---- -D, --batch_size, --image_size ----------------------------------------------------------------------- */
+/* ---- -D, --batch_size, --image_size ---------------------------------------------------------- */
 
 static Global *find_param(const Elaborator *e, const char *name)
 {
@@ -178,8 +179,9 @@ static void apply_image_size(Elaborator *e, int64_t height, int64_t width)
         error_at(e->diags, ERROR_E036, (Span){0},
                  "--image_size %lld %lld: the model has square images", (long long)height,
                  (long long)width);
-        note(e->diags, "declare param image_height = image_size, image_width = image_size and use them "
-                       "in picture[batch_size, image_height, image_width, 3]");
+        note(e->diags,
+             "declare param image_height = image_size, image_width = image_size and use them "
+             "in picture[batch_size, image_height, image_width, 3]");
         return;
     }
     if (size != NULL && height == width)
@@ -211,7 +213,7 @@ static void apply_options(Elaborator *e)
         apply_image_size(e, options->image_height, options->image_width);
 }
 
-/* ---- params --------------------------------------------------------------------------------------------------- */
+/* ---- params ---------------------------------------------------------------------------------- */
 
 static void report_param_cycle(Elaborator *e, const Global *global, Span asked_at)
 {
@@ -273,7 +275,7 @@ static void evaluate_params(Elaborator *e)
     }
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* "models/hrnet_w32.snug" -> "hrnet_w32" */
 static const char *model_name(Elaborator *e, const char *path)
@@ -317,7 +319,7 @@ bool elaborate(Compilation *c)
     return diagnostics_error_count(c->diags) == 0;
 }
 
-/* ---- other sizes --------------------------------------------------------------------------------------------------- */
+/* ---- other sizes ----------------------------------------------------------------------------- */
 
 /* Elaborates the same tree once more, with images of this size, and looks whether that works. */
 static bool size_works(const Elaborator *e, int64_t height, int64_t width)
@@ -333,8 +335,8 @@ static bool size_works(const Elaborator *e, int64_t height, int64_t width)
     return works;
 }
 
-/* Tries the nearest multiples of 2, 4, 8, ... until those above and below both work. Silent where the
- * mistake is not in the size. */
+/* Tries the nearest multiples of 2, 4, 8, ... until those above and below both work. Silent where
+ * the mistake is not in the size. */
 void note_sizes_that_work(Elaborator *e)
 {
     int64_t height = e->model->image_height, width = e->model->image_width;

@@ -2,7 +2,8 @@
  *
  *     elaborate.c         names of the file, -D, --batch_size, --image_size; the whole
  *     elaborate_names.c   before anything is evaluated: every name known, every call complete
- *     evaluate.c          expressions, statements, calls
+ *     evaluate.c          expressions and statements
+ *     evaluate_calls.c    calls, and the paths of what they make
  *     builtins.c          conv, bn, concat, mse, ...: what appends to the graph
  *     elaborate_train.c   the block `train`: inputs, output, loss, settings
  *
@@ -15,7 +16,7 @@
 #include "../grammar/ast.h"
 #include "pipeline.h"
 
-/* ---- values of the language -------------------------------------------------------------------- */
+/* ---- values of the language ------------------------------------------------------------------ */
 
 typedef enum DatumKind {
     DATUM_unknown, /* after an error */
@@ -39,7 +40,7 @@ struct Datum {
     ValueId tensor;
 };
 
-/* ---- builtin functions --------------------------------------------------------------------------- */
+/* ---- builtin functions ----------------------------------------------------------------------- */
 
 enum { BUILTIN_MAX_PARAMETERS = 7, FUNCTION_MAX_PARAMETERS = 16 };
 
@@ -63,12 +64,12 @@ typedef struct BuiltinParameter {
 
 typedef struct Elaborator Elaborator;
 
-/* One call of a builtin, its arguments complete and of the kinds that its table asks for. An optional
- * list that was not given has no items. */
+/* One call of a builtin, its arguments complete and of the kinds that its table asks for. An
+ * optional list that was not given has no items. */
 typedef struct BuiltinCall {
     Datum arguments[BUILTIN_MAX_PARAMETERS];
     const Node *node;      /* the call */
-    const char *path;      /* prefix of what it makes: "layer1.0.conv1"; NULL: not is_op, and no `as` */
+    const char *path; /* prefix of what it makes: "layer1.0.conv1"; NULL: not is_op, and no `as` */
 } BuiltinCall;
 
 typedef struct Builtin {
@@ -81,7 +82,7 @@ typedef struct Builtin {
 extern const Builtin builtins[];
 extern const uint32_t builtin_count;
 
-/* ---- the state -------------------------------------------------------------------------------------- */
+/* ---- the state ------------------------------------------------------------------------------- */
 
 typedef enum GlobalKind { GLOBAL_param, GLOBAL_function, GLOBAL_builtin } GlobalKind;
 
@@ -144,7 +145,7 @@ static inline Datum number_datum(double number)
     return (Datum){.kind = DATUM_number, .number = number};
 }
 
-/* ---- elaborate.c ------------------------------------------------------------------------------------ */
+/* ---- elaborate.c ----------------------------------------------------------------------------- */
 
 /* "a number", "a list of 3", "a tensor of 1x64x64x32": for messages. */
 const char *describe(const Elaborator *e, Datum datum);
@@ -154,33 +155,38 @@ const char *number_text(const Elaborator *e, double number);
 /* Below an error about sizes: which image sizes near the given one work, found by trying. */
 void note_sizes_that_work(Elaborator *e);
 
-/* ---- elaborate_names.c --------------------------------------------------------------------------------- */
+/* The value of a param of the file. */
+Datum param_value(Elaborator *e, Global *global, Span asked_at);
+
+/* ---- elaborate_names.c ----------------------------------------------------------------------- */
 
 /* Reports unknown names, and calls with too few, too many or unknown arguments, in every function,
  * called or not. Afterwards every call can be bound without a question. */
 void check_names(Elaborator *e, const Node *tree);
 const BuiltinParameter *find_parameter(const BuiltinParameter *parameters, const char *name);
 
-/* ---- evaluate.c ------------------------------------------------------------------------------------------ */
+/* ---- evaluate.c ------------------------------------------------------------------------------ */
 
 Datum evaluate(Elaborator *e, const Node *node);
-/* A parameter of the file by its name's global. */
-Datum param_value(Elaborator *e, Global *global, Span asked_at);
-void define_variable(Elaborator *e, const char *name, Datum value, Span at);
 void execute(Elaborator *e, const Node *statement);
+void define_variable(Elaborator *e, const char *name, Datum value, Span at);
+/* After a limit was passed: all that follows is unknown. */
+Datum give_up(Elaborator *e);
+
+/* ---- evaluate_calls.c ------------------------------------------------------------------------ */
+
+/* path: of the `as` around the call, or NULL. */
+Datum evaluate_call(Elaborator *e, const Node *node, const char *path);
+Datum evaluate_as(Elaborator *e, const Node *node);
 /* Notes below the error reported last: which calls lead here, where the place of the error does not
  * already say so: functions that are called in several places, or under a path. */
 void note_calls(Elaborator *e);
-/* Whether the value is of the parameter's kind and within its limits; says so if not. A boolean given
- * as a flag becomes a number. */
-bool argument_fits(Elaborator *e, const char *function, const BuiltinParameter *parameter,
-                   Datum *value, Span at);
 /* "scope.name", interned. */
 const char *join_path(const Elaborator *e, const char *scope, const char *name);
 /* "scope.conv_2": for an op that no `as` names. */
 const char *count_unnamed(Elaborator *e, const char *kind);
 
-/* ---- builtins.c ------------------------------------------------------------------------------------------- */
+/* ---- builtins.c ------------------------------------------------------------------------------ */
 
 /* Appends an op with these attributes, infers its shape, and returns its first output; unknown
  * after an error. */
@@ -190,7 +196,7 @@ Datum append_op(Elaborator *e, const Node *node, OpKind kind, const ValueId *inp
 Datum add_tensors(Elaborator *e, const Node *node, Datum a, Datum b);
 Datum scale_tensor(Elaborator *e, const Node *node, Datum x, double factor);
 
-/* ---- elaborate_train.c -------------------------------------------------------------------------------------- */
+/* ---- elaborate_train.c ----------------------------------------------------------------------- */
 
 void elaborate_train(Elaborator *e);
 

@@ -1,8 +1,9 @@
 /* Names and calls, checked before anything is evaluated.
  *
  * The language is static enough to know every callee: functions are no values. So unknown names and
- * wrong arguments are found in all functions at once, called or not, and evaluation can bind without
- * a question. What depends on the order of execution (a name that is set in a branch) is left to it.
+ * wrong arguments are found in all functions at once, called or not, and evaluation can bind
+ * without a question. What depends on the order of execution (a name that is set in a branch) is
+ * left to it.
  */
 #include <string.h>
 
@@ -17,7 +18,7 @@ typedef struct Names {
 
 typedef ARRAY(const char *) NameList;
 
-/* ---- what is known --------------------------------------------------------------------------------- */
+/* ---- what is known --------------------------------------------------------------------------- */
 
 static bool is_bound(const Names *names, const char *name)
 {
@@ -61,14 +62,16 @@ static const char *signature(const Elaborator *e, const char *name, const Global
 
     text_printf(&text, "%s(", name);
     if (global->kind == GLOBAL_builtin) {
-        for (const BuiltinParameter *p = global->builtin->parameters; p->kind != ARGUMENT_none; p++) {
+        for (const BuiltinParameter *p = global->builtin->parameters; p->kind != ARGUMENT_none;
+             p++) {
             text_printf(&text, "%s%s", is_first ? "" : ", ", p->name);
             put_preset(&text, e, p);
             is_first = false;
         }
     } else {
         for (const Node *p = global->node->items; p != NULL; p = p->next) {
-            text_printf(&text, "%s%s%s", is_first ? "" : ", ", p->name, p->a != NULL ? " = ..." : "");
+            text_printf(&text, "%s%s%s", is_first ? "" : ", ", p->name,
+                        p->a != NULL ? " = ..." : "");
             is_first = false;
         }
     }
@@ -84,7 +87,7 @@ static void note_signature(const Elaborator *e, const char *name, const Global *
         note(e->diags, "it is %s", signature(e, name, global));
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* The name of parameter k, or NULL past the last. */
 static const char *parameter_name(const Global *global, uint32_t k, bool *is_optional)
@@ -120,8 +123,9 @@ static uint32_t find_place(const Elaborator *e, const Node *call, const Global *
     if (argument->name == NULL && position < count)
         return position;
     if (argument->name == NULL) {
-        error_at(e->diags, ERROR_E040, argument->span, "\"%s\" takes %u argument%s, and this is number %u",
-                 call->name, count, count == 1 ? "" : "s", position + 1);
+        error_at(e->diags, ERROR_E040, argument->span,
+                 "\"%s\" takes %u argument%s, and this is number %u", call->name, count,
+                 count == 1 ? "" : "s", position + 1);
         note_signature(e, call->name, global);
         return count;
     }
@@ -133,8 +137,8 @@ static uint32_t find_place(const Elaborator *e, const Node *call, const Global *
         ARRAY_APPEND(e->arena, &known, name);
     }
     const char *nearest = nearest_name(argument->name, known.items, known.count);
-    error_at(e->diags, ERROR_E042, argument->name_span, "\"%s\" has no parameter \"%s\"", call->name,
-             argument->name);
+    error_at(e->diags, ERROR_E042, argument->name_span, "\"%s\" has no parameter \"%s\"",
+             call->name, argument->name);
     if (nearest != NULL)
         note(e->diags, "did you mean \"%s\"?", nearest);
     note_signature(e, call->name, global);
@@ -149,7 +153,8 @@ static void report_missing(const Elaborator *e, const Node *call, const Global *
         const char *name = parameter_name(global, k, &is_optional);
         if (is_given[k] || is_optional)
             continue;
-        error_at(e->diags, ERROR_E041, call->span, "\"%s\" lacks its argument \"%s\"", call->name, name);
+        error_at(e->diags, ERROR_E041, call->span, "\"%s\" lacks its argument \"%s\"", call->name,
+                 name);
         note_signature(e, call->name, global);
         return;
     }
@@ -193,7 +198,8 @@ static void check_call(Names *names, const Node *node)
         return;
     }
     if (global != NULL || is_bound(names, node->name)) {
-        error_at(e->diags, ERROR_E038, node->span, "\"%s\" is called but is no function", node->name);
+        error_at(e->diags, ERROR_E038, node->span, "\"%s\" is called but is no function",
+                 node->name);
         if (global != NULL)
             note_at(e->diags, global->node->span, "it is a param");
         return;
@@ -205,7 +211,7 @@ static void check_call(Names *names, const Node *node)
         note(e->diags, "did you mean \"%s\"?", nearest);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* The input or assignment of `train` by which the name gets its value, or NULL. */
 static const Node *find_setter(const Node *train, const char *name)
@@ -231,7 +237,8 @@ static void check_name(Names *names, const Node *node)
     if (is_bound(names, node->name) || (global != NULL && global->kind == GLOBAL_param))
         return;
     if (global != NULL) {
-        error_at(e->diags, ERROR_E037, node->span, "the function \"%s\" is used as a value", node->name);
+        error_at(e->diags, ERROR_E037, node->span, "the function \"%s\" is used as a value",
+                 node->name);
         note(e->diags, "functions can only be called: %s", signature(e, node->name, global));
         return;
     }
@@ -245,8 +252,8 @@ static void check_name(Names *names, const Node *node)
     const Node *setter = names->function != NULL ? find_setter(e->train, node->name) : NULL;
     error_at(e->diags, ERROR_E030, node->span, "there is no \"%s\" here", node->name);
     if (setter != NULL)
-        note_at(e->diags, setter->name_span, "`train` sets it, which functions do not see: pass it as an "
-                                             "argument");
+        note_at(e->diags, setter->name_span,
+                "`train` sets it, which functions do not see: pass it as an argument");
     else if (nearest != NULL)
         note(e->diags, "did you mean \"%s\"?", nearest);
     else if (member != NULL)
@@ -295,7 +302,7 @@ static void check_all(Names *names, const Node *first)
         check_node(names, first);
 }
 
-/* ---- what a function declares ------------------------------------------------------------------------- */
+/* ---- what a function declares ---------------------------------------------------------------- */
 
 static void declare(Names *names, const Node *node, const char *name, Span span)
 {

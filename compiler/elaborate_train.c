@@ -10,7 +10,7 @@
 
 #include "elaborate.h"
 
-/* ---- settings ------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 typedef struct Setting {
     const char *owner, *name;
@@ -89,7 +89,8 @@ static void set_all(Elaborator *e, const char *owner, const Node *arguments)
     for (const Node *argument = arguments; argument != NULL; argument = argument->next) {
         uint32_t k = 0;
         if (argument->name == NULL) {
-            error_at(e->diags, ERROR_E092, argument->span, "a setting of %s without its name", owner);
+            error_at(e->diags, ERROR_E092, argument->span, "a setting of %s without its name",
+                     owner);
             note(e->diags, "write the name before the value: %s = %s", known[0],
                  strcmp(owner, "adamw") == 0 ? "3e-4" : "10");
             continue;
@@ -131,7 +132,8 @@ static void set_optimizer(Elaborator *e, const Node *node)
         set_all(e, "adamw", node->a->items);
         return;
     }
-    error_at(e->diags, ERROR_E084, node->a->name_span, "there is no optimizer \"%s\"", node->a->name);
+    error_at(e->diags, ERROR_E084, node->a->name_span, "there is no optimizer \"%s\"",
+             node->a->name);
     note(e->diags, "there is adamw(lr = 3e-4, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, "
                    "weight_decay = 1e-4, clip = 1); with weight_decay = 0 it is Adam");
 }
@@ -151,13 +153,14 @@ static void check_settings(Elaborator *e)
                  (int)defaults->warmup_epochs, (int)defaults->epochs);
         note(e->diags, "at least one epoch must be left for the rest of the schedule");
     } else if (defaults->min_lr > defaults->lr) {
-        error_at(e->diags, ERROR_E083, schedule->span, "cosine_to is %g, above the learning rate %g",
-                 (double)defaults->min_lr, (double)defaults->lr);
+        error_at(e->diags, ERROR_E083, schedule->span,
+                 "cosine_to is %g, above the learning rate %g", (double)defaults->min_lr,
+                 (double)defaults->lr);
         note(e->diags, "the cosine falls from lr to cosine_to");
     }
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------- */
+/* ---- inputs ---------------------------------------------------------------------------------- */
 
 typedef struct InputForm {
     const char *name;
@@ -273,7 +276,7 @@ static void declare_input(Elaborator *e, const Node *node)
     }
 }
 
-/* ---- output and loss -------------------------------------------------------------------------------------- */
+/* ---- output and loss ------------------------------------------------------------------------- */
 
 static void set_output(Elaborator *e, const Node *node)
 {
@@ -333,15 +336,17 @@ static void check_result(Elaborator *e, const Node *output, const Node *minimize
         error_at(e->diags, ERROR_E088, (Span){e->train->span.file, e->train->span.begin,
                                               e->train->span.begin + 5},
                  "`train` says neither what to minimize nor what is the output");
-        note(e->diags, "to train: minimize mse(heat, gaussian(points, sigma = 2)); only to predict: "
-                       "output heat");
+        note(e->diags,
+             "to train: minimize mse(heat, gaussian(points, sigma = 2)); only to predict: "
+             "output heat");
     }
     if (output == NULL || minimize == NULL || e->model->heat.i == 0 || e->model->loss.i == 0)
         return;
     OpId combine = graph->values.items[e->model->loss.i].maker;
     ValueId maps = graph->ops.items[combine.i].inputs[0];
     ValueId heat = graph->ops.items[graph->values.items[maps.i].maker.i].inputs[0];
-    Shape is = graph->values.items[e->model->heat.i].shape, loss = graph->values.items[heat.i].shape;
+    Shape is = graph->values.items[e->model->heat.i].shape,
+          loss = graph->values.items[heat.i].shape;
     if (same_size(is, loss))
         return;
     error_at(e->diags, ERROR_E089, output->span,
@@ -351,7 +356,7 @@ static void check_result(Elaborator *e, const Node *output, const Node *minimize
     note_at(e->diags, minimize->span, "both must be heat maps of the same landmarks");
 }
 
-/* ---- the block ----------------------------------------------------------------------------------------------- */
+/* ---- the block ------------------------------------------------------------------------------- */
 
 static void elaborate_item(Elaborator *e, const Node *node)
 {

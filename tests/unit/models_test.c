@@ -50,7 +50,7 @@ static Count count_model(const Compilation *c)
     return count;
 }
 
-/* ---- counts ------------------------------------------------------------------------------------- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 typedef struct Case {
     const char *file;
@@ -100,7 +100,7 @@ static void test_counts(void **state)
     }
 }
 
-/* ---- the official names of pose_hrnet -------------------------------------------------------------- */
+/* ---- the official names of pose_hrnet -------------------------------------------------------- */
 
 typedef struct NameCheck {
     const Model *model;
@@ -171,7 +171,8 @@ static void expect_module(NameCheck *check, int stage, int module, int branches,
             if (j > i)
                 expect_pair(check, path);
             for (int k = 0; k < i - j; k++) {
-                snprintf(path, sizeof path, "stage%d.%d.fuse_layers.%d.%d.%d", stage, module, i, j, k);
+                snprintf(path, sizeof path, "stage%d.%d.fuse_layers.%d.%d.%d", stage, module, i, j,
+                         k);
                 expect_pair(check, path);
             }
         }
@@ -208,7 +209,7 @@ static void test_official_names(void **state)
     compilation_destroy(c);
 }
 
-/* ---- sizes from the command line ---------------------------------------------------------------------- */
+/* ---- sizes from the command line ------------------------------------------------------------- */
 
 static void test_sizes(void **state)
 {
