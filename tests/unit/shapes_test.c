@@ -59,7 +59,7 @@ static const Case cases[] = {
     {.name = "normalize of a tensor", .kind = OP_normalize, .inputs = {{2, 4, 5, 3}},
      .error = "E103]: normalize reads"},
     {.name = "normalize of a grey picture", .kind = OP_normalize, .is_source = true,
-     .input = INPUT_picture, .type = SNUG_U8, .inputs = {{2, 4, 5, 1}}, .error = "has 1 channels"},
+     .input = INPUT_picture, .type = SNUG_U8, .inputs = {{2, 4, 5, 1}}, .error = "has 1 channel"},
     {.name = "bias", .kind = OP_bias, .inputs = {{2, 4, 5, 3}, {1, 1, 1, 3}},
      .expected = {2, 4, 5, 3}},
     {.name = "statistics", .kind = OP_bn_stats,
