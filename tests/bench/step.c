@@ -121,18 +121,17 @@ static void print_profile(Device *device, const SnugProgram *program)
 {
     const SnugSegment *segment = &program->segments[SNUG_SEGMENT_micro_step];
     double *seconds = calloc((size_t)segment->launch_count, sizeof *seconds);
-    int64_t *runs = calloc((size_t)segment->launch_count, sizeof *runs);
+    int64_t runs = 0;
 
-    if (seconds != NULL && runs != NULL) {
-        device_host.profile(device, SNUG_SEGMENT_micro_step, seconds, runs);
+    if (seconds != NULL) {
+        device_host.profile(device, SNUG_SEGMENT_micro_step, seconds, &runs);
         for (int32_t l = 0; l < segment->launch_count; l++)
             fprintf(stderr, "%10.3f ms  kind %2d  %-28s %s\n",
-                    runs[l] ? seconds[l] / (double)runs[l] * 1e3 : 0.0,
+                    runs ? seconds[l] / (double)runs * 1e3 : 0.0,
                     (int)program->kernels[segment->launches[l].kernel].kind,
                     program->kernels[segment->launches[l].kernel].name, segment->launches[l].label);
     }
     free(seconds);
-    free(runs);
 }
 
 int main(int argc, char **argv)
