@@ -1,0 +1,182 @@
+/* Heuristics: items in a fixed order, each at the lowest offset that is free for all its life.
+ *
+ *     order by size:   a (large) first, then b into the hole that a leaves, ...
+ *
+ * Several orders are tried; most plans of neural networks reach the bound with one of them. What is
+ * left is the exact search's.
+ */
+#include "pack.h"
+
+#include <stdlib.h>
+
+/* ---- the bound ----------------------------------------------------------------------------------- */
+
+typedef struct Event {
+    int64_t time, change;
+} Event;
+
+/* Ends before starts: [0, 2) and [2, 4) are never alive together. */
+static int compare_events(const void *left, const void *right)
+{
+    const Event *a = left, *b = right;
+
+    if (a->time != b->time)
+        return a->time < b->time ? -1 : 1;
+    return (a->change > b->change) - (a->change < b->change);
+}
+
+int64_t pack_bound(const PackItem *items, uint32_t count)
+{
+    Arena *arena = arena_create();
+    Event *events = arena_array(arena, Event, 2 * (size_t)count);
+    int64_t load = 0, most = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        events[2 * i] = (Event){items[i].first, items[i].size};
+        events[2 * i + 1] = (Event){items[i].last, -items[i].size};
+    }
+    qsort(events, 2 * (size_t)count, sizeof *events, compare_events);
+    for (uint32_t e = 0; e < 2 * count; e++) {
+        load += events[e].change;
+        if (load > most)
+            most = load;
+    }
+    arena_destroy(arena);
+    return most;
+}
+
+/* ---- orders --------------------------------------------------------------------------------------- */
+
+typedef enum Order { BY_SIZE, BY_AREA, BY_LIFE, BY_FIRST, BY_LAST, ORDER_COUNT } Order;
+
+typedef struct Key {
+    double major, minor; /* larger comes first */
+    uint32_t item;
+} Key;
+
+static int compare_keys(const void *left, const void *right)
+{
+    const Key *a = left, *b = right;
+
+    if (a->major != b->major)
+        return a->major > b->major ? -1 : 1;
+    if (a->minor != b->minor)
+        return a->minor > b->minor ? -1 : 1;
+    return (a->item > b->item) - (a->item < b->item);
+}
+
+static Key key_of(const PackItem *item, Order order, uint32_t index)
+{
+    double size = (double)item->size, life = (double)(item->last - item->first);
+    Key key = {.item = index};
+
+    switch (order) {
+    case BY_SIZE:  key.major = size, key.minor = life; break;
+    case BY_AREA:  key.major = size * life, key.minor = size; break;
+    case BY_LIFE:  key.major = life, key.minor = size; break;
+    case BY_FIRST: key.major = -(double)item->first, key.minor = life; break;
+    default:       key.major = (double)item->last, key.minor = life; break;
+    }
+    return key;
+}
+
+/* ---- placing --------------------------------------------------------------------------------------- */
+
+typedef struct Placing {
+    const PackItem *items;
+    uint32_t *placed; /* by rising offset */
+    uint32_t placed_count;
+    int64_t *offsets;
+} Placing;
+
+static int64_t round_up(int64_t value, int64_t align)
+{
+    return (value + align - 1) / align * align;
+}
+
+/* The lowest offset where the item meets none of those placed; best_fit: the tightest hole instead,
+ * where there is one. */
+static int64_t find_offset(const Placing *placing, const PackItem *item, bool best_fit)
+{
+    int64_t top = 0, best = -1, best_slack = INT64_MAX;
+
+    for (uint32_t p = 0; p < placing->placed_count; p++) {
+        const PackItem *other = &placing->items[placing->placed[p]];
+        int64_t offset = placing->offsets[placing->placed[p]];
+        if (other->last <= item->first || item->last <= other->first)
+            continue;
+        int64_t at = round_up(top, item->align), slack = offset - at - item->size;
+        if (slack >= 0 && !best_fit)
+            return at;
+        if (slack >= 0 && slack < best_slack) {
+            best = at;
+            best_slack = slack;
+        }
+        if (offset + other->size > top)
+            top = offset + other->size;
+    }
+    return best >= 0 ? best : round_up(top, item->align);
+}
+
+static void place(Placing *placing, uint32_t item, int64_t offset)
+{
+    uint32_t p = placing->placed_count++;
+
+    placing->offsets[item] = offset;
+    for (; p > 0 && placing->offsets[placing->placed[p - 1]] > offset; p--)
+        placing->placed[p] = placing->placed[p - 1];
+    placing->placed[p] = item;
+}
+
+/* Places all items in the order of their keys; returns the height. */
+static int64_t place_all(Placing *placing, const Key *keys, uint32_t count, bool best_fit)
+{
+    int64_t height = 0;
+
+    placing->placed_count = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        const PackItem *item = &placing->items[keys[k].item];
+        int64_t offset = find_offset(placing, item, best_fit);
+        place(placing, keys[k].item, offset);
+        if (offset + item->size > height)
+            height = offset + item->size;
+    }
+    return height;
+}
+
+static void keep_best(PackResult *result, const Placing *placing, uint32_t count, int64_t height)
+{
+    if (height >= result->height)
+        return;
+    result->height = height;
+    for (uint32_t i = 0; i < count; i++)
+        result->offsets[i] = placing->offsets[i];
+}
+
+PackResult pack(const PackProblem *problem, Arena *arena)
+{
+    uint32_t count = problem->count;
+    PackResult result = {
+        .offsets = arena_array(arena, int64_t, count),
+        .height = INT64_MAX,
+        .bound = pack_bound(problem->items, count),
+    };
+    int64_t goal = problem->capacity > result.bound ? problem->capacity : result.bound;
+    Arena *scratch = arena_create();
+    Key *keys = arena_array(scratch, Key, count);
+    Placing placing = {
+        .items = problem->items,
+        .placed = arena_array(scratch, uint32_t, count),
+        .offsets = arena_array(scratch, int64_t, count),
+    };
+
+    for (int order = 0; order < ORDER_COUNT && result.height > goal; order++) {
+        for (uint32_t i = 0; i < count; i++)
+            keys[i] = key_of(&problem->items[i], (Order)order, i);
+        qsort(keys, count, sizeof *keys, compare_keys);
+        for (int fit = 0; fit < 2 && result.height > goal; fit++)
+            keep_best(&result, &placing, count, place_all(&placing, keys, count, fit == 1));
+    }
+    arena_destroy(scratch);
+    return result;
+}
