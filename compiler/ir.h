@@ -171,7 +171,8 @@ typedef struct KernelSet {
 /* ---- schedule and plan ------------------------------------------------------------------------ */
 
 /* One run of a kernel. A kernel that runs again makes new buffers for what is asked of it and never
- * repeats its reductions. */
+ * repeats its reductions: args that repeat_kernel leaves out have NO_BUFFER. */
+enum { NO_BUFFER = INT32_MAX };
 typedef struct Step {
     KernelId kernel;
     bool is_repeat;
@@ -194,7 +195,7 @@ typedef struct Buffer {
     Lifetime life;      /* arena */
     BufferId in_place_of; /* takes over the bytes of this buffer, whose last step is this one's first;
                              itself: nothing is taken over */
-    int64_t offset;     /* from the start of the arena */
+    int64_t offset;     /* from the start of the arena; others: of the one allocation */
     Span source;
 } Buffer;
 
