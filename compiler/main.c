@@ -116,7 +116,7 @@ static ExitStatus command_plan(const Options *options, Arena *arena)
         print_diagnostics(options, c);
     if (has_plan && options->dump == NULL) {
         if (options->flag_json)
-            report_json(stdout, c);
+            report_json(stdout, c, true);
         else
             report_text(stdout, c, use_color(options, stdout));
     }
@@ -173,7 +173,7 @@ static ExitStatus compile_variants(const Options *options, Arena *arena, Variant
 
 static bool write_plan(FILE *file, void *context)
 {
-    report_json(file, context);
+    report_json(file, context, false);
     return true;
 }
 

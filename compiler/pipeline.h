@@ -127,7 +127,8 @@ const char *type_name(SnugType type);
 
 /* ---- reports -------------------------------------------------------------------------------------- */
 void report_text(FILE *out, const Compilation *c, bool color);
-void report_json(FILE *out, const Compilation *c);
+/* is_timed: with the seconds that planning took; without them the same input gives the same bytes. */
+void report_json(FILE *out, const Compilation *c, bool is_timed);
 
 /* ---- pipeline.c ------------------------------------------------------------------------------------ */
 Compilation *compilation_create(const CompileOptions *options);
