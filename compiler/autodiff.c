@@ -105,25 +105,65 @@ static void append_backward(Compilation *c)
 
 /* ---- what cannot be trained ------------------------------------------------------------------ */
 
+/* For each value that the forward pass makes, the value at the end of what is computed from it:
+ * itself where nobody reads it. */
+static ValueId *find_ends(const Graph *graph, Arena *arena)
+{
+    ValueId *ends = arena_array(arena, ValueId, graph->values.count);
+
+    for (uint32_t o = graph->ops.count - 1; o > 0; o--) {
+        const Op *op = &graph->ops.items[o];
+        ValueId result = op->outputs[0];
+        if (op->is_backward)
+            continue;
+        if (ends[result.i].i == 0)
+            ends[result.i] = result;
+        for (uint32_t k = 0; k < op->input_count; k++)
+            ends[op->inputs[k].i] = ends[result.i];
+    }
+    return ends;
+}
+
+/* One message for all parameters that a result which goes nowhere has. */
+static void report_unread(const Compilation *c, ValueId end, const uint32_t *counts)
+{
+    const Value *value = &c->model->train->values.items[end.i];
+
+    error_at(c->diags, ERROR_E150, value->source, "the loss does not depend on \"%s\"",
+             value->name);
+    if (counts[end.i] == 1)
+        note(c->diags,
+             "its parameter would never be trained: use the result in the loss, or remove it");
+    else
+        note(c->diags,
+             "%u parameters before it would never be trained: use the result in the loss, or "
+             "remove it",
+             counts[end.i]);
+}
+
 static void check_gradients(const Compilation *c)
 {
     const Model *model = c->model;
     const Graph *graph = model->train;
     bool *has_gradient = arena_array(c->scratch, bool, model->params.count);
+    uint32_t *unread = arena_array(c->scratch, uint32_t, graph->values.count); /* by end */
+    const ValueId *ends = find_ends(graph, c->scratch);
     uint32_t trained = 0;
 
     for (uint32_t v = 1; v < graph->values.count; v++)
         if (graph->values.items[v].storage == STORAGE_grad)
             has_gradient[graph->values.items[v].param.i] = true;
-    for (uint32_t p = 1; p < model->params.count; p++) {
-        const Param *param = &model->params.items[p];
-        trained += is_trained(param->kind);
-        if (!is_trained(param->kind) || has_gradient[p])
+    for (uint32_t v = 1; v < graph->values.count; v++) {
+        const Value *value = &graph->values.items[v];
+        if (value->storage != STORAGE_param
+            || !is_trained(model->params.items[value->param.i].kind))
             continue;
-        error_at(c->diags, ERROR_E150, param->source, "the loss does not depend on \"%s\"",
-                 param->name);
-        note(c->diags, "it would never be trained: use the result in the loss, or remove it");
+        trained++;
+        unread[ends[v].i] += !has_gradient[value->param.i];
     }
+    for (uint32_t v = 1; v < graph->values.count; v++)
+        if (unread[v] > 0)
+            report_unread(c, (ValueId){v}, unread);
     if (trained == 0) {
         error_at(c->diags, ERROR_E151, graph->values.items[model->loss.i].source,
                  "there is nothing to train: the model has no parameters");
