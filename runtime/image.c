@@ -26,9 +26,12 @@ static uint32_t little_endian(const uint8_t *bytes)
 }
 
 /* The data of a scan ends in marker FF D9. Within the scan FF is followed by 0 or a restart, so the
- * first scan is looked for and then the marker. */
-static bool jpeg_is_complete(const uint8_t *bytes, int64_t size)
+ * first scan is looked for and then the marker. Each block of 8 x 8 pixels takes at least one bit: a
+ * small file that claims to be large is not decoded to the end. */
+static bool jpeg_is_complete(const uint8_t *bytes, int64_t size, int32_t width, int32_t height)
 {
+    if ((int64_t)width * height / (64 * 8) > size)
+        return false;
     int64_t at = 2;
     while (at + 4 <= size && bytes[at] == 0xFF && bytes[at + 1] != 0xDA) {
         if (bytes[at + 1] == 0xFF)
@@ -39,6 +42,24 @@ static bool jpeg_is_complete(const uint8_t *bytes, int64_t size)
     for (; at + 1 < size; at++)
         if (bytes[at] == 0xFF && bytes[at + 1] == 0xD9)
             return true;
+    return false;
+}
+
+static uint32_t big_endian(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* Chunks of length, name, data, checksum follow the signature; each lies within the file, up to the
+ * one named IEND. stb_image asks for memory by the length that a chunk claims. */
+static bool png_is_complete(const uint8_t *bytes, int64_t size)
+{
+    for (int64_t at = 8; at + 12 <= size;) {
+        bool is_last = memcmp(bytes + at + 4, "IEND", 4) == 0;
+        at += 12 + (int64_t)big_endian(bytes + at);
+        if (is_last)
+            return at <= size;
+    }
     return false;
 }
 
@@ -117,12 +138,14 @@ bool image_decode(Image *image, const uint8_t *bytes, int64_t size, const char *
 {
     if (!read_head(image, bytes, size, name, error))
         return false;
-    bool is_jpeg = bytes[0] == 0xFF, is_bmp = bytes[0] == 'B';
-    if ((is_jpeg && !jpeg_is_complete(bytes, size)) ||
-        (is_bmp && !bmp_is_complete(bytes, size, image->width, image->height)))
+    bool is_complete = bytes[0] == 0xFF  ? jpeg_is_complete(bytes, size, image->width, image->height)
+                       : bytes[0] == 'B' ? bmp_is_complete(bytes, size, image->width, image->height)
+                                         : png_is_complete(bytes, size);
+    if (!is_complete)
         return refuse(name, "the file is cut off", error);
 
     int width, height, channels;
+    stb_forget_failure();
     if (stbi_is_16_bit_from_memory(bytes, (int)size)) {
         uint16_t *wide = stbi_load_16_from_memory(bytes, (int)size, &width, &height, &channels,
                                                   image->channels);
@@ -133,8 +156,11 @@ bool image_decode(Image *image, const uint8_t *bytes, int64_t size, const char *
         image->pixels = stbi_load_from_memory(bytes, (int)size, &width, &height, &channels,
                                               image->channels);
     }
-    if (image->pixels == NULL)
-        return refuse(name, stbi_failure_reason(), error);
+    if (image->pixels == NULL) {
+        const char *reason = stbi_failure_reason();
+        bool is_silent = reason == NULL || reason[0] == '\0';
+        return refuse(name, is_silent ? "its data is broken" : reason, error);
+    }
     image->width = width;
     image->height = height;
     if (image->channels == 3)

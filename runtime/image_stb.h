@@ -15,6 +15,9 @@
 unsigned char *stbi_write_png_to_mem(const unsigned char *pixels, int stride_bytes, int x, int y,
                                      int n, int *out_len);
 
+/* stb_image keeps the last reason for a failure, of this thread; not each failure has one. */
+void stb_forget_failure(void);
+
 /* stb_easy_font: rectangles of four corners {float x, y, z; unsigned char color[4]}; how many. */
 int stb_text_rectangles(char *text, void *corners, int bytes);
 int stb_text_width(char *text);
