@@ -230,7 +230,7 @@ static void run_on_device(Compilation *c, Interpreter *in)
     double scalars[SNUG_SCALAR_COUNT] = {[SNUG_SCALAR_loss_scale] = 1};
 
     for (int32_t p = 0; p < program->param_count; p++)
-        runner_put(&runner, program->params[p].weight, interpreter_param(in, (ParamId){p + 1}),
+        runner_put(&runner, program->params[p].weight, interpreter_param(in, (ParamId){(uint32_t)p + 1}),
                    shape_count(model->params.items[p + 1].shape));
     runner_put_buffer(&runner, program->image_buffer, interpreter_value(in, model->image));
     runner_put_buffer(&runner, program->points_buffer, interpreter_value(in, model->points));
