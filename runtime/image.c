@@ -26,8 +26,8 @@ static uint32_t little_endian(const uint8_t *bytes)
 }
 
 /* The data of a scan ends in marker FF D9. Within the scan FF is followed by 0 or a restart, so the
- * first scan is looked for and then the marker. Each block of 8 x 8 pixels takes at least one bit: a
- * small file that claims to be large is not decoded to the end. */
+ * first scan is looked for and then the marker. Each block of 8 x 8 pixels takes at least one bit:
+ * a small file that claims to be large is not decoded to the end. */
 static bool jpeg_is_complete(const uint8_t *bytes, int64_t size, int32_t width, int32_t height)
 {
     if ((int64_t)width * height / (64 * 8) > size)
@@ -138,8 +138,9 @@ bool image_decode(Image *image, const uint8_t *bytes, int64_t size, const char *
 {
     if (!read_head(image, bytes, size, name, error))
         return false;
-    bool is_complete = bytes[0] == 0xFF  ? jpeg_is_complete(bytes, size, image->width, image->height)
-                       : bytes[0] == 'B' ? bmp_is_complete(bytes, size, image->width, image->height)
+    int32_t w = image->width, h = image->height;
+    bool is_complete = bytes[0] == 0xFF  ? jpeg_is_complete(bytes, size, w, h)
+                       : bytes[0] == 'B' ? bmp_is_complete(bytes, size, w, h)
                                          : png_is_complete(bytes, size);
     if (!is_complete)
         return refuse(name, "the file is cut off", error);

@@ -1,6 +1,6 @@
 /* Any bytes as an annotation, as the table of machines, or as an annotation of ISBI (the first byte
- * says which), in a data set that is right but for them. It opens, with or without warnings, or it is
- * refused with a reason; with skip_bad as without. */
+ * says which), in a data set that is right but for them. It opens, with or without warnings, or it
+ * is refused with a reason; with skip_bad as without. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static void write_file(const char *folder, const char *name, const void *bytes, 
         abort();
     path[strlen(path)] = '/';
     FILE *file = fopen(path, "wb");
-    if (file == NULL || (length > 0 && fwrite(bytes, 1, length, file) != length) || fclose(file) != 0)
+    if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0)
         abort();
 }
 
