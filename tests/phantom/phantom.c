@@ -217,6 +217,8 @@ static bool write_shot(const Options *options, int split, int32_t number, Error 
 {
     Shot shot = plan_shot(options, split, number);
     Patient patient = draw_patient(shot.key);
+    patient.shift.x += (shot.machine->width_mm - 204) / 2; /* in the middle of its film */
+    patient.shift.y += (shot.machine->height_mm - 235) / 2;
     char path[1024];
     Image image;
     bool ok = draw(&shot, &patient, &image, error) &&
