@@ -122,10 +122,15 @@ static void check_statements(Parser *p, const Node *first, Place place, bool is_
 
 /* ---- names and settings ---------------------------------------------------------------------- */
 
-/* In a chain of parameters or arguments no name comes twice. Chains are short: each pair. */
+/* In a chain of parameters or arguments no name comes twice. Of each pair, for chains are short:
+ * one that is longer than any function's has errors enough. */
 static void check_repeated(Parser *p, const Node *first, const char *what)
 {
-    for (const Node *node = first; node != NULL; node = node->next)
+    enum { CHECKED_MAX = 100 };
+    int checked = 0;
+
+    for (const Node *node = first; node != NULL && checked < CHECKED_MAX;
+         node = node->next, checked++)
         for (const Node *other = first; other != node; other = other->next)
             if (node->name != NULL && node->name == other->name && strcmp(node->name, "_") != 0) {
                 error_at(p->diags, ERROR_E017, node->name_span, "the %s `%s` is given twice", what,

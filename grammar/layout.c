@@ -22,7 +22,8 @@
 typedef struct Open {
     int kind; /* '(' '[' '{' */
     Span span;
-    bool is_train; /* `{`: in `train` */
+    uint32_t indent; /* of its line */
+    bool is_train;   /* `{`: in `train` */
 } Open;
 
 typedef struct Layout {
@@ -30,8 +31,9 @@ typedef struct Layout {
     ARRAY(Open) open;
     uint32_t depth;     /* of `{` */
     uint32_t at;        /* in p->raw */
+    uint32_t line;      /* first byte of the line of that token */
+    uint32_t indent;    /* blanks and tabs at its start */
     int missing, extra; /* `}` of the file, by count */
-    bool is_train_next; /* the next `{` is that of `train` */
     bool is_cut;        /* too deep: the rest of the file is not read */
 } Layout;
 
@@ -103,25 +105,10 @@ static uint32_t skip_newlines(const Layout *l, uint32_t index)
     return index;
 }
 
-static uint32_t line_start(const Layout *l, uint32_t byte)
+static void begin_line(Layout *l, uint32_t byte)
 {
-    const char *text = l->p->text;
-
-    while (byte > 0 && text[byte - 1] != '\n' && text[byte - 1] != '\r')
-        byte--;
-    return byte;
-}
-
-/* Blanks and tabs before the first token of the line. */
-static uint32_t indentation(const Layout *l, uint32_t byte)
-{
-    uint32_t start = line_start(l, byte);
-    return (uint32_t)strspn(l->p->text + start, " \t");
-}
-
-static bool is_first_on_line(const Layout *l, Span span)
-{
-    return line_start(l, span.begin) + indentation(l, span.begin) == span.begin;
+    l->line = byte;
+    l->indent = (uint32_t)strspn(l->p->text + byte, " \t");
 }
 
 /* ---- putting out ----------------------------------------------------------------------------- */
@@ -222,7 +209,8 @@ static void open_bracket(Layout *l, const Token *token)
     put(l, *token);
     l->depth += token->kind == '{';
     ARRAY_APPEND(l->p->arena, &l->open,
-                 ((Open){.kind = token->kind, .span = token->span, .is_train = is_train}));
+                 ((Open){.kind = token->kind, .span = token->span, .indent = l->indent,
+                         .is_train = is_train}));
 }
 
 static void report_closes_nothing(Layout *l, const Token *token)
@@ -257,15 +245,14 @@ static void close_bracket(Layout *l, const Token *token)
 static void close_brace(Layout *l, const Token *token)
 {
     close_forgotten(l, brackets_above_brace(l), token->span);
-    if (is_first_on_line(l, token->span)) {
-        uint32_t indent = indentation(l, token->span.begin);
+    if (token->span.begin == l->line + l->indent) {
         while (l->missing > 0 && l->open.count > 1
-               && indentation(l, l->open.items[l->open.count - 1].span.begin) > indent) {
+               && l->open.items[l->open.count - 1].indent > l->indent) {
             close_forgotten(l, 1, token->span);
             l->missing--;
         }
         if (l->extra > 0 && l->open.count > 0
-            && indentation(l, l->open.items[l->open.count - 1].span.begin) < indent) {
+            && l->open.items[l->open.count - 1].indent < l->indent) {
             report_closes_nothing(l, token);
             l->extra--;
             return;
@@ -434,13 +421,16 @@ static bool begins_anew(const Layout *l, const Token *token)
 {
     return (token->kind == FN || token->kind == PARAM || token->kind == IMPORT
             || token->kind == TRAIN)
-           && line_start(l, token->span.begin) == token->span.begin;
+           && token->span.begin == l->line;
 }
 
+/* A newline, and all that follow it. */
 static void end_line(Layout *l, const Token *newline)
 {
     uint32_t next = skip_newlines(l, l->at);
 
+    l->at = next - 1;
+    begin_line(l, raw_token(l, l->at)->span.end);
     if (in_brackets(l)) {
         if (!begins_statement(l, next))
             return;
@@ -497,6 +487,7 @@ void lay_out(Parser *p)
         l.missing -= p->raw.items[k].kind == '}';
     }
     l.extra = -l.missing;
+    begin_line(&l, 0);
     for (l.at = 0; raw_token(&l, l.at)->kind != 0 && !l.is_cut; l.at++)
         lay_token(&l, raw_token(&l, l.at));
     close_forgotten(&l, l.open.count, end->span);

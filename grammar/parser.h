@@ -27,6 +27,8 @@ typedef struct Parser {
     uint32_t length;
 
     uint32_t offset;     /* lex.l: first byte of the next token */
+    uint32_t last_comment_end; /* lex.l: where the last star-slash of the file is, or 0 */
+    uint32_t division_until;   /* lex.l: up to here `//` is read as `/` */
     ARRAY(Token) raw;    /* as written, the last is 0 */
     ARRAY(Token) tokens; /* laid out: statements end with END, brackets match; the last is 0 */
     uint32_t next;       /* parse.y: the token that yylex gives next */

@@ -2,7 +2,7 @@
  * without errors is printed as source that parses again and prints the same.
  *
  *     cmake -DSNUG_FUZZ=ON -DCMAKE_C_COMPILER=clang ...
- *     fuzz_model -dict=tests/fuzz/model.dict WORK_FOLDER tests/fuzz/corpus models
+ *     fuzz_model -dict=tests/fuzz/model.dict WORK_FOLDER tests/fuzz/corpus_model models
  *
  * replay.c runs the same function on the files of the corpus in every test run.
  */
