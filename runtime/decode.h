@@ -1,6 +1,6 @@
 /* Heat maps -> points: DARK (Zhang et al., CVPR 2020, section 3.1).
  *
- * The maximum pixel, then one Newton step on the logarithm of the smoothed map: where the map is a
+ * The highest pixel, then one Newton step on the logarithm of the smoothed map: where the map is a
  * Gaussian, its logarithm is a parabola and the step lands on the centre.
  */
 #ifndef SNUG_DECODE_H
@@ -13,9 +13,9 @@ typedef struct Peak {
     float confidence; /* the map's maximum before smoothing */
 } Peak;
 
-/* heat {height, width, maps} f32: one image. scratch: 2 * height * width floats. sigma: that of the
- * targets, heat-map pixels. A map that is not finite everywhere gives the middle, confidence 0. */
+/* heat {height, width, maps} f32: one image. sigma: that of the targets, heat-map pixels. A map that
+ * is not finite everywhere gives its middle and confidence 0. */
 void decode_heat(const float *heat, int32_t height, int32_t width, int32_t maps, float sigma,
-                 float *scratch, Peak *peaks);
+                 Peak *peaks);
 
 #endif

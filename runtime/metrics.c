@@ -10,6 +10,9 @@ enum { BOOTSTRAP_ROUNDS = 1000 };
 
 const double sdr_limits_mm[4] = {2.0, 2.5, 3.0, 4.0};
 
+/* 20 pixels of 0.1 mm are within 2 mm, although 0.1 has no exact float. */
+static const double sdr_slack = 1e-6;
+
 bool predictions_create(Predictions *predictions, const Dataset *dataset, Error *error)
 {
     size_t items = (size_t)dataset->item_count, points = (size_t)dataset->point_count;
@@ -84,7 +87,7 @@ bool summarize(const Predictions *predictions, ErrorFilter filter, ErrorSummary 
             px[count] = error;
             mm[count] = error * dataset->items[i].mm_per_pixel;
             for (int k = 0; k < 4; k++)
-                summary->sdr[k] += mm[count] <= sdr_limits_mm[k];
+                summary->sdr[k] += mm[count] <= sdr_limits_mm[k] + sdr_slack;
             count++;
         }
     }

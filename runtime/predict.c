@@ -9,7 +9,7 @@
 #include "run.h"
 
 typedef struct Decoder {
-    float *heat, *scratch; /* the batch's maps; two maps */
+    float *heat; /* the batch's maps */
     Peak *peaks;
     const SnugBuffer *output;
 } Decoder;
@@ -22,18 +22,16 @@ static bool decoder_create(Decoder *decoder, const SnugProgram *program, Error *
 
     *decoder = (Decoder){
         .heat = malloc((size_t)s->n * area * (size_t)s->c * sizeof(float)),
-        .scratch = malloc(2 * area * sizeof(float)),
         .peaks = malloc((size_t)s->c * sizeof(Peak)),
         .output = output,
     };
-    return (decoder->heat != NULL && decoder->scratch != NULL && decoder->peaks != NULL)
+    return (decoder->heat != NULL && decoder->peaks != NULL)
            || error_set(error, ERROR_FILES, "no memory for the heat maps of a batch");
 }
 
 static void decoder_free(Decoder *decoder)
 {
     free(decoder->heat);
-    free(decoder->scratch);
     free(decoder->peaks);
 }
 
@@ -46,7 +44,7 @@ static void decode_image(const Decoder *decoder, const SnugProgram *program, int
     Prediction *points = &predictions->points[(int64_t)sample->item * s->c];
 
     decode_heat(decoder->heat + (int64_t)n * s->h * s->w * s->c, s->h, s->w, s->c,
-                program->loss.sigma, decoder->scratch, decoder->peaks);
+                program->loss.sigma, decoder->peaks);
     for (int32_t k = 0; k < s->c; k++) {
         const Peak *peak = &decoder->peaks[k];
         Point in_network = {peak->x * program->loss.stride, peak->y * program->loss.stride, 1};

@@ -6,25 +6,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
+#include <jansson.h>
+
 #include "os.h"
 
-enum { HEADER_MAX_BYTES = 100000000, NAME_MAX_BYTES = 4096 };
+enum {
+    HEADER_MAX_BYTES = 100000000,
+    NAME_MAX_BYTES = 4096,
+    HEADER_MAX_DEPTH = 4,
+    HEADER_MAX_VALUES = 1000000 /* what a header makes the reader allocate stays under 256 MiB */
+};
 
 static const struct {
     const char *name;
-    int64_t bytes;
+    int64_t bits;
 } tensor_types[TENSOR_TYPE_COUNT] = {
-    [TENSOR_BOOL] = {"BOOL", 1}, [TENSOR_U8] = {"U8", 1},     [TENSOR_I8] = {"I8", 1},
-    [TENSOR_I16] = {"I16", 2},   [TENSOR_U16] = {"U16", 2},   [TENSOR_F16] = {"F16", 2},
-    [TENSOR_BF16] = {"BF16", 2}, [TENSOR_I32] = {"I32", 4},   [TENSOR_U32] = {"U32", 4},
-    [TENSOR_F32] = {"F32", 4},   [TENSOR_F64] = {"F64", 8},   [TENSOR_I64] = {"I64", 8},
-    [TENSOR_U64] = {"U64", 8},
+    [TENSOR_F4] = {"F4", 4},           [TENSOR_F6_E2M3] = {"F6_E2M3", 6},
+    [TENSOR_F6_E3M2] = {"F6_E3M2", 6}, [TENSOR_BOOL] = {"BOOL", 8},
+    [TENSOR_U8] = {"U8", 8},           [TENSOR_I8] = {"I8", 8},
+    [TENSOR_F8_E5M2] = {"F8_E5M2", 8}, [TENSOR_F8_E4M3] = {"F8_E4M3", 8},
+    [TENSOR_F8_E8M0] = {"F8_E8M0", 8}, [TENSOR_I16] = {"I16", 16},
+    [TENSOR_U16] = {"U16", 16},        [TENSOR_F16] = {"F16", 16},
+    [TENSOR_BF16] = {"BF16", 16},      [TENSOR_I32] = {"I32", 32},
+    [TENSOR_U32] = {"U32", 32},        [TENSOR_F32] = {"F32", 32},
+    [TENSOR_F64] = {"F64", 64},        [TENSOR_I64] = {"I64", 64},
+    [TENSOR_U64] = {"U64", 64},        [TENSOR_C64] = {"C64", 64},
 };
 
-int64_t tensor_type_bytes(TensorType type)
+int64_t tensor_bits(TensorType type)
 {
-    return tensor_types[type].bytes;
+    return tensor_types[type].bits;
+}
+
+const char *tensor_type_name(TensorType type)
+{
+    return tensor_types[type].name;
 }
 
 int64_t tensor_elements(int32_t rank, const int64_t *shape)
@@ -36,22 +52,13 @@ int64_t tensor_elements(int32_t rank, const int64_t *shape)
     return count;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------- */
 
 static bool refuse(Error *error, const char *path, const char *why)
 {
     error_set(error, ERROR_FILES, "%s is no safetensors file that can be read", path);
     error_why(error, "%s", why);
-    return error_hint(error, "was it cut off while it was copied? Use another checkpoint");
-}
-
-static bool seek(FILE *file, int64_t offset)
-{
-#ifdef _MSC_VER
-    return _fseeki64(file, offset, SEEK_SET) == 0;
-#else
-    return fseeko(file, (off_t)offset, SEEK_SET) == 0;
-#endif
+    return error_hint(error, "was it cut off while it was copied? use another checkpoint");
 }
 
 static int64_t file_size(FILE *file)
@@ -59,6 +66,55 @@ static int64_t file_size(FILE *file)
     if (fseeko(file, 0, SEEK_END) != 0)
         return -1;
     return (int64_t)ftello(file);
+}
+
+/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
+static bool is_utf8(const uint8_t *text, size_t size)
+{
+    for (size_t i = 0; i < size;) {
+        uint8_t c = text[i++];
+        int more = c < 0x80 ? 0 : c >= 0xC2 && c < 0xE0 ? 1 : c >= 0xE0 && c < 0xF0 ? 2
+                   : c >= 0xF0 && c < 0xF5 ? 3 : -1;
+        if (more < 0 || (size_t)more > size - i)
+            return false;
+        for (int k = 0; k < more; k++)
+            if ((text[i + (size_t)k] & 0xC0) != 0x80)
+                return false;
+        if ((c == 0xE0 && text[i] < 0xA0) || (c == 0xED && text[i] > 0x9F)
+            || (c == 0xF0 && text[i] < 0x90) || (c == 0xF4 && text[i] > 0x8F))
+            return false;
+        i += (size_t)more;
+    }
+    return true;
+}
+
+/* What can be told of the header without parsing it: nesting, count, and that everything outside of
+ * strings is an object, a list or a plain decimal. The parser recurses and allocates; this does
+ * neither. Returns why the header is refused, or NULL. */
+static const char *scan_header(const uint8_t *text, size_t size)
+{
+    bool in_string = false;
+    int depth = 0;
+    int64_t values = 1;
+
+    for (size_t i = 0; i < size; i++) {
+        uint8_t c = text[i];
+        if (in_string) {
+            i += c == '\\';
+            in_string = c != '"';
+            continue;
+        }
+        if (c == 0 || strchr("{}[]:,\" \t\r\n0123456789", c) == NULL)
+            return "the header holds a value that is neither text, list nor plain decimal";
+        in_string = c == '"';
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        values += c == ',' || c == ':';
+        if (depth > HEADER_MAX_DEPTH)
+            return "the header is nested more than 4 deep";
+        if (values > HEADER_MAX_VALUES)
+            return "the header holds more than 1000000 values";
+    }
+    return NULL;
 }
 
 static bool read_type(const json_t *value, TensorType *type)
@@ -80,16 +136,23 @@ static bool read_whole(const json_t *value, int64_t *number)
     return *number >= 0;
 }
 
-/* Bytes of the shape; false where they pass 2^63. */
-static bool shape_bytes(const TensorEntry *entry, int64_t *bytes)
+/* Bytes of the shape. Returns why it has none, or NULL. As in the reference, a dimension of 0 does
+ * not excuse an overflow before it. */
+static const char *shape_bytes(const TensorEntry *entry, int64_t *bytes)
 {
-    *bytes = tensor_types[entry->type].bytes;
+    int64_t bits = tensor_types[entry->type].bits, count = 1;
+
     for (int32_t k = 0; k < entry->rank; k++) {
-        if (entry->shape[k] != 0 && *bytes > INT64_MAX / entry->shape[k])
-            return false;
-        *bytes *= entry->shape[k];
+        if (entry->shape[k] != 0 && count > INT64_MAX / entry->shape[k])
+            return "the bytes of a shape overflow";
+        count *= entry->shape[k];
     }
-    return true;
+    if (count > INT64_MAX / bits)
+        return "the bytes of a shape overflow";
+    if (count * bits % 8 != 0)
+        return "a tensor does not end with a whole byte";
+    *bytes = count * bits / 8;
+    return NULL;
 }
 
 /* Returns why the tensor's member of the header is refused, or NULL. */
@@ -99,8 +162,9 @@ static const char *read_entry(const char *name, const json_t *value, TensorEntry
     const json_t *offsets = json_object_get(value, "data_offsets");
 
     if (!json_is_object(value) || json_object_size(value) != 3 || !json_is_array(shape)
-        || !json_is_array(offsets) || json_array_size(offsets) != 2)
-        return "a tensor needs dtype, shape and data_offsets, and nothing else";
+        || !json_is_array(offsets) || json_array_size(offsets) != 2
+        || !json_is_string(json_object_get(value, "dtype")))
+        return "a tensor needs dtype, shape and two data_offsets, and nothing else";
     if (strlen(name) > NAME_MAX_BYTES)
         return "a name has more than 4096 bytes";
     if (json_array_size(shape) > SAFETENSORS_MAX_RANK)
@@ -161,15 +225,22 @@ static const char *check_entries(TensorFile *file, int64_t data_bytes)
     qsort(file->entries, (size_t)file->entry_count, sizeof *file->entries, by_begin);
     for (int32_t k = 0; k < file->entry_count; k++) {
         const TensorEntry *entry = &file->entries[k];
-        if (entry->begin != at || entry->end < entry->begin)
-            return "there is a hole or an overlap between tensors";
-        if (!shape_bytes(entry, &bytes))
-            return "the bytes of a shape overflow";
+        if (entry->begin > at)
+            return k == 0 ? "the first tensor does not begin at 0" : "there is a hole between tensors";
+        if (entry->begin < at)
+            return "two tensors overlap";
+        if (entry->end < entry->begin)
+            return "a tensor ends before it begins";
+        const char *why = shape_bytes(entry, &bytes);
+        if (why != NULL)
+            return why;
         if (bytes != entry->end - entry->begin)
             return "a shape and its offsets disagree";
         at = entry->end;
     }
-    return at == data_bytes ? NULL : "the tensors do not end where the file ends";
+    if (at > data_bytes)
+        return "the file ends before its tensors";
+    return at == data_bytes ? NULL : "the file goes on after its tensors";
 }
 
 static const char *read_header(TensorFile *file, const json_t *header, int64_t data_bytes)
@@ -196,37 +267,56 @@ static const char *read_header(TensorFile *file, const json_t *header, int64_t d
     return check_entries(file, data_bytes);
 }
 
+/* The header's text, checked in the reference's order. Returns why it is refused, or NULL. */
+static const char *parse_header(TensorFile *file, const uint8_t *text, size_t size,
+                                int64_t data_bytes)
+{
+    json_error_t fault;
+    const char *why;
+
+    if (!is_utf8(text, size))
+        return "the header is not UTF-8";
+    if (size == 0 || text[0] != '{')
+        return "the header does not start with {";
+    if ((why = scan_header(text, size)) != NULL)
+        return why;
+    json_t *header = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &fault);
+    if (header == NULL)
+        return json_error_code(&fault) == json_error_duplicate_key ? "a name occurs twice"
+               : json_error_code(&fault) == json_error_null_character
+                       || json_error_code(&fault) == json_error_null_byte_in_key
+                   ? "a name holds a NUL"
+               : json_error_code(&fault) == json_error_numeric_overflow
+                   ? "a number is larger than 2^63 - 1"
+                   : "the header is not JSON";
+    why = read_header(file, header, data_bytes);
+    json_decref(header);
+    return why;
+}
+
 static bool open_header(TensorFile *file, Error *error)
 {
     uint8_t length[8];
     uint64_t header_bytes = 0;
     int64_t size = file_size(file->file);
-    const char *why;
 
-    if (size < 8 || !seek(file->file, 0) || fread(length, 1, 8, file->file) != 8)
+    if (size < 8 || fseeko(file->file, 0, SEEK_SET) != 0 || fread(length, 1, 8, file->file) != 8)
         return refuse(error, file->path, "it has fewer than 8 bytes");
     for (int k = 7; k >= 0; k--)
         header_bytes = header_bytes << 8 | length[k];
     if (header_bytes > HEADER_MAX_BYTES)
-        return refuse(error, file->path, "the header is larger than 100 MB");
+        return refuse(error, file->path, "the header is larger than 100000000 bytes");
     if ((int64_t)header_bytes > size - 8)
         return refuse(error, file->path, "the header is longer than the file");
 
     uint8_t *text = malloc((size_t)header_bytes + 1);
     if (text == NULL)
         return refuse(error, file->path, "out of memory");
-    json_t *header = NULL;
-    Error json_error = {0};
-    if (fread(text, 1, (size_t)header_bytes, file->file) != header_bytes)
-        why = "it cannot be read";
-    else if (header_bytes == 0 || text[0] != '{')
-        why = "the header does not start with {";
-    else if ((header = json_read_text(text, (int64_t)header_bytes, file->path, &json_error)) == NULL)
-        why = json_error.why[0] ? json_error.why : json_error.what;
-    else
-        why = read_header(file, header, size - 8 - (int64_t)header_bytes);
+    const char *why = fread(text, 1, (size_t)header_bytes, file->file) == header_bytes
+                          ? parse_header(file, text, (size_t)header_bytes,
+                                         size - 8 - (int64_t)header_bytes)
+                          : "it cannot be read";
     free(text);
-    json_decref(header);
     file->data_offset = 8 + (int64_t)header_bytes;
     return why == NULL || refuse(error, file->path, why);
 }
@@ -283,19 +373,20 @@ bool tensor_file_read(const TensorFile *file, const TensorEntry *entry, void *da
 {
     size_t bytes = (size_t)(entry->end - entry->begin);
 
-    if (seek(file->file, file->data_offset + entry->begin)
+    errno = 0;
+    if (fseeko(file->file, (off_t)(file->data_offset + entry->begin), SEEK_SET) == 0
         && fread(data, 1, bytes, file->file) == bytes)
         return true;
     error_set(error, ERROR_FILES, "cannot read %s from %s", entry->name, file->path);
     return error_why(error, "%s", feof(file->file) ? "the file has become shorter" : strerror(errno));
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------- */
 
 static int by_width_and_name(const void *left, const void *right)
 {
     const TensorSource *a = left, *b = right;
-    int64_t x = tensor_types[a->type].bytes, y = tensor_types[b->type].bytes;
+    int64_t x = tensor_types[a->type].bits, y = tensor_types[b->type].bits;
 
     if (x != y)
         return x > y ? -1 : 1;
@@ -339,7 +430,7 @@ static json_t *header_object(const TensorSource *sources, int32_t source_count,
     for (int32_t k = 0; k < source_count; k++) {
         const TensorSource *source = &sources[k];
         int64_t bytes = tensor_elements(source->rank, source->shape)
-                        * tensor_types[source->type].bytes;
+                        * tensor_types[source->type].bits / 8;
         json_t *shape = json_array();
         for (int32_t d = 0; d < source->rank; d++)
             json_array_append_new(shape, json_integer(source->shape[d]));

@@ -1,8 +1,9 @@
-/* safetensors: u64 length, a JSON header, the tensors' bytes; see docs/trainer.md.
+/* safetensors: u64 length N, a JSON header of N bytes, the tensors' bytes to the end of the file.
  *
- * The reader accepts what the reference reader accepts, less: duplicate names, numbers that are no
- * plain decimals, names over 4096 bytes, rank over 8, embedded NUL. It reads with fread, not by a
- * memory map: a file that shrinks under it is an error, not a signal.
+ * The reader accepts what the reference reader accepts, less: duplicate names, nesting over 4,
+ * numbers that are no plain decimals, names over 4096 bytes, rank over 8, a NUL in a name, more
+ * than a million values. It reads with fread, not by a memory map: a file that shrinks under it is
+ * an error, not a signal.
  */
 #ifndef SNUG_SAFETENSORS_H
 #define SNUG_SAFETENSORS_H
@@ -15,8 +16,10 @@
 enum { SAFETENSORS_MAX_RANK = 8 };
 
 typedef enum TensorType {
-    TENSOR_BOOL, TENSOR_U8, TENSOR_I8, TENSOR_I16, TENSOR_U16, TENSOR_F16, TENSOR_BF16,
-    TENSOR_I32, TENSOR_U32, TENSOR_F32, TENSOR_F64, TENSOR_I64, TENSOR_U64,
+    TENSOR_F4, TENSOR_F6_E2M3, TENSOR_F6_E3M2, /* these three: fewer than 8 bits an element */
+    TENSOR_BOOL, TENSOR_U8, TENSOR_I8, TENSOR_F8_E5M2, TENSOR_F8_E4M3, TENSOR_F8_E8M0,
+    TENSOR_I16, TENSOR_U16, TENSOR_F16, TENSOR_BF16,
+    TENSOR_I32, TENSOR_U32, TENSOR_F32, TENSOR_F64, TENSOR_I64, TENSOR_U64, TENSOR_C64,
     TENSOR_TYPE_COUNT
 } TensorType;
 
@@ -42,7 +45,7 @@ typedef struct TensorFile {
     int32_t metadata_count;
 } TensorFile;
 
-/* Checks all of the header; reads no tensor. */
+/* Checks all of the header; reads no tensor. The error's why says which check failed. */
 bool tensor_file_open(TensorFile *file, const char *path, Error *error);
 void tensor_file_close(TensorFile *file); /* of zeros too */
 const TensorEntry *tensor_file_find(const TensorFile *file, const char *name); /* NULL: absent */
@@ -66,7 +69,8 @@ typedef struct TensorSource {
 bool tensor_file_write(const char *path, TensorSource *sources, int32_t source_count,
                        const MetadataEntry *metadata, int32_t metadata_count, Error *error);
 
-int64_t tensor_type_bytes(TensorType type);
+int64_t tensor_bits(TensorType type); /* of an element */
+const char *tensor_type_name(TensorType type);
 int64_t tensor_elements(int32_t rank, const int64_t *shape); /* of a checked shape */
 
 #endif
