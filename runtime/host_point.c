@@ -56,8 +56,10 @@ typedef struct Compiler {
     int32_t count;
     const SnugArg *args;
     SnugShape domain;
-    bool *fixed, *absorbed, *kept; /* of each source instruction */
+    bool *fixed, *absorbed, *kept; /* of each source register, and of products made here */
     int32_t *uses, *last_use, *slot;
+    int32_t *product;              /* fma: register of a b where both are fixed, else 0 */
+    int32_t product_count;         /* registers count, count + 1, ... */
     int32_t *free_slots, free_count;
 } Compiler;
 
@@ -199,6 +201,19 @@ static void absorb(Compiler *c, HostInstruction *x)
         absorb_load(c, x, HOST_mask_load, b, a);
 }
 
+/* a b + d with a and b fixed is d plus a fixed value. */
+static void split_product(Compiler *c, HostCode *code, HostInstruction *x)
+{
+    if (x->op != HOST_fma || !c->fixed[x->a] || !c->fixed[x->b])
+        return;
+    HostInstruction product = {.op = HOST_multiply, .a = x->a, .b = x->b,
+                               .out = c->count + c->product_count++};
+    c->fixed[product.out] = true;
+    c->product[x->out] = product.out;
+    code->fixed[code->fixed_count++] = product;
+    *x = (HostInstruction){.op = HOST_add, .a = product.out, .b = x->d, .out = x->out};
+}
+
 /* How many of a, b, d an instruction reads. */
 static int32_t slots_read(const HostInstruction *x)
 {
@@ -224,10 +239,14 @@ static void select_instructions(Compiler *c, HostCode *code)
     for (int32_t i = 0; chosen && i < c->count; i++) {
         chosen[i] = translate(c, i);
         chosen[i].out = i;
-        if (!c->fixed[i])
-            absorb(c, &chosen[i]);
+        if (c->fixed[i]) {
+            code->fixed[code->fixed_count++] = chosen[i];
+            continue;
+        }
+        split_product(c, code, &chosen[i]);
+        absorb(c, &chosen[i]);
         int32_t a = chosen[i].a;
-        if (chosen[i].op == HOST_relu && !c->fixed[i] && chosen[a].op == HOST_affine &&
+        if (chosen[i].op == HOST_relu && chosen[a].op == HOST_affine &&
             c->uses[a] == 1 && !c->kept[a] && !c->absorbed[a]) {
             chosen[i] = chosen[a];
             chosen[i].op = HOST_affine_relu;
@@ -235,12 +254,9 @@ static void select_instructions(Compiler *c, HostCode *code)
             c->absorbed[a] = true;
         }
     }
-    for (int32_t i = 0; chosen && i < c->count; i++) {
-        if (c->fixed[i])
-            code->fixed[code->fixed_count++] = chosen[i];
-        else if (!c->absorbed[i])
+    for (int32_t i = 0; chosen && i < c->count; i++)
+        if (!c->fixed[i] && !c->absorbed[i])
             code->moving[code->moving_count++] = chosen[i];
-    }
     free(chosen);
 }
 
@@ -284,7 +300,7 @@ static bool load_and_fixed(const Compiler *c, int32_t a, int32_t b, int32_t *loa
     return is_first || (is_dense_load(c, b) && c->fixed[a]);
 }
 
-/* x-hat: (load + offset) rstd. */
+/* x-hat: (load + offset) rstd; or with the offset as a product, (mean * -1 + load) rstd. */
 static bool match_xhat(const Compiler *c, int32_t i, HostGradForm *form)
 {
     const SnugPoint *product = &c->code[i];
@@ -292,9 +308,15 @@ static bool match_xhat(const Compiler *c, int32_t i, HostGradForm *form)
         return false;
     int32_t sum = c->fixed[product->a] ? product->b : product->a, load, offset;
     const SnugPoint *inner = &c->code[sum];
-    if (!(c->fixed[product->a] || c->fixed[product->b]) || inner->op != SNUG_POINT_add ||
-        !load_and_fixed(c, inner->a, inner->b, &load, &offset))
+    if (!c->fixed[product->a] && !c->fixed[product->b])
         return false;
+    if (inner->op == SNUG_POINT_fma && c->product[sum] > 0 && is_dense_load(c, inner->d)) {
+        load = inner->d;
+        offset = c->product[sum];
+    } else if (inner->op != SNUG_POINT_add ||
+               !load_and_fixed(c, inner->a, inner->b, &load, &offset)) {
+        return false;
+    }
     form->rstd = c->slot[c->fixed[product->a] ? product->a : product->b];
     form->offset = c->slot[offset];
     form->z = c->code[load].arg;
@@ -341,16 +363,17 @@ static HostGradForm match_grad(const Compiler *c, int32_t with)
 
 static bool compiler_init(Compiler *c, int32_t count)
 {
-    size_t n = (size_t)count;
+    size_t n = 2 * (size_t)count; /* a product for each at most */
     c->fixed = calloc(n, sizeof *c->fixed);
     c->absorbed = calloc(n, sizeof *c->absorbed);
     c->kept = calloc(n, sizeof *c->kept);
     c->uses = calloc(n, sizeof *c->uses);
     c->last_use = calloc(n, sizeof *c->last_use);
     c->slot = calloc(n, sizeof *c->slot);
+    c->product = calloc(n, sizeof *c->product);
     c->free_slots = calloc(3 * n, sizeof *c->free_slots);
     return c->fixed && c->absorbed && c->kept && c->uses && c->last_use && c->slot &&
-           c->free_slots;
+           c->product && c->free_slots;
 }
 
 static void compiler_free(Compiler *c)
@@ -361,6 +384,7 @@ static void compiler_free(Compiler *c)
     free(c->uses);
     free(c->last_use);
     free(c->slot);
+    free(c->product);
     free(c->free_slots);
 }
 
@@ -371,7 +395,7 @@ bool host_code_create(HostCode *code, const SnugPointwise *source, const SnugArg
     if (source->count <= 0 || domain.c <= 0)
         return false;
     Compiler c = {.code = source->code, .count = source->count, .args = args, .domain = domain};
-    code->fixed = calloc((size_t)source->count, sizeof *code->fixed);
+    code->fixed = calloc(2 * (size_t)source->count, sizeof *code->fixed);
     code->moving = calloc((size_t)source->count, sizeof *code->moving);
     bool ok = compiler_init(&c, source->count) && code->fixed && code->moving &&
               analyse(&c, arg_count, with, with_count);

@@ -112,7 +112,12 @@ static void norm_epilogue(Bench *b, SnugType type, SnugShape domain, int32_t row
     point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = z});
     for (int16_t row = 0; row < 4; row++)
         point(out, code, (SnugPoint){.op = SNUG_POINT_channel, .arg = stats, .row = row});
-    int16_t sum = point(out, code, (SnugPoint){.op = SNUG_POINT_add, .a = 1, .b = 0});
+    int16_t minus = point(out, code, (SnugPoint){.op = SNUG_POINT_constant,
+                                                 .constants = {-1.0f, -1.0f, -1.0f, -1.0f}});
+    SnugPoint centred = {.op = SNUG_POINT_fma, .a = 1, .b = minus, .d = 0};
+    if (adds)
+        centred = (SnugPoint){.op = SNUG_POINT_add, .a = 1, .b = 0};
+    int16_t sum = point(out, code, centred);
     int16_t hat = point(out, code, (SnugPoint){.op = SNUG_POINT_multiply, .a = sum, .b = 2});
     int16_t value = point(out, code, (SnugPoint){.op = SNUG_POINT_core});
     if (adds) {
