@@ -6,7 +6,6 @@
  */
 #include "device.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +20,7 @@ struct Device {
     char *base;            /* total_bytes, then the guard bytes */
     HostKernel **kernels;
     void **args;           /* of the launch that runs */
+    HostTeam *team;
     double *seconds[SNUG_SEGMENT_COUNT];
     int64_t runs[SNUG_SEGMENT_COUNT];
     bool is_open;
@@ -110,6 +110,7 @@ static void host_close(Device *device)
         free(device->seconds[s]);
     if (device->base)
         os_unmap_guarded(device->base, device->program->total_bytes + GUARD_BYTES);
+    host_team_destroy(device->team);
     free(device->kernels);
     free(device->args);
     free(device);
@@ -134,6 +135,9 @@ static bool open_device(Device *device, Error *error)
         return error_set(error, ERROR_MEMORY, "no memory for the device's tables");
     if (!prepare_kernels(device, error))
         return false;
+    device->team = host_team_create(program->host_threads);
+    if (device->team == NULL)
+        return error_set(error, ERROR_DEVICE, "cannot start %d threads", program->host_threads);
     device->base = os_map_guarded(program->total_bytes + GUARD_BYTES);
     if (device->base == NULL) {
         error_set(error, ERROR_MEMORY, "cannot allocate the %lld bytes of the plan",
@@ -207,7 +211,8 @@ static bool run_launch(Device *device, const SnugLaunch *launch)
 {
     const SnugProgram *program = device->program;
     const SnugKernel *kernel = &program->kernels[launch->kernel];
-    HostLaunch at = {.program = program, .base = device->base, .args = device->args};
+    HostLaunch at = {.program = program, .base = device->base, .args = device->args,
+                     .team = device->team};
     for (int32_t a = 0; a < kernel->arg_count; a++)
         device->args[a] = device->base + program->buffers[launch->buffers[a]].offset;
     if (kernel->workspace_bytes > 0) {
@@ -222,9 +227,7 @@ static bool host_run(Device *device, SnugSegmentId segment, Error *error)
 {
     const SnugProgram *program = device->program;
     const SnugSegment *list = &program->segments[segment];
-    int outer = omp_get_max_threads();
     bool ok = true;
-    omp_set_num_threads(program->host_threads); /* also what oneDNN goes by */
     if (device->options.poison)
         poison(device->base + program->persistent_bytes,
                program->total_bytes - program->persistent_bytes);
@@ -238,7 +241,6 @@ static bool host_run(Device *device, SnugSegmentId segment, Error *error)
             ok = check_guard(device, list->launches[l].label, error);
     }
     device->runs[segment]++;
-    omp_set_num_threads(outer);
     return ok;
 }
 

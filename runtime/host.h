@@ -12,6 +12,7 @@
  *     host_loss.c     heat-map losses
  *     host_update.c   gradient norm, AdamW, EMA
  *     host_lanes.c    vectorised loops
+ *     host_team.c     threads
  *
  * A prepared kernel holds everything that does not depend on the launch's addresses. Preparing it
  * computes the workspace as well, so that compiler and device cannot disagree about it. All scratch
@@ -27,6 +28,7 @@
 
 #include "host_dnnl.h"
 #include "host_lanes.h"
+#include "host_team.h"
 #include "program.h"
 
 enum { HOST_MAX_THREADS = 256, HOST_MAX_ARGS = 64, HOST_ALIGNMENT = 64 };
@@ -124,6 +126,7 @@ typedef struct HostLaunch {
     char *base;                 /* of the one allocation */
     void **args;                /* one an arg of the kernel */
     char *workspace;
+    HostTeam *team;             /* of as many threads as the kernel is prepared for, or NULL */
 } HostLaunch;
 
 /* Geometry of a kernel that makes its result strip by strip, and where the pieces of a thread's
@@ -193,7 +196,6 @@ HostConvShape host_conv_shape(const HostKernel *k, HostConvKind kind, int32_t ro
 
 /* Convolution: host_conv.c. prepare carves tiles and fixes strips.rows. */
 bool host_conv_prepare(HostKernel *k, bool dry);
-bool host_conv_begin(const HostKernel *k, const HostLaunch *launch);
 HostCore host_conv_core;
 /* Rows [first, first + rows) of image n of what a core reads, in the factors' type: prologue `which`
  * applied into the thread's tile; where it is a plain load of rows inside the picture, the tensor's

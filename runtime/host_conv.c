@@ -136,12 +136,6 @@ bool host_conv_prepare(HostKernel *k, bool dry)
     return true;
 }
 
-bool host_conv_begin(const HostKernel *k, const HostLaunch *launch)
-{
-    return host_conv_pack(k->conv, launch->args[k->kernel->weight_arg],
-                          launch->workspace + k->packed);
-}
-
 void host_conv_core(HostThread *thread, int64_t n, int64_t row, float *core)
 {
     const HostKernel *k = thread->k;

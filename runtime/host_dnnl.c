@@ -13,9 +13,13 @@
 #include <omp.h>
 #include <stdlib.h>
 
+/* What thread t has. Its part of the weights is a range of output or input channels; reorder is NULL
+ * where there are more threads than blocks of channels. */
 typedef struct Lane {
     dnnl_stream_t stream;
-    dnnl_memory_t x, y, scratch;
+    dnnl_memory_t x, y, scratch, weights;
+    dnnl_primitive_t reorder;
+    dnnl_memory_t master_part, packed_part;
 } Lane;
 
 struct HostConv {
@@ -25,8 +29,7 @@ struct HostConv {
     dnnl_primitive_desc_t forward, desc; /* forward: the hint, for gradients */
     dnnl_memory_desc_t x, y, master, packed;
     size_t packed_bytes, scratch_bytes;
-    dnnl_primitive_t primitive, reorder;
-    dnnl_memory_t master_memory, packed_memory, *own_packed; /* own: wgrad, one a thread */
+    dnnl_primitive_t primitive;
     Lane *lanes;
 };
 
@@ -116,48 +119,87 @@ static bool describe(HostConv *conv, const_dnnl_primitive_attr_t attr)
     return true;
 }
 
-/* The reorder between fp32 {out, k, k, in} and the library's layout; wgrad's adds. */
-static bool create_reorder(HostConv *conv)
+static bool create_memory(HostConv *conv, const dnnl_memory_desc_t *desc, dnnl_memory_t *memory)
 {
+    return dnnl_memory_create(memory, desc, conv->engine, DNNL_MEMORY_NONE) == dnnl_success;
+}
+
+/* Channels of a block of the packed layout along dimension d. */
+static int64_t block_of(const dnnl_memory_desc_t *desc, int d)
+{
+    const dnnl_blocking_desc_t *blocking = &desc->format_desc.blocking;
+    int64_t block = 1;
+    for (int i = 0; i < blocking->inner_nblks; i++)
+        if (blocking->inner_idxs[i] == d)
+            block *= blocking->inner_blks[i];
+    return block;
+}
+
+/* Thread t's part: whole blocks along the dimension that has more of them. False: nothing. */
+static bool part_of(const HostConv *conv, int32_t t, dnnl_dims_t dims, dnnl_dims_t offsets)
+{
+    int64_t blocks[2], count[2];
+    for (int d = 0; d < 2; d++) {
+        blocks[d] = block_of(&conv->packed, d);
+        count[d] = (conv->packed.dims[d] + blocks[d] - 1) / blocks[d];
+    }
+    int d = count[0] >= count[1] ? 0 : 1;
+    int64_t begin = count[d] * t / conv->threads, end = count[d] * (t + 1) / conv->threads;
+    for (int i = 0; i < 4; i++) {
+        dims[i] = conv->packed.dims[i];
+        offsets[i] = 0;
+    }
+    offsets[d] = begin * blocks[d];
+    int64_t last = end * blocks[d] < dims[d] ? end * blocks[d] : dims[d];
+    dims[d] = last - offsets[d];
+    return begin < end;
+}
+
+/* The reorder between fp32 {out, k, k, in} and the library's layout for a part; wgrad's adds. */
+static bool create_reorder(HostConv *conv, int32_t t)
+{
+    Lane *lane = &conv->lanes[t];
     bool from_packed = conv->shape.kind == HOST_WGRAD;
+    dnnl_dims_t dims, offsets;
+    dnnl_memory_desc_t master, packed;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t post = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    bool ok = dnnl_primitive_attr_create(&attr) == dnnl_success;
+    if (!part_of(conv, t, dims, offsets))
+        return true;
+    bool ok = dnnl_primitive_attr_create(&attr) == dnnl_success &&
+              dnnl_memory_desc_init_submemory(&master, &conv->master, dims, offsets) ==
+                  dnnl_success &&
+              dnnl_memory_desc_init_submemory(&packed, &conv->packed, dims, offsets) ==
+                  dnnl_success;
     if (ok && from_packed)
         ok = dnnl_post_ops_create(&post) == dnnl_success &&
              dnnl_post_ops_append_sum(post, 1.0f) == dnnl_success &&
              dnnl_primitive_attr_set_post_ops(attr, post) == dnnl_success;
-    ok = ok && dnnl_reorder_primitive_desc_create(
-                   &desc, from_packed ? &conv->packed : &conv->master, conv->engine,
-                   from_packed ? &conv->master : &conv->packed, conv->engine,
-                   attr) == dnnl_success &&
-         dnnl_primitive_create(&conv->reorder, desc) == dnnl_success;
+    ok = ok && dnnl_reorder_primitive_desc_create(&desc, from_packed ? &packed : &master,
+                                                  conv->engine, from_packed ? &master : &packed,
+                                                  conv->engine, attr) == dnnl_success &&
+         dnnl_primitive_create(&lane->reorder, desc) == dnnl_success &&
+         create_memory(conv, &master, &lane->master_part) &&
+         create_memory(conv, &packed, &lane->packed_part);
     dnnl_primitive_desc_destroy(desc);
     dnnl_post_ops_destroy(post);
     dnnl_primitive_attr_destroy(attr);
     return ok;
 }
 
-static bool create_memory(HostConv *conv, const dnnl_memory_desc_t *desc, dnnl_memory_t *memory)
+static bool create_lanes(HostConv *conv)
 {
-    return dnnl_memory_create(memory, desc, conv->engine, DNNL_MEMORY_NONE) == dnnl_success;
-}
-
-static bool create_lanes(HostConv *conv, const dnnl_memory_desc_t *scratch)
-{
+    const dnnl_memory_desc_t *scratch =
+        dnnl_primitive_desc_query_md(conv->desc, dnnl_query_scratchpad_md, 0);
     conv->lanes = calloc((size_t)conv->threads, sizeof *conv->lanes);
-    conv->own_packed = calloc((size_t)conv->threads, sizeof(dnnl_memory_t));
-    if (conv->lanes == NULL || conv->own_packed == NULL)
-        return false;
-    bool ok = true;
+    bool ok = conv->lanes != NULL;
     for (int32_t t = 0; ok && t < conv->threads; t++) {
         Lane *lane = &conv->lanes[t];
         ok = dnnl_stream_create(&lane->stream, conv->engine, dnnl_stream_default_flags) ==
                  dnnl_success &&
-             create_memory(conv, &conv->x, &lane->x) && create_memory(conv, &conv->y, &lane->y);
-        if (ok && conv->shape.kind == HOST_WGRAD)
-            ok = create_memory(conv, &conv->packed, &conv->own_packed[t]);
+             create_memory(conv, &conv->x, &lane->x) && create_memory(conv, &conv->y, &lane->y) &&
+             create_memory(conv, &conv->packed, &lane->weights) && create_reorder(conv, t);
         if (ok && conv->scratch_bytes > 0)
             ok = create_memory(conv, scratch, &lane->scratch);
     }
@@ -180,13 +222,8 @@ HostConv *host_conv_create(const HostConvShape *shape, int32_t threads, bool dry
                   dnnl_success &&
               describe(conv, attr);
     if (ok && !dry)
-        ok = dnnl_primitive_create(&conv->primitive, conv->desc) == dnnl_success;
-    omp_set_num_threads(threads); /* packing is all threads' work */
-    if (ok && !dry)
-        ok = create_reorder(conv) && create_memory(conv, &conv->master, &conv->master_memory) &&
-             create_memory(conv, &conv->packed, &conv->packed_memory) &&
-             create_lanes(conv, dnnl_primitive_desc_query_md(conv->desc, dnnl_query_scratchpad_md,
-                                                             0));
+        ok = dnnl_primitive_create(&conv->primitive, conv->desc) == dnnl_success &&
+             create_lanes(conv);
     dnnl_primitive_attr_destroy(attr);
     omp_set_num_threads(outer);
     if (!ok) {
@@ -200,18 +237,18 @@ void host_conv_destroy(HostConv *conv)
 {
     if (conv == NULL)
         return;
-    for (int32_t t = 0; conv->lanes && conv->own_packed && t < conv->threads; t++) {
-        dnnl_memory_destroy(conv->lanes[t].x);
-        dnnl_memory_destroy(conv->lanes[t].y);
-        dnnl_memory_destroy(conv->lanes[t].scratch);
-        dnnl_memory_destroy(conv->own_packed[t]);
-        dnnl_stream_destroy(conv->lanes[t].stream);
+    for (int32_t t = 0; conv->lanes && t < conv->threads; t++) {
+        Lane *lane = &conv->lanes[t];
+        dnnl_memory_destroy(lane->x);
+        dnnl_memory_destroy(lane->y);
+        dnnl_memory_destroy(lane->scratch);
+        dnnl_memory_destroy(lane->weights);
+        dnnl_memory_destroy(lane->master_part);
+        dnnl_memory_destroy(lane->packed_part);
+        dnnl_primitive_destroy(lane->reorder);
+        dnnl_stream_destroy(lane->stream);
     }
     free(conv->lanes);
-    free(conv->own_packed);
-    dnnl_memory_destroy(conv->master_memory);
-    dnnl_memory_destroy(conv->packed_memory);
-    dnnl_primitive_destroy(conv->reorder);
     dnnl_primitive_destroy(conv->primitive);
     dnnl_primitive_desc_destroy(conv->desc);
     dnnl_primitive_desc_destroy(conv->forward);
@@ -229,26 +266,37 @@ int64_t host_conv_scratch_bytes(const HostConv *conv)
     return (int64_t)conv->scratch_bytes;
 }
 
+/* Setting a handle also zeroes the padding of a blocked layout: once is enough. */
 static bool set(dnnl_memory_t memory, const void *data)
 {
     union { const void *in; void *out; } plain = {.in = data};
-    return dnnl_memory_set_data_handle(memory, plain.out) == dnnl_success;
+    void *now = NULL;
+    return dnnl_memory_get_data_handle(memory, &now) == dnnl_success &&
+           (now == plain.out || dnnl_memory_set_data_handle(memory, plain.out) == dnnl_success);
 }
 
-bool host_conv_pack(HostConv *conv, const float *master, void *packed)
+static bool reorder(HostConv *conv, int32_t t, const void *master, const void *packed)
 {
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, conv->master_memory},
-                              {DNNL_ARG_TO, conv->packed_memory}};
-    return set(conv->master_memory, master) && set(conv->packed_memory, packed) &&
-           dnnl_primitive_execute(conv->reorder, conv->lanes[0].stream, 2, args) == dnnl_success;
+    Lane *lane = &conv->lanes[t];
+    bool from_packed = conv->shape.kind == HOST_WGRAD;
+    if (lane->reorder == NULL)
+        return true;
+    dnnl_exec_arg_t args[] = {
+        {from_packed ? DNNL_ARG_TO : DNNL_ARG_FROM, lane->master_part},
+        {from_packed ? DNNL_ARG_FROM : DNNL_ARG_TO, lane->packed_part},
+    };
+    return set(lane->master_part, master) && set(lane->packed_part, packed) &&
+           dnnl_primitive_execute(lane->reorder, lane->stream, 2, args) == dnnl_success;
 }
 
-bool host_conv_unpack(HostConv *conv, void *packed, float *gradient)
+bool host_conv_pack(HostConv *conv, int32_t t, const float *master, void *packed)
 {
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, conv->packed_memory},
-                              {DNNL_ARG_TO, conv->master_memory}};
-    return set(conv->master_memory, gradient) && set(conv->packed_memory, packed) &&
-           dnnl_primitive_execute(conv->reorder, conv->lanes[0].stream, 2, args) == dnnl_success;
+    return reorder(conv, t, master, packed);
+}
+
+bool host_conv_unpack(HostConv *conv, int32_t t, void *packed, float *gradient)
+{
+    return reorder(conv, t, gradient, packed);
 }
 
 bool host_conv_run(HostConv *conv, int32_t t, const void *x, const void *y, void *packed,
@@ -261,13 +309,11 @@ bool host_conv_run(HostConv *conv, int32_t t, const void *x, const void *y, void
     };
     Lane *lane = &conv->lanes[t];
     const int *name = names[conv->shape.kind];
-    bool is_wgrad = conv->shape.kind == HOST_WGRAD;
-    dnnl_memory_t weights = is_wgrad ? conv->own_packed[t] : conv->packed_memory;
     dnnl_exec_arg_t args[] = {
-        {name[0], lane->x}, {name[1], lane->y}, {name[2], weights},
+        {name[0], lane->x}, {name[1], lane->y}, {name[2], lane->weights},
         {DNNL_ARG_SCRATCHPAD, lane->scratch},
     };
-    bool ok = set(lane->x, x) && set(lane->y, y) && (!is_wgrad || set(weights, packed)) &&
+    bool ok = set(lane->x, x) && set(lane->y, y) && set(lane->weights, packed) &&
               (lane->scratch == NULL || set(lane->scratch, scratch));
     return ok && dnnl_primitive_execute(conv->primitive, lane->stream, lane->scratch ? 4 : 3,
                                         args) == dnnl_success;

@@ -26,10 +26,11 @@ void host_conv_destroy(HostConv *conv);
 int64_t host_conv_weight_bytes(const HostConv *conv);  /* of packed weights or packed gradient */
 int64_t host_conv_scratch_bytes(const HostConv *conv); /* a thread */
 
-/* fp32 {out, k, k, in} -> the library's layout and type. */
-bool host_conv_pack(HostConv *conv, const float *master, void *packed);
-/* The other way for wgrad: gradient += packed. */
-bool host_conv_unpack(HostConv *conv, void *packed, float *gradient);
+/* Thread t's part of fp32 {out, k, k, in} -> the library's layout and type. All threads must have
+ * returned before the result is whole. */
+bool host_conv_pack(HostConv *conv, int32_t t, const float *master, void *packed);
+/* Thread t's part of the other way for wgrad: gradient += packed. */
+bool host_conv_unpack(HostConv *conv, int32_t t, void *packed, float *gradient);
 /* Thread t. x, y: tiles; one of them, or packed for wgrad, is the result. */
 bool host_conv_run(HostConv *conv, int32_t t, const void *x, const void *y, void *packed,
                    void *scratch);

@@ -1,6 +1,7 @@
 /* A kernel made ready, whatever its kind. */
 #include "host.h"
 
+#include <omp.h>
 #include <stdlib.h>
 
 int64_t host_carve(HostCarve *carve, int64_t bytes)
@@ -104,7 +105,7 @@ int64_t host_kernel_workspace(const HostKernel *k)
     return k->shared.used + k->threads * k->each.used;
 }
 
-bool host_kernel_run(const HostKernel *k, const HostLaunch *launch)
+static bool run(const HostKernel *k, const HostLaunch *launch)
 {
     switch (k->kernel->kind) {
     case SNUG_KERNEL_conv_wgrad:
@@ -129,6 +130,15 @@ bool host_kernel_run(const HostKernel *k, const HostLaunch *launch)
     default:
         return host_strips_run(k, launch);
     }
+}
+
+bool host_kernel_run(const HostKernel *k, const HostLaunch *launch)
+{
+    int outer = omp_get_max_threads();
+    omp_set_num_threads(1); /* oneDNN in this thread: the team is what runs side by side */
+    bool ok = run(k, launch);
+    omp_set_num_threads(outer);
+    return ok;
 }
 
 int64_t snug_host_workspace(const SnugKernel *kernel, int32_t threads)

@@ -9,7 +9,6 @@
 #include "host.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 enum { CHUNKS = 16, BLOCK_FLOATS = 512, VECTORS = 4 };
@@ -177,35 +176,45 @@ static void write_map_loss(const Geometry *g, const HostKernel *k, const HostLau
         }
 }
 
+typedef struct MapsRun {
+    const HostKernel *k;
+    const HostLaunch *launch;
+    Geometry g;
+} MapsRun;
+
+static void run_chunks(void *context, int32_t t)
+{
+    const MapsRun *run = context;
+    const Geometry *g = &run->g;
+    char *workspace = run->launch->workspace;
+    float *vectors = (float *)(void *)(workspace + g->threads) + t * VECTORS * g->block_floats;
+    int64_t item, end;
+    host_share(g->n * CHUNKS, t, run->k->threads, &item, &end);
+    for (; item < end; item++) {
+        int64_t n = item / CHUNKS, first, last;
+        host_share(g->h, (int32_t)(item % CHUNKS), CHUNKS, &first, &last);
+        if (run->k->kernel->kind == SNUG_KERNEL_heatmap_loss_grad)
+            grad_rows(g, run->k, run->launch, vectors, n, first, last);
+        else
+            sum_rows(g, run->k, run->launch, vectors, n, first, last,
+                     (double *)(void *)(workspace + g->partials) + item * g->k);
+    }
+}
+
 static void run_maps(const HostKernel *k, const HostLaunch *launch)
 {
-    const Geometry g = geometry(k->kernel, k->threads);
-    bool is_grad = k->kernel->kind == SNUG_KERNEL_heatmap_loss_grad;
-    for (int64_t n = 0; n < g.n; n++) {
-        float *gx = (float *)(void *)launch->workspace + n * g.table_floats;
-        float *tx = gx + g.w * g.k, *gy = tx + g.w * g.k;
-        const float *points = (const float *)launch->args[1] + n * g.k * 3;
-        tabulate(&g, &k->kernel->loss, points, 0, g.w, gx, tx);
-        tabulate(&g, &k->kernel->loss, points, 1, g.h, gy, gy + g.h * g.k);
+    MapsRun run = {.k = k, .launch = launch, .g = geometry(k->kernel, k->threads)};
+    const Geometry *g = &run.g;
+    for (int64_t n = 0; n < g->n; n++) {
+        float *gx = (float *)(void *)launch->workspace + n * g->table_floats;
+        float *tx = gx + g->w * g->k, *gy = tx + g->w * g->k;
+        const float *points = (const float *)launch->args[1] + n * g->k * 3;
+        tabulate(g, &k->kernel->loss, points, 0, g->w, gx, tx);
+        tabulate(g, &k->kernel->loss, points, 1, g->h, gy, gy + g->h * g->k);
     }
-#pragma omp parallel num_threads(k->threads)
-    for (int32_t t = omp_get_thread_num(); t < k->threads; t += omp_get_num_threads()) {
-        float *vectors = (float *)(void *)(launch->workspace + g.threads) +
-                         t * VECTORS * g.block_floats;
-        int64_t item, end;
-        host_share(g.n * CHUNKS, t, k->threads, &item, &end);
-        for (; item < end; item++) {
-            int64_t n = item / CHUNKS, first, last;
-            host_share(g.h, (int32_t)(item % CHUNKS), CHUNKS, &first, &last);
-            if (is_grad)
-                grad_rows(&g, k, launch, vectors, n, first, last);
-            else
-                sum_rows(&g, k, launch, vectors, n, first, last,
-                         (double *)(void *)(launch->workspace + g.partials) + item * g.k);
-        }
-    }
-    if (!is_grad)
-        write_map_loss(&g, k, launch);
+    host_team_run(launch->team, k->threads, run_chunks, &run);
+    if (k->kernel->kind == SNUG_KERNEL_heatmap_loss)
+        write_map_loss(g, k, launch);
 }
 
 /* Whether map k is among the `top` hardest of its image; equal ones in order. */

@@ -15,7 +15,7 @@
 #include "host.h"
 
 #include <math.h>
-#include <omp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -490,23 +490,47 @@ static void run_unit(HostThread *thread, HostCore *core, int64_t unit)
     }
 }
 
+typedef struct StripsRun {
+    const HostKernel *k;
+    const HostLaunch *launch;
+    HostCore *core;
+    atomic_llong next_unit;
+    atomic_int failures;
+} StripsRun;
+
+static void pack_weights(void *context, int32_t t)
+{
+    StripsRun *run = context;
+    const HostKernel *k = run->k;
+    if (!host_conv_pack(k->conv, t, run->launch->args[k->kernel->weight_arg],
+                        run->launch->workspace + k->packed))
+        atomic_fetch_add(&run->failures, 1);
+}
+
+/* Units are taken as they come: another program on the machine then delays one unit, not a share. */
+static void run_units(void *context, int32_t t)
+{
+    StripsRun *run = context;
+    const HostStrips *s = &run->k->strips;
+    int64_t count = (int64_t)s->domain.n * s->units_per_image;
+    HostThread thread = begin_thread(run->k, run->launch, t);
+    int64_t unit;
+    while ((unit = atomic_fetch_add(&run->next_unit, 1)) < count)
+        run_unit(&thread, run->core, unit);
+    if (!thread.ok)
+        atomic_fetch_add(&run->failures, 1);
+}
+
 bool host_strips_run(const HostKernel *k, const HostLaunch *launch)
 {
     SnugKernelKind kind = k->kernel->kind;
     bool is_conv = kind == SNUG_KERNEL_conv || kind == SNUG_KERNEL_conv_dgrad;
-    HostCore *core = kind == SNUG_KERNEL_map ? NULL : is_conv ? host_conv_core : host_window_core;
-    int64_t units = (int64_t)k->strips.domain.n * k->strips.units_per_image;
-    int failures = 0;
-    if (is_conv && !host_conv_begin(k, launch))
-        return false;
-#pragma omp parallel num_threads(k->threads) reduction(+ : failures)
-    {
-        HostThread thread = begin_thread(k, launch, omp_get_thread_num());
-        /* taken as they come: another program on the machine then delays one unit, not one share */
-#pragma omp for schedule(dynamic, 1)
-        for (int64_t unit = 0; unit < units; unit++)
-            run_unit(&thread, core, unit);
-        failures += !thread.ok;
-    }
-    return failures == 0;
+    StripsRun run = {.k = k, .launch = launch};
+    run.core = kind == SNUG_KERNEL_map ? NULL : is_conv ? host_conv_core : host_window_core;
+    atomic_init(&run.next_unit, 0);
+    atomic_init(&run.failures, 0);
+    if (is_conv)
+        host_team_run(launch->team, k->threads, pack_weights, &run);
+    host_team_run(launch->team, k->threads, run_units, &run);
+    return atomic_load(&run.failures) == 0;
 }

@@ -7,7 +7,6 @@
 #include "host.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 enum { PIECE = 1024 };
@@ -54,29 +53,39 @@ static float *array_of(char *base, int64_t offset, int64_t first)
     return (float *)(void *)(base + offset) + first;
 }
 
+typedef struct UpdateRun {
+    const HostLaunch *launch;
+    int32_t threads;
+    int64_t elements;
+    HostAdamw constants;
+    double sums[HOST_MAX_THREADS];
+} UpdateRun;
+
+static void sum_share(void *context, int32_t t)
+{
+    UpdateRun *run = context;
+    const HostLanes *lanes = host_lanes();
+    int64_t at, end, param_begin = 0;
+    int32_t param = 0;
+    Piece piece;
+    double sum = 0.0;
+    host_share(run->elements, t, run->threads, &at, &end);
+    while (next_piece(run->launch->program, &at, end, &param, &param_begin, &piece))
+        if (piece.param->grad >= 0)
+            sum += lanes->sum_of_squares(
+                array_of(run->launch->base, piece.param->grad, piece.first), piece.count);
+    run->sums[t] = sum;
+}
+
 void host_grad_norm_run(const HostLaunch *launch, int32_t threads)
 {
-    const SnugProgram *program = launch->program;
-    const HostLanes *lanes = host_lanes();
     float *scalars = launch->args[0];
-    double sums[HOST_MAX_THREADS] = {0};
-    int64_t elements = all_elements(program);
-#pragma omp parallel num_threads(threads)
-    for (int32_t t = omp_get_thread_num(); t < threads; t += omp_get_num_threads()) {
-        int64_t at, end, param_begin = 0;
-        int32_t param = 0;
-        Piece piece;
-        double sum = 0.0;
-        host_share(elements, t, threads, &at, &end);
-        while (next_piece(program, &at, end, &param, &param_begin, &piece))
-            if (piece.param->grad >= 0)
-                sum += lanes->sum_of_squares(
-                    array_of(launch->base, piece.param->grad, piece.first), piece.count);
-        sums[t] = sum;
-    }
+    UpdateRun run = {.launch = launch, .threads = threads,
+                     .elements = all_elements(launch->program)};
+    host_team_run(launch->team, threads, sum_share, &run);
     double total = 0.0;
     for (int32_t t = 0; t < threads; t++)
-        total += sums[t];
+        total += run.sums[t];
     double norm = sqrt(total) / (double)scalars[SNUG_SCALAR_loss_scale];
     scalars[SNUG_SCALAR_grad_norm] = (float)norm;
     scalars[SNUG_SCALAR_finite] = isfinite((float)norm) ? 1.0f : 0.0f;
@@ -119,20 +128,22 @@ static void update_piece(const HostLanes *lanes, const HostAdamw *k, const float
                        scalars[SNUG_SCALAR_ema_decay], piece->count);
 }
 
+static void update_share(void *context, int32_t t)
+{
+    UpdateRun *run = context;
+    const HostLanes *lanes = host_lanes();
+    int64_t at, end, param_begin = 0;
+    int32_t param = 0;
+    Piece piece;
+    host_share(run->elements, t, run->threads, &at, &end);
+    while (next_piece(run->launch->program, &at, end, &param, &param_begin, &piece))
+        update_piece(lanes, &run->constants, run->launch->args[0], run->launch->base, &piece);
+}
+
 void host_adamw_run(const HostLaunch *launch, int32_t threads)
 {
-    const SnugProgram *program = launch->program;
-    const HostLanes *lanes = host_lanes();
-    const float *scalars = launch->args[0];
-    const HostAdamw k = constants(scalars);
-    int64_t elements = all_elements(program);
-#pragma omp parallel num_threads(threads)
-    for (int32_t t = omp_get_thread_num(); t < threads; t += omp_get_num_threads()) {
-        int64_t at, end, param_begin = 0;
-        int32_t param = 0;
-        Piece piece;
-        host_share(elements, t, threads, &at, &end);
-        while (next_piece(program, &at, end, &param, &param_begin, &piece))
-            update_piece(lanes, &k, scalars, launch->base, &piece);
-    }
+    UpdateRun run = {.launch = launch, .threads = threads,
+                     .elements = all_elements(launch->program),
+                     .constants = constants(launch->args[0])};
+    host_team_run(launch->team, threads, update_share, &run);
 }

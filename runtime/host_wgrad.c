@@ -1,13 +1,13 @@
 /* The weight gradient of a convolution.
  *
  * Each thread takes a contiguous share of the strips of y, with the rows of x that they see, and
- * sums the library's gradient of each strip in the library's own layout; the threads' sums are added
- * in order of the threads and unpacked onto the gradient at the end. So a result depends on the
+ * sums the library's gradient of each strip in the library's own layout; the threads' sums are then
+ * added to the gradient in order of the threads, each thread doing a part of it. So a result depends on the
  * number of threads, and on nothing else.
  */
 #include "host.h"
 
-#include <omp.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static bool is_gradient_arg(const SnugKernel *kernel)
@@ -80,33 +80,49 @@ static void run_share(HostThread *thread, int64_t begin, int64_t end)
         memset(sum, 0, (size_t)k->gradient_bytes);
 }
 
+typedef struct WgradRun {
+    const HostKernel *k;
+    const HostLaunch *launch;
+    atomic_int failures;
+} WgradRun;
+
+static char *memory_of(const WgradRun *run, int32_t t)
+{
+    return run->launch->workspace + run->k->shared.used + t * run->k->each.used;
+}
+
+static void run_strips(void *context, int32_t t)
+{
+    WgradRun *run = context;
+    const HostKernel *k = run->k;
+    HostThread thread = {.k = k, .launch = run->launch, .index = t, .ok = true,
+                         .memory = memory_of(run, t)};
+    for (int32_t i = 0; i < 2; i++)
+        thread.in[i] = host_code_begin(&k->in[i], thread.memory + k->strips.code_memory[i],
+                                       run->launch->args);
+    int64_t begin, end;
+    host_share((int64_t)k->strips.domain.n * k->strips.strips_per_image, t, k->threads, &begin,
+               &end);
+    run_share(&thread, begin, end);
+    if (!thread.ok)
+        atomic_fetch_add(&run->failures, 1);
+}
+
+static void add_up(void *context, int32_t t)
+{
+    WgradRun *run = context;
+    const HostKernel *k = run->k;
+    float *gradient = run->launch->args[k->kernel->output_arg];
+    for (int32_t from = 0; from < k->threads; from++)
+        if (!host_conv_unpack(k->conv, t, memory_of(run, from) + k->gradient, gradient))
+            atomic_fetch_add(&run->failures, 1);
+}
+
 bool host_wgrad_run(const HostKernel *k, const HostLaunch *launch)
 {
-    char *threads = launch->workspace + k->shared.used;
-    int failures = 0;
-#pragma omp parallel num_threads(k->threads) reduction(+ : failures)
-    {
-        for (int32_t t = omp_get_thread_num(); t < k->threads; t += omp_get_num_threads()) {
-            HostThread thread = {.k = k, .launch = launch, .index = t, .ok = true,
-                                 .memory = threads + t * k->each.used};
-            for (int32_t i = 0; i < 2; i++)
-                thread.in[i] = host_code_begin(
-                    &k->in[i], thread.memory + k->strips.code_memory[i], launch->args);
-            int64_t begin, end;
-            host_share((int64_t)k->strips.domain.n * k->strips.strips_per_image, t, k->threads,
-                       &begin, &end);
-            run_share(&thread, begin, end);
-            failures += !thread.ok;
-        }
-#pragma omp barrier
-        int64_t floats = k->gradient_bytes / (int64_t)sizeof(float), begin, end;
-        host_share(floats, omp_get_thread_num(), omp_get_num_threads(), &begin, &end);
-        float *sum = (float *)(void *)(threads + k->gradient);
-        for (int32_t t = 1; t < k->threads; t++)
-            k->lanes->add(sum + begin, sum + begin,
-                          (float *)(void *)(threads + t * k->each.used + k->gradient) + begin,
-                          end - begin);
-    }
-    return failures == 0 && host_conv_unpack(k->conv, threads + k->gradient,
-                                             launch->args[k->kernel->output_arg]);
+    WgradRun run = {.k = k, .launch = launch};
+    atomic_init(&run.failures, 0);
+    host_team_run(launch->team, k->threads, run_strips, &run);
+    host_team_run(launch->team, k->threads, add_up, &run);
+    return atomic_load(&run.failures) == 0;
 }

@@ -129,7 +129,8 @@ static double measure(Bench *b, int32_t threads)
         return -1.0;
     int64_t bytes = host_kernel_workspace(k);
     HostLaunch launch = {.args = b->data,
-                         .workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64)};
+                         .workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64),
+                         .team = host_team_create(threads)};
     double best = 1e9, start = os_seconds();
     for (int run = 0; run < 5 || os_seconds() - start < 0.15; run++) {
         double at = os_seconds();
@@ -138,6 +139,7 @@ static double measure(Bench *b, int32_t threads)
         double took = os_seconds() - at;
         best = took < best ? took : best;
     }
+    host_team_destroy(launch.team);
     free(launch.workspace);
     host_kernel_destroy(k);
     return best;

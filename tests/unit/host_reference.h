@@ -420,8 +420,10 @@ static inline void bench_run(Bench *b, int32_t threads)
     assert_int_equal(host_kernel_workspace(k), bytes);
     char *workspace = aligned_alloc(64, (size_t)(bytes + 127) / 64 * 64);
     memset(workspace, 0xff, (size_t)bytes);
-    HostLaunch launch = {.args = b->data, .workspace = workspace};
+    HostTeam *team = host_team_create(threads);
+    HostLaunch launch = {.args = b->data, .workspace = workspace, .team = team};
     assert_true(host_kernel_run(k, &launch));
+    host_team_destroy(team);
     host_kernel_destroy(k);
     free(workspace);
 }
