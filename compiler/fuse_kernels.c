@@ -10,7 +10,7 @@
 
 enum {
     MAX_PARTS_AN_IMAGE = 64,
-    MIN_PIXELS_A_PARTIAL = 64,
+    MIN_PIXELS_A_PARTIAL = 128,
     MAX_IN_PLACE_ARG = 32
 };
 
@@ -95,7 +95,7 @@ static uint32_t in_place_args(const Fusion *fusion, const Kernel *kernel)
 
 /* Picture rows a partial covers: a function of the shape alone, so that sums are the same for any
  * number of threads. The least divisor of the height that gives at most 64 partials an image, each
- * of at least 64 pixels where there are as many. */
+ * of at least 128 pixels where there are as many. */
 static int32_t rows_per_partial(Shape shape)
 {
     for (int64_t rows = 1; rows < shape.h; rows++)

@@ -2,7 +2,7 @@
 
 #include "hash.h"
 
-enum { NO_BUFFER = -1, TAKEN_OVER = -2 };
+enum { NO_SLOT = -1, TAKEN_OVER = -2 };
 
 typedef struct Loose {
     Compilation *c;
@@ -113,7 +113,7 @@ static Plan *make_plan(Compilation *c, const KernelSet *set, uint64_t seed)
     loose.buffer = arena_array(c->arena, int64_t, value_count);
     loose.last = arena_array(c->arena, uint32_t, value_count);
     for (uint32_t v = 0; v < value_count; v++)
-        loose.buffer[v] = NO_BUFFER;
+        loose.buffer[v] = NO_SLOT;
     for (uint32_t k = 0; k < set->kernels.count; k++)
         for (int32_t a = 0; a < set->kernels.items[k].code.arg_count; a++)
             loose.last[set->kernels.items[k].args[a].i] = k;
