@@ -332,8 +332,7 @@ static const char *describe_found(const Mistake *m, const Token *found)
     return arena_printf(m->p->arena, "`%.*s`", text_length(found), text_of(m, found));
 }
 
-/* Statements that are a word and what follows it. */
-static const char *example_of(int kind)
+const char *example_of(int kind)
 {
     switch (kind) {
     case RETURN: return "return x";
@@ -364,7 +363,8 @@ static void explain_others(const Mistake *m)
         note(m->p->diags, "a loop is for x in xs { ... } or for i in 0 .. n - 1 { ... }");
     else if (first == PARAM && !expects_operator(m))
         note(m->p->diags, "write: param width = 32, landmarks = 29");
-    else if (m->found == m->begin + 1 && example_of(first) != NULL)
+    else if (example_of(first) != NULL
+             && (m->found == m->begin + 1 || (first != RETURN && open_brackets(m) == 0)))
         note(m->p->diags, "write: %s", example_of(first));
     else if (kind_at(m, m->begin) == NAME && kind_at(m, m->begin + 1) == ':')
         note(m->p->diags, "write: image : picture[n, h, w, 3]");

@@ -405,7 +405,7 @@ static void put_name(Layout *l, Token token)
         if (next == '=') {
             error_at(l->p->diags, ERROR_E023, raw_token(l, ++l->at)->span,
                      "`%s` is a setting and has no `=`", token.name);
-            note(l->p->diags, "write: %s ...", token.name);
+            note(l->p->diags, "write: %s", example_of(token.kind));
         }
     } else if (is_first && (next == NAME || next == NUMBER || next == STRING || next == '{')) {
         put_misspelt(l, token, is_train);

@@ -51,6 +51,8 @@ void lay_out(Parser *parser);
 /* ---- explain.c: what to say about tokens[found] where the grammar has no place for it -------- */
 /* names: what the grammar has a place for instead, as parse.y spells it. */
 void explain_syntax_error(Parser *parser, uint32_t found, const char *const *names, int count);
+/* A statement that is a word and what follows it, as it is written; NULL for other kinds. */
+const char *example_of(int kind);
 
 /* ---- check.c: what is wrong with the whole --------------------------------------------------- */
 bool check_text(Parser *parser); /* UTF-8, no NUL; false: not worth parsing */
