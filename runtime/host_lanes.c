@@ -6,6 +6,7 @@
  */
 #include "host_lanes.h"
 
+#include <stdbool.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -51,13 +52,17 @@ int32_t snug_host_has_bf16(void)
     return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") ? 1 : 0;
 }
 
-const HostLanes *host_lanes(void)
+const HostLanes *host_lanes_named(const char *name)
 {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        return snug_host_has_bf16() ? &table_avx512_bf16 : &table_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return &table_avx2;
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    if (strcmp(name, "avx512_bf16") == 0)
+        return avx512 && snug_host_has_bf16() ? &table_avx512_bf16 : NULL;
+    if (strcmp(name, "avx512") == 0)
+        return avx512 ? &table_avx512 : NULL;
+    if (strcmp(name, "avx2") == 0)
+        return avx2 ? &table_avx2 : NULL;
     return &table_generic;
 }
 
@@ -68,9 +73,20 @@ int32_t snug_host_has_bf16(void)
     return 0;
 }
 
-const HostLanes *host_lanes(void)
+const HostLanes *host_lanes_named(const char *name)
 {
-    return &table_generic;
+    return strcmp(name, "generic") == 0 ? &table_generic : NULL;
 }
 
 #endif
+
+const HostLanes *host_lanes(void)
+{
+    static const char *const names[] = {"avx512_bf16", "avx512", "avx2"};
+    for (int i = 0; i < 3; i++) {
+        const HostLanes *lanes = host_lanes_named(names[i]);
+        if (lanes)
+            return lanes;
+    }
+    return &table_generic;
+}

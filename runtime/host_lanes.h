@@ -77,4 +77,8 @@ typedef struct HostLanes {
 /* The best set for this CPU; constant. */
 const HostLanes *host_lanes(void);
 
+/* One set by name, for tests: "generic", "avx2", "avx512", "avx512_bf16"; NULL where the CPU has it
+ * not. */
+const HostLanes *host_lanes_named(const char *name);
+
 #endif

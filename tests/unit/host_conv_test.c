@@ -175,7 +175,7 @@ static void test_forward(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int variant = 0; variant < 4; variant++) {
-            SnugType type = variant & 1 ? SNUG_BF16 : SNUG_F32;
+            SnugType type = variant & 1 ? bench_half() : SNUG_F32;
             Bench b = {.random = (uint32_t)(7 * i + 1)};
             char what[64];
             snprintf(what, sizeof what, "conv %zu, variant %d", i, variant);
@@ -199,7 +199,7 @@ static void test_data_gradient(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int variant = 0; variant < 12; variant++) {
-            SnugType type = variant & 1 ? SNUG_BF16 : SNUG_F32;
+            SnugType type = variant & 1 ? bench_half() : SNUG_F32;
             Bench b = {.random = (uint32_t)(5 * i + 2)};
             char what[64];
             snprintf(what, sizeof what, "dgrad %zu, variant %d", i, variant);
@@ -226,7 +226,7 @@ static void test_weight_gradient(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int variant = 0; variant < 4; variant++) {
-            SnugType type = variant & 1 ? SNUG_BF16 : SNUG_F32;
+            SnugType type = variant & 1 ? bench_half() : SNUG_F32;
             Bench b = {.random = (uint32_t)(3 * i + 3)};
             char what[64];
             snprintf(what, sizeof what, "wgrad %zu, variant %d", i, variant);
@@ -250,7 +250,7 @@ static void test_picture(void **state)
 {
     (void)state;
     for (int half = 0; half < 2; half++) {
-        SnugType type = half ? SNUG_BF16 : SNUG_F32;
+        SnugType type = half ? bench_half() : SNUG_F32;
         Case c = {2, 20, 12, 3, 16, 3, 2, 1};
         Bench b = {.random = 11};
         b.kernel.kind = SNUG_KERNEL_conv;

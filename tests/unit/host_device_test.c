@@ -231,7 +231,7 @@ static void test_runs_the_same(void **state)
 {
     (void)state;
     for (int half = 0; half < 2; half++) {
-        Model *m = make_model(half ? SNUG_BF16 : SNUG_F32);
+        Model *m = make_model(half ? bench_half() : SNUG_F32);
         float gradient[3][CHANNELS], want[CHANNELS] = {0};
         Error error = {0};
         for (int run = 0; run < 3; run++) {
@@ -288,7 +288,7 @@ static void test_nothing_is_allocated(void **state)
 {
     (void)state;
 #ifdef WATCHED
-    Model *m = make_model(SNUG_BF16);
+    Model *m = make_model(bench_half());
     Device *device = open_model(m, false);
     Error error = {0};
     for (int round = 0; round < 2; round++) { /* the first may start the threads */

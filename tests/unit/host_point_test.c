@@ -49,7 +49,7 @@ static void test_all_instructions(void **state)
     const int32_t channels[] = {1, 3, 18, 29, 64, 600};
     for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
         for (int variant = 0; variant < 4; variant++) {
-            SnugType type = variant & 1 ? SNUG_BF16 : SNUG_F32;
+            SnugType type = variant & 1 ? bench_half() : SNUG_F32;
             int32_t c = channels[i], pitch = variant & 2 ? c + 5 : c;
             SnugShape shape = {2, 6, 10, c};
             Bench b = map_of(shape, (uint32_t)i + 1);
@@ -119,7 +119,7 @@ static void test_parts(void **state)
 {
     (void)state;
     for (int half = 0; half < 2; half++) {
-        SnugType type = half ? SNUG_BF16 : SNUG_F32;
+        SnugType type = half ? bench_half() : SNUG_F32;
         Bench b = map_of((SnugShape){2, 8, 6, 28}, 3);
         bench_arg(&b, type, (SnugShape){2, 8, 6, 18}, 18, 0.0f);
         bench_arg(&b, type, (SnugShape){2, 4, 3, 7}, 8, 0.0f);
@@ -151,7 +151,7 @@ static void test_reductions(void **state)
     const SnugShape shapes[] = {{1, 12, 9, 18}, {2, 8, 16, 3}, {1, 40, 50, 64}, {1, 6, 6, 700}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (int variant = 0; variant < 4; variant++) {
-            SnugType type = variant & 1 ? SNUG_BF16 : SNUG_F32;
+            SnugType type = variant & 1 ? bench_half() : SNUG_F32;
             SnugShape d = shapes[i];
             Bench b = map_of(d, (uint32_t)i + 9);
             bench_arg(&b, type, d, d.c, type == SNUG_BF16 ? 3.0f : 100.0f);
@@ -199,7 +199,7 @@ static void test_windows(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int half = 0; half < 2; half++) {
-            SnugType type = half ? SNUG_BF16 : SNUG_F32;
+            SnugType type = half ? bench_half() : SNUG_F32;
             SnugKernelKind kind = cases[i].kind;
             int32_t k = cases[i].kernel, s = cases[i].stride, p = cases[i].pad;
             bool resample =
@@ -230,7 +230,7 @@ static void test_in_place(void **state)
 {
     (void)state;
     for (int half = 0; half < 2; half++) {
-        SnugType type = half ? SNUG_BF16 : SNUG_F32;
+        SnugType type = half ? bench_half() : SNUG_F32;
         SnugShape d = {1, 31, 37, 18};
         Bench b = map_of(d, 5);
         bench_arg(&b, type, d, d.c, 0.0f);

@@ -30,6 +30,12 @@ typedef struct Bench {
     uint32_t random;
 } Bench;
 
+/* The half type of this machine: without instructions for bf16 oneDNN has no such convolution. */
+static inline SnugType bench_half(void)
+{
+    return snug_host_has_bf16() ? SNUG_BF16 : SNUG_F32;
+}
+
 /* ---- numbers ----------------------------------------------------------------------------------- */
 
 static inline float bench_uniform(Bench *b) /* in (-1, 1) */
