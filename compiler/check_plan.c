@@ -1,8 +1,8 @@
 /* The checker: runs a plan with bytes that know who wrote them.
  *
- * The arena is a row of spans, each with the buffer whose value its bytes hold. A step must find every
- * byte of what it reads held by the very buffer that it names; then its results take their bytes over
- * and its workspace spoils its own.
+ * The arena is a row of spans, each with the buffer whose value its bytes hold. A step must find
+ * every byte of what it reads held by the very buffer that it names; then its results take their
+ * bytes over and its workspace spoils its own.
  *
  *     arena    | conv1 ............ | sums | nobody .....|
  *     step 3     reads conv1: all its bytes are conv1's: good; writes conv2 at the hole
@@ -55,7 +55,7 @@ static bool fail(Checker *checker, PlanFault fault, const char *fmt, ...)
     return false;
 }
 
-/* ---- the arena ------------------------------------------------------------------------------------ */
+/* ---- the arena ------------------------------------------------------------------------------- */
 
 /* The span that holds `byte`. */
 static uint32_t find_span(const Checker *checker, int64_t byte)
@@ -106,7 +106,7 @@ static void hold(Checker *checker, const Buffer *buffer, uint32_t holder)
         checker->spans[k].holder = holder;
 }
 
-/* ---- one arg ------------------------------------------------------------------------------------------ */
+/* ---- one arg --------------------------------------------------------------------------------- */
 
 static const Value *value_of(const Checker *checker, ValueId value)
 {
@@ -210,7 +210,7 @@ static bool check_read(Checker *checker, uint32_t b, int64_t needed)
     return true;
 }
 
-/* ---- one step ------------------------------------------------------------------------------------------- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 /* is_used[a]: a repeat, which collects nothing, still touches arg a. */
 static void find_repeat_args(const SnugKernel *code, bool *is_used, Arena *scratch)
@@ -358,7 +358,7 @@ static bool run_step(Checker *checker, const Step *step)
     return true;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Every kernel has run, every output is whole in the buffer that was made last. */
 static bool check_end(Checker *checker)
@@ -475,7 +475,7 @@ PlanCheck check_plan(const Plan *plan, const KernelSet *kernels, const Layout *l
     return checker.found;
 }
 
-/* ---- the persistent part ------------------------------------------------------------------------------------ */
+/* ---- the persistent part --------------------------------------------------------------------- */
 
 typedef struct Extent {
     int64_t begin, end;

@@ -43,7 +43,8 @@ static bool suggest_batch(Compilation *c)
             continue;
         int64_t micro_steps =
             (model->batch_size * model->defaults.accumulate + batch - 1) / batch;
-        note(c->diags, "--batch_size %lld with --gradient_accumulation_steps %lld fits: it needs %s",
+        note(c->diags,
+             "--batch_size %lld with --gradient_accumulation_steps %lld fits: it needs %s",
              (long long)batch, (long long)micro_steps, format_bytes(c->arena, bytes));
         return true;
     }
@@ -70,7 +71,7 @@ static bool suggest_image(Compilation *c)
     return false;
 }
 
-/* ---- what is large ----------------------------------------------------------------------------------- */
+/* ---- what is large --------------------------------------------------------------------------- */
 
 typedef struct Large {
     int64_t bytes;
@@ -114,7 +115,8 @@ void report_misfit(Compilation *c)
 
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
         if (c->plans[s] != NULL
-            && (c->plans[larger] == NULL || c->plans[s]->arena_bytes > c->plans[larger]->arena_bytes))
+            && (c->plans[larger] == NULL
+                || c->plans[s]->arena_bytes > c->plans[larger]->arena_bytes))
             larger = (SnugSegmentId)s;
     const Plan *plan = c->plans[larger];
     const Step *peak = &plan->steps.items[plan->certificate.peak_step];

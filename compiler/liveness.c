@@ -1,8 +1,8 @@
 /* Liveness: when does each instance of a value exist?
  *
  * Steps are numbered 0, 1, 2, ... An instance lives in [first, last): from the step that writes it
- * until just after the step that reads it last. Lifetimes that only touch do not overlap: a step may
- * write where the step before it has read, never where it reads itself.
+ * until just after the step that reads it last. Lifetimes that only touch do not overlap: a step
+ * may write where the step before it has read, never where it reads itself.
  *
  *     step      0     1     2     3     4
  *     conv1     [-----------)                  written by 0, read by 1

@@ -5,11 +5,11 @@
  * Several orders are tried; most plans of neural networks reach the bound with one of them. What is
  * left is the exact search's.
  */
-#include "pack.h"
-
 #include <stdlib.h>
 
-/* ---- the bound ----------------------------------------------------------------------------------- */
+#include "pack_search.h"
+
+/* ---- the bound ------------------------------------------------------------------------------- */
 
 typedef struct Event {
     int64_t time, change;
@@ -45,9 +45,9 @@ int64_t pack_bound(const PackItem *items, uint32_t count)
     return most;
 }
 
-/* ---- orders --------------------------------------------------------------------------------------- */
+/* ---- orders ---------------------------------------------------------------------------------- */
 
-typedef enum Order { BY_SIZE, BY_AREA, BY_LIFE, BY_FIRST, BY_LAST, ORDER_COUNT } Order;
+typedef enum Order { BY_SIZE, BY_AREA, BY_LIFE, BY_LOAD, BY_FIRST, BY_LAST, ORDER_COUNT } Order;
 
 typedef struct Key {
     double major, minor; /* larger comes first */
@@ -65,7 +65,26 @@ static int compare_keys(const void *left, const void *right)
     return (a->item > b->item) - (a->item < b->item);
 }
 
-static Key key_of(const PackItem *item, Order order, uint32_t index)
+/* By item: most bytes alive at once while it is. Load rises only where items begin. */
+static double *fullest_loads(const PackProblem *problem, Arena *arena)
+{
+    uint32_t count = problem->count;
+    double *begin = arena_array(arena, double, count), *fullest = arena_array(arena, double, count);
+
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < count; j++)
+            if (problem->items[j].first <= problem->items[i].first
+                && problem->items[i].first < problem->items[j].last)
+                begin[i] += (double)problem->items[j].size;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < count; j++)
+            if (begin[j] > fullest[i] && problem->items[i].first <= problem->items[j].first
+                && problem->items[j].first < problem->items[i].last)
+                fullest[i] = begin[j];
+    return fullest;
+}
+
+static Key key_of(const PackItem *item, Order order, double fullest, uint32_t index)
 {
     double size = (double)item->size, life = (double)(item->last - item->first);
     Key key = {.item = index};
@@ -74,13 +93,14 @@ static Key key_of(const PackItem *item, Order order, uint32_t index)
     case BY_SIZE:  key.major = size, key.minor = life; break;
     case BY_AREA:  key.major = size * life, key.minor = size; break;
     case BY_LIFE:  key.major = life, key.minor = size; break;
+    case BY_LOAD:  key.major = fullest, key.minor = size * life; break;
     case BY_FIRST: key.major = -(double)item->first, key.minor = life; break;
     default:       key.major = (double)item->last, key.minor = life; break;
     }
     return key;
 }
 
-/* ---- placing --------------------------------------------------------------------------------------- */
+/* ---- placing --------------------------------------------------------------------------------- */
 
 typedef struct Placing {
     const PackItem *items;
@@ -144,6 +164,16 @@ static int64_t place_all(Placing *placing, const Key *keys, uint32_t count, bool
     return height;
 }
 
+static int64_t height_of(const PackProblem *problem, const int64_t *offsets)
+{
+    int64_t height = 0;
+
+    for (uint32_t i = 0; i < problem->count; i++)
+        if (offsets[i] + problem->items[i].size > height)
+            height = offsets[i] + problem->items[i].size;
+    return height;
+}
+
 static void keep_best(PackResult *result, const Placing *placing, uint32_t count, int64_t height)
 {
     if (height >= result->height)
@@ -151,6 +181,33 @@ static void keep_best(PackResult *result, const Placing *placing, uint32_t count
     result->height = height;
     for (uint32_t i = 0; i < count; i++)
         result->offsets[i] = placing->offsets[i];
+}
+
+static void sort_keys(const PackProblem *problem, Order order, Key *keys, Arena *arena)
+{
+    const double *fullest = order == BY_LOAD ? fullest_loads(problem, arena) : NULL;
+
+    for (uint32_t i = 0; i < problem->count; i++)
+        keys[i] = key_of(&problem->items[i], order, fullest != NULL ? fullest[i] : 0, i);
+    qsort(keys, problem->count, sizeof *keys, compare_keys);
+}
+
+/* The exact search at the goal; where it does not get there, halfway up to what is known, and so on.
+ * Each search may use half of the placements that are left. */
+static void search_below(const PackProblem *problem, int64_t goal, PackResult *result,
+                         Placing *placing)
+{
+    int64_t least = goal, height = goal; /* nothing below `least` was found */
+
+    while (result->nodes < problem->node_limit && least < result->height) {
+        uint64_t nodes = (problem->node_limit - result->nodes + 1) / 2;
+        if (pack_search(problem, height, &nodes, placing->offsets))
+            keep_best(result, placing, problem->count, height_of(problem, placing->offsets));
+        else
+            least = height + 1;
+        result->nodes += nodes > 0 ? nodes : 1;
+        height = least + (result->height - least) / 2;
+    }
 }
 
 PackResult pack(const PackProblem *problem, Arena *arena)
@@ -171,12 +228,12 @@ PackResult pack(const PackProblem *problem, Arena *arena)
     };
 
     for (int order = 0; order < ORDER_COUNT && result.height > goal; order++) {
-        for (uint32_t i = 0; i < count; i++)
-            keys[i] = key_of(&problem->items[i], (Order)order, i);
-        qsort(keys, count, sizeof *keys, compare_keys);
+        sort_keys(problem, (Order)order, keys, scratch);
         for (int fit = 0; fit < 2 && result.height > goal; fit++)
             keep_best(&result, &placing, count, place_all(&placing, keys, count, fit == 1));
     }
+    if (result.height > goal)
+        search_below(problem, goal, &result, &placing);
     arena_destroy(scratch);
     return result;
 }

@@ -42,15 +42,15 @@ typedef struct Compilation {
     bool fits;
 } Compilation;
 
-/* ---- grammar: parse.y, through parse_model in pipeline.c -------------------------------------- */
+/* ---- grammar: parse.y, through parse_model in pipeline.c ------------------------------------- */
 bool parse_model(Compilation *c); /* reads the file and what it imports -> tree */
 
-/* ---- elaborate.c: tree -> graph ---------------------------------------------------------------- */
+/* ---- elaborate.c: tree -> graph -------------------------------------------------------------- */
 /* Evaluates the model file: functions, loops, defaults, -D, --batch_size, --image_size. Ensures a
  * model whose train graph is the forward pass with its loss; shapes of params and inputs known. */
 bool elaborate(Compilation *c);
 
-/* ---- shapes.c ---------------------------------------------------------------------------------- */
+/* ---- shapes.c -------------------------------------------------------------------------------- */
 /* Shape and type of every value of a graph. infer_op is used by elaborate as it goes (x.channels
  * needs shapes), infer_shapes checks the whole graph again. Sources (input, param) have theirs from
  * their maker; infer_op checks their limits. Returns false after a diagnostic; with an unknown
@@ -58,50 +58,50 @@ bool elaborate(Compilation *c);
 bool infer_op(Graph *graph, OpId op, Diagnostics *diags, bool mixed);
 bool infer_shapes(Compilation *c);
 
-/* ---- autodiff.c, gradients.c ------------------------------------------------------------------- */
+/* ---- autodiff.c, gradients.c ----------------------------------------------------------------- */
 /* Appends the backward pass to model->train; makes model->evaluate; drops what nobody uses. */
 bool differentiate(Compilation *c);
 
-/* ---- simplify.c -------------------------------------------------------------------------------- */
+/* ---- simplify.c ------------------------------------------------------------------------------ */
 bool simplify(Compilation *c); /* dead code, common subexpressions */
 
-/* ---- fuse.c: graph -> kernels ------------------------------------------------------------------ */
+/* ---- fuse.c: graph -> kernels ---------------------------------------------------------------- */
 bool choose_target(Compilation *c); /* target.c: device, half type, card, budget */
 bool fuse(Compilation *c);          /* -> kernels[micro_step], kernels[evaluate] */
 bool estimate_costs(Compilation *c); /* cost.c: flops, bytes, time_us; target.c: workspace_bytes */
 
-/* ---- fuse_repeat.c: what a repeated step runs --------------------------------------------------- */
+/* ---- fuse_repeat.c: what a repeated step runs ------------------------------------------------ */
 /* The kernel without its reductions and what only they read; arg a of the result is arg kept[a] of
  * the kernel. */
 SnugKernel repeat_kernel(const SnugKernel *kernel, Arena *arena, const int32_t **kept);
 bool repeat_needs(const SnugKernel *kernel, int32_t arg); /* repeat_kernel keeps the arg */
 
-/* ---- plan.c: kernels -> plan ------------------------------------------------------------------- */
+/* ---- plan.c: kernels -> plan ----------------------------------------------------------------- */
 bool plan_memory(Compilation *c); /* schedule.c, recompute.c, liveness.c, pack.c -> plans, layout */
 
-/* ---- check_plan.c ------------------------------------------------------------------------------ */
+/* ---- check_plan.c ---------------------------------------------------------------------------- */
 /* Executes every plan symbolically: each byte read must be the byte that its producer wrote last.
  * Shares no code with the planner. BUG where the plan is wrong. */
 bool check_plans(Compilation *c);
 
-/* ---- emit_program.c ------------------------------------------------------------------------------ */
+/* ---- emit_program.c -------------------------------------------------------------------------- */
 /* The program in memory; valid while the compilation lives. Requires checked plans. */
 const SnugProgram *build_program(Compilation *c);
 /* Writes folder/NAME.c, whole or not at all, and leaves it alone where nothing has changed. The
  * variants are of one model with other sizes. Returns false with errno. */
 bool emit_program(Compilation *const *variants, uint32_t count, const char *folder);
 
-/* ---- verify.c: invariants after each stage, BUG where one is broken ----------------------------- */
+/* ---- verify.c: invariants after each stage, BUG where one is broken -------------------------- */
 void verify_graph(const Graph *graph, const Model *model, const char *stage);
 void verify_kernels(const KernelSet *kernels, const Model *model, const char *stage);
 
-/* ---- print.c: what --dump=STAGE prints; stable text, no addresses ------------------------------- */
+/* ---- print.c: what --dump=STAGE prints; stable text, no addresses ---------------------------- */
 /* diags: for the source lines; NULL: without them. */
 void print_graph(FILE *out, const Graph *graph, const Model *model, const Diagnostics *diags);
 void print_kernels(FILE *out, const KernelSet *kernels, const Model *model);
 void print_plan(FILE *out, const Plan *plan, const KernelSet *kernels);
 
-/* ---- graph.c: building and rewriting graphs ------------------------------------------------------ */
+/* ---- graph.c: building and rewriting graphs -------------------------------------------------- */
 Graph *graph_create(Arena *arena, Interner *names);
 /* An op with its outputs (unknown shape), named `name` (made unique: "x", "x_2", "x_3"). Outputs
  * are in the arena, but for those of input and param, the gradients of parameters and the loss; whose
@@ -125,12 +125,12 @@ int64_t tensor_bytes(Shape shape, SnugType type, int64_t pitch);
 int64_t type_bytes(SnugType type);
 const char *type_name(SnugType type);
 
-/* ---- reports -------------------------------------------------------------------------------------- */
+/* ---- reports --------------------------------------------------------------------------------- */
 void report_text(FILE *out, const Compilation *c, bool color);
-/* is_timed: with the seconds that planning took; without them the same input gives the same bytes. */
+/* is_timed: with the seconds that planning took; else the same input gives the same bytes. */
 void report_json(FILE *out, const Compilation *c, bool is_timed);
 
-/* ---- pipeline.c ------------------------------------------------------------------------------------ */
+/* ---- pipeline.c ------------------------------------------------------------------------------ */
 Compilation *compilation_create(const CompileOptions *options);
 void compilation_destroy(Compilation *c);
 /* Runs the stages up to and including `last` ("tree", "graph", "shapes", "autodiff", "simplify",

@@ -11,6 +11,9 @@
 #include "cost.h"
 #include "pack.h"
 
+/* Placements that the packer may try: some seconds at most, and most plans need none. */
+enum { PACK_NODES = 1000000 };
+
 static double now_seconds(void)
 {
     struct timespec now;
@@ -19,18 +22,18 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* ---- offsets ------------------------------------------------------------------------------------- */
+/* ---- offsets --------------------------------------------------------------------------------- */
 
-/* Buffers that take over each other's bytes are one item from the first one's start to the last one's
- * end:   conv1 [---)
- *        relu1    [----)      ->  [--------)                                                     */
+/* Buffers that take over each other's bytes are one item, from the first one's start to the last
+ * one's end:   conv1 [---)
+ *              relu1    [----)      ->  [--------) */
 static void pack_buffers(Plan *plan, Arena *arena)
 {
     uint32_t count = plan->buffers.count;
     Arena *scratch = arena_create();
     PackItem *items = arena_array(scratch, PackItem, count);
     uint32_t *item_of = arena_array(scratch, uint32_t, count);
-    PackProblem problem = {.items = items};
+    PackProblem problem = {.items = items, .node_limit = PACK_NODES};
 
     for (uint32_t b = 0; b < count; b++) {
         const Buffer *buffer = &plan->buffers.items[b];
@@ -55,7 +58,7 @@ static void pack_buffers(Plan *plan, Arena *arena)
     arena_destroy(scratch);
 }
 
-/* ---- segments -------------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static void certify(Plan *plan, const TaskGraph *graph, const Sequence *sequence, Arena *scratch)
 {

@@ -5,7 +5,7 @@
 #include "pipeline.h"
 #include "tasks.h"
 
-/* ---- plan_tasks.c: kernels <-> tasks ------------------------------------------------------------- */
+/* ---- plan_tasks.c: kernels <-> tasks --------------------------------------------------------- */
 /* Task k is kernel k, value v is value v of the graph; only what lies in the arena is read or
  * written. */
 TaskGraph kernel_tasks(const KernelSet *set, Arena *arena, Arena *scratch);
@@ -13,17 +13,17 @@ TaskGraph kernel_tasks(const KernelSet *set, Arena *arena, Arena *scratch);
 Plan *plan_sequence(const KernelSet *set, const TaskGraph *graph, const Sequence *sequence,
                     const Layout *layout, SnugSegmentId segment, Arena *arena);
 
-/* ---- persistent.c -------------------------------------------------------------------------------------- */
+/* ---- persistent.c ---------------------------------------------------------------------------- */
 void plan_persistent(Compilation *c); /* all but the arena's size */
 /* Where a persistent value lies for a segment: `evaluate` reads averaged parameters. */
 int64_t persistent_offset(const Layout *layout, const Value *value, SnugSegmentId segment);
 
-/* ---- bounds.c -------------------------------------------------------------------------------------- */
+/* ---- bounds.c -------------------------------------------------------------------------------- */
 /* Most bytes that one task alone needs: what it reads and writes, and its workspace. No order of
  * steps needs less. */
 int64_t feasibility_floor(const TaskGraph *graph);
 
-/* ---- plan.c, fit.c --------------------------------------------------------------------------------- */
+/* ---- plan.c, fit.c --------------------------------------------------------------------------- */
 void make_plans(Compilation *c); /* plans and layout, whatever the budget */
 /* Reports that the plan does not fit, and what would. */
 void report_misfit(Compilation *c);

@@ -1,7 +1,7 @@
 /* Kernels -> tasks for the searches, and the sequence that they found -> steps and buffers. */
 #include "plan.h"
 
-/* ---- kernels -> tasks --------------------------------------------------------------------------- */
+/* ---- kernels -> tasks ------------------------------------------------------------------------ */
 
 typedef struct Access {
     ARRAY(uint32_t) since; /* kernels that read it after `writer` */
@@ -27,8 +27,9 @@ static int64_t arg_bytes(const SnugArg *arg)
     return align_up(tensor_bytes(shape, arg->type, arg->pitch), SNUG_ALIGNMENT);
 }
 
-/* What lies in the arena is tied by its maker; what lies outside by the order of those who change it:
- * a kernel that adds comes after all who saw it before, who reads comes after the last that added. */
+/* What lies in the arena is tied by its maker; what lies outside by the order of those who change
+ * it: a kernel that adds comes after all who saw it before, one that reads after the last that
+ * added. */
 static void order_access(TaskMaker *maker, uint32_t k, const Value *value, bool adds)
 {
     bool by_param = value->storage == STORAGE_param || value->storage == STORAGE_grad;
@@ -127,7 +128,7 @@ TaskGraph kernel_tasks(const KernelSet *set, Arena *arena, Arena *scratch)
     return graph;
 }
 
-/* ---- sequence -> steps and buffers ------------------------------------------------------------------ */
+/* ---- sequence -> steps and buffers ----------------------------------------------------------- */
 
 typedef struct Planner {
     const KernelSet *set;

@@ -1,9 +1,9 @@
 /* plan.json: the plan as data. The fields are explained in docs/memory-plans.md; a change of their
  * meaning raises `schema`.
  *
- * Buffers lie in the arena, whose first byte is offset 0. A buffer whose bytes are taken over in place
- * ends where the one that takes them begins, so that no two rows share a byte at a step and the rows
- * alive at a step add up to its load.
+ * Buffers lie in the arena, whose first byte is offset 0. A buffer whose bytes are taken over in
+ * place ends where the one that takes them begins, so that no two rows share a byte at a step and
+ * the rows alive at a step add up to its load.
  */
 #include <string.h>
 
@@ -40,7 +40,7 @@ static void print_source(FILE *out, const Compilation *c, Span source)
     fprintf(out, ", \"line\": %u", span_line_column(c->diags, source).line);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------ */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static void print_buffers(FILE *out, const Compilation *c, const Plan *plan, const char *indent)
 {
@@ -101,7 +101,7 @@ static void print_steps(FILE *out, const Compilation *c, SnugSegmentId segment, 
     }
 }
 
-/* ---- totals ------------------------------------------------------------------------------------------ */
+/* ---- totals ---------------------------------------------------------------------------------- */
 
 static int64_t trained_numbers(const Model *model)
 {

@@ -1,6 +1,6 @@
 /* `snug plan`: the plan for people, 80 columns.
  *
- *     does it fit; where the bytes of the card go; what is alive at the worst moment; what is proven
+ *     does it fit; where the bytes go; what is alive at the worst moment; what is proven
  */
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static const char *fit_name(const Report *report, const char *name, size_t width
                            : arena_printf(report->arena, "..%s", name + length - width + 2);
 }
 
-/* ---- verdict, budget --------------------------------------------------------------------------------- */
+/* ---- verdict, budget ------------------------------------------------------------------------- */
 
 static void print_verdict(const Report *report)
 {
@@ -124,7 +124,7 @@ static void print_budget(const Report *report)
         print_row(report, 2, "left", c->target.budget_bytes - layout->total_bytes, "");
 }
 
-/* ---- the peak ------------------------------------------------------------------------------------------ */
+/* ---- the peak -------------------------------------------------------------------------------- */
 
 typedef struct Alive {
     int64_t bytes;
@@ -186,7 +186,7 @@ static void print_peak(const Report *report, const Plan *plan)
                 format_mib(report->arena, certificate->live_bound - sum), 100.0);
 }
 
-/* ---- bounds, time ---------------------------------------------------------------------------------------- */
+/* ---- bounds, time ---------------------------------------------------------------------------- */
 
 static void print_bounds(const Report *report, const Plan *plan)
 {

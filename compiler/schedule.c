@@ -38,7 +38,7 @@ static Relations find_relations(const TaskGraph *graph, Arena *arena)
     return relations;
 }
 
-/* ---- list scheduling ------------------------------------------------------------------------------- */
+/* ---- list scheduling ------------------------------------------------------------------------- */
 
 typedef struct Scheduler {
     const TaskGraph *graph;
@@ -106,7 +106,7 @@ static Sequence list_schedule(const TaskGraph *graph, const Relations *relations
     return sequence;
 }
 
-/* ---- descent ----------------------------------------------------------------------------------------- */
+/* ---- descent --------------------------------------------------------------------------------- */
 
 typedef struct Descent {
     const TaskGraph *graph;
@@ -139,8 +139,8 @@ static void adopt(Descent *descent, const Sequence *sequence)
     descent->peak_steps = count_steps_at(descent->load, sequence->count, descent->peak);
 }
 
-/* Moves the task at step `from` to step `to`; those between close the gap. Keeps it where the peak, or
- * the number of steps that reach it, falls. */
+/* Moves the task at step `from` to step `to`; those between close the gap. Keeps it where the peak,
+ * or the number of steps that reach it, falls. */
 static bool try_move(Descent *descent, uint32_t from, uint32_t to)
 {
     const uint32_t *old = descent->sequence.tasks;
@@ -200,7 +200,8 @@ static bool descend_once(Descent *descent)
             return false;
         if (distance <= peak_step) {
             uint32_t s = peak_step - distance, last = latest(descent, s);
-            if (last > peak_step && (try_move(descent, s, last) || try_move(descent, s, peak_step + 1)))
+            if (last > peak_step
+                && (try_move(descent, s, last) || try_move(descent, s, peak_step + 1)))
                 return true;
         }
         if (peak_step + distance < count && distance > 0) {

@@ -3,9 +3,9 @@
  *
  *     task      reads and writes values; runs once, and again where may_repeat
  *     value     bytes; made by one task
- *     sequence  tasks in the order in which they run: the first time that one occurs it makes all that
- *               it writes, later times a new instance of writes[0] alone. A read sees the latest
- *               instance.
+ *     sequence  tasks in the order in which they run: the first time that one occurs it makes all
+ *               that it writes, later times a new instance of writes[0] alone. A read sees the
+ *               latest instance.
  */
 #ifndef SNUG_TASKS_H
 #define SNUG_TASKS_H
@@ -13,13 +13,13 @@
 #include "arena.h"
 
 typedef struct Task {
-    const uint32_t *reads;       /* values, each once; the first again_reads also when it runs again */
+    const uint32_t *reads;       /* values, each once; a repeat reads the first again_reads */
     uint32_t read_count, again_reads;
     const uint32_t *writes;      /* values */
     uint32_t write_count;
     const uint32_t *after;       /* tasks that must have run, besides the makers of what it reads */
     uint32_t after_count;
-    uint64_t in_place;           /* bit r: writes[0] may take the bytes of reads[r] if that dies here */
+    uint64_t in_place;           /* bit r: writes[0] may take the bytes of reads[r] that die */
     int64_t workspace;           /* bytes alive while it runs */
     double cost;                 /* time, in one unit for all */
     bool may_repeat;             /* has writes[0] */
@@ -57,7 +57,7 @@ typedef struct Lives {
     uint32_t *uses, *use_begin;
 } Lives;
 
-/* ---- liveness.c --------------------------------------------------------------------------------- */
+/* ---- liveness.c ------------------------------------------------------------------------------ */
 /* BUG where a step reads what no step before it has made. */
 Lives find_lives(const TaskGraph *graph, const Sequence *sequence, Arena *arena);
 /* Most bytes alive at a step: instances, those taken over counted once, and its workspace. load:
