@@ -9,7 +9,7 @@
 
 enum { IMAGE_STEP = 32, LARGEST_SHOWN = 3 };
 
-/* Total bytes of the same model with other sizes; -1 where it does not compile. */
+/* Total bytes of the same model with other sizes, 0: as it was; -1 where the model has them fixed. */
 static int64_t plan_other(const Compilation *c, int64_t batch, int64_t height, int64_t width)
 {
     CompileOptions options = c->options;
@@ -19,9 +19,12 @@ static int64_t plan_other(const Compilation *c, int64_t batch, int64_t height, i
     for (uint32_t k = 0; k < options.override_count; k++)
         overrides[k] = options.overrides[k];
     options.overrides = overrides;
-    options.batch_size = batch;
-    options.image_height = height;
-    options.image_width = width;
+    if (batch != 0)
+        options.batch_size = batch;
+    if (height != 0) {
+        options.image_height = height;
+        options.image_width = width;
+    }
     options.dump = NULL;
     options.time_stages = false;
     Compilation *other = compilation_create(&options);
@@ -38,7 +41,7 @@ static bool suggest_batch(Compilation *c)
     const Model *model = c->model;
 
     for (int64_t batch = model->batch_size / 2; batch >= 1; batch /= 2) {
-        int64_t bytes = plan_other(c, batch, model->image_height, model->image_width);
+        int64_t bytes = plan_other(c, batch, 0, 0);
         if (bytes < 0 || bytes > c->target.budget_bytes)
             continue;
         int64_t micro_steps =
@@ -61,11 +64,13 @@ static bool suggest_image(Compilation *c)
         int64_t width = model->image_width * eighths[k] / 8 / IMAGE_STEP * IMAGE_STEP;
         if (height < IMAGE_STEP || width < IMAGE_STEP)
             return false;
-        int64_t bytes = plan_other(c, 1, height, width);
+        int64_t batch = model->batch_size == 1 ? 0 : 1;
+        int64_t bytes = plan_other(c, batch, height, width);
         if (bytes < 0 || bytes > c->target.budget_bytes)
             continue;
-        note(c->diags, "--batch_size 1 --image_size %lld %lld fits: it needs %s",
-             (long long)height, (long long)width, format_bytes(c->arena, bytes));
+        note(c->diags, "%s--image_size %lld %lld fits: it needs %s",
+             batch == 1 ? "--batch_size 1 " : "", (long long)height, (long long)width,
+             format_bytes(c->arena, bytes));
         return true;
     }
     return false;
