@@ -1,6 +1,7 @@
 /* Fused programs on the host device against the interpreter, on random models: loss, gradients,
- * running statistics of a micro-step, heat maps of evaluate. Plans are loose (loose_plan.h), with
- * results in place and repeated kernels, so that fusion is tested without the planner.
+ * running statistics of a micro-step, heat maps of evaluate. Each model runs twice: with a loose plan
+ * (loose_plan.h), with results in place and repeated kernels, which tests fusion without the planner,
+ * and with the planner's.
  *
  *     fused_test [COUNT [FIRST_SEED]]
  */
@@ -175,7 +176,8 @@ static void check_evaluate(Subject *subject)
     interpreter_destroy(evaluate);
 }
 
-static bool check_model(uint64_t seed, int64_t *kernels, int64_t *absorbed)
+/* is_planned: with the planner's plan, which shares bytes; else with a loose one, which repeats. */
+static bool check_model(uint64_t seed, bool is_planned, int64_t *kernels, int64_t *absorbed)
 {
     Subject subject = {.seed = seed, .c = random_model(&(RandomOptions){.seed = seed})};
     Compilation *c = subject.c;
@@ -194,7 +196,11 @@ static bool check_model(uint64_t seed, int64_t *kernels, int64_t *absorbed)
             verify_kernels(c->kernels[s], c->model, "fuse");
     *kernels += c->kernels[SNUG_SEGMENT_micro_step]->kernels.count;
     *absorbed += c->kernels[SNUG_SEGMENT_micro_step]->absorbed;
-    make_loose_plans(c, seed);
+    c->model->defaults.use_ema = 1;
+    if (!is_planned)
+        make_loose_plans(c, seed);
+    else if (!plan_memory(c) || !check_plans(c))
+        BUG("seed %llu cannot be planned", (unsigned long long)seed);
     subject.program = build_program(c);
     subject.train = interpreter_create(c->model->train, c->model);
     must(device_host.open(&subject.device, subject.program, &(DeviceOptions){.poison = true},
@@ -214,8 +220,9 @@ int main(int argc, char **argv)
     int64_t kernels = 0, absorbed = 0;
 
     for (uint64_t seed = first; seed < first + count; seed++)
-        wrong += !check_model(seed, &kernels, &absorbed);
-    printf("%llu models, %llu wrong; %lld kernels, %lld ops absorbed\n",
+        for (int planned = 0; planned < 2; planned++)
+            wrong += !check_model(seed, planned == 1, &kernels, &absorbed);
+    printf("%llu models, each planned twice, %llu wrong; %lld kernels, %lld ops absorbed\n",
            (unsigned long long)count, (unsigned long long)wrong, (long long)kernels,
            (long long)absorbed);
     return wrong > 0;
