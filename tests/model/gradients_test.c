@@ -166,9 +166,16 @@ static void check_model(uint64_t seed, Tally *tally)
     random_model_destroy(c);
 }
 
+static void print_op_counts(const Tally *tally)
+{
+    for (int kind = 0; kind < OP_COUNT; kind++)
+        printf("%s %lld%s", op_info[kind].name, (long long)tally->ops[kind],
+               kind + 1 < OP_COUNT ? ", " : "\n");
+}
+
 int main(int argc, char **argv)
 {
-    int64_t count = argc > 1 ? atoll(argv[1]) : 150;
+    int64_t count = argc > 1 ? atoll(argv[1]) : 400;
     uint64_t seed = argc > 2 ? (uint64_t)atoll(argv[2]) : 1;
     Tally tally = {0};
 
@@ -182,10 +189,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "too many models come close to a kink\n");
         tally.failures++;
     }
-    for (int kind = 0; kind < OP_COUNT && count >= 100; kind++) {
-        if (tally.ops[kind] < 3) {
-            fprintf(stderr, "%s occurs %lld times\n", op_info[kind].name,
-                    (long long)tally.ops[kind]);
+    print_op_counts(&tally);
+    for (int kind = 0; kind < OP_COUNT && count >= 300; kind++) {
+        if (tally.ops[kind] < 40) {
+            fprintf(stderr, "%s occurs too rarely\n", op_info[kind].name);
             tally.failures++;
         }
     }

@@ -14,6 +14,7 @@ struct Interpreter {
     double **gradients; /* by ParamId */
     double scalars[SNUG_SCALAR_COUNT];
     double kink_distance;
+    bool rounds; /* results to fp32 */
 };
 
 /* What the function of an op works on. */
@@ -562,6 +563,16 @@ static void run_op(Interpreter *in, const Op *op)
         .xs = graph->values.items[op->inputs[0].i].shape,
         .ys = graph->values.items[op->outputs[0].i].shape,
     });
+    for (uint32_t k = 0; in->rounds && k < op->output_count; k++) {
+        int64_t count = shape_count(graph->values.items[op->outputs[k].i].shape);
+        for (int64_t i = 0; i < count; i++)
+            y[k][i] = (double)(float)y[k][i];
+    }
+}
+
+void interpreter_round(Interpreter *in)
+{
+    in->rounds = true;
 }
 
 void interpreter_run(Interpreter *in)

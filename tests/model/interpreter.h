@@ -27,6 +27,9 @@ double *interpreter_scalars(Interpreter *interpreter); /* SNUG_SCALAR_COUNT */
 /* Every op once, in order. Adds to gradients and to scalars[loss], moves running statistics. */
 void interpreter_run(Interpreter *interpreter);
 
+/* From now on the result of each op is rounded to fp32: shows what rounding does to a model. */
+void interpreter_round(Interpreter *interpreter);
+
 /* After a run: how far the nearest relu, max_pool or ohkm is from where its gradient jumps. */
 double interpreter_kink_distance(const Interpreter *interpreter);
 

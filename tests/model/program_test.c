@@ -3,7 +3,9 @@
  *     program_test [COUNT [FIRST_SEED]]
  *
  * Loss, every gradient, running statistics and the heat maps of evaluation must agree: in full
- * precision to 1e-4 of the norm of each. The arena is full of NaN before each segment, so that
+ * precision to 1e-4 of the norm of each, or where rounding does more (the gradient of a bias that a
+ * batch norm takes away again is rounding only), to a multiple of what it does to the interpreter
+ * when that rounds the result of each op to fp32. The arena is full of NaN before each segment, so that
  * whatever reads bytes that nobody has written shows. Two micro-steps are run, so that what
  * accumulates does.
  *
@@ -19,11 +21,12 @@
 #include "runner.h"
 
 static const double TOLERANCE = 1e-4, KINK_DISTANCE = 1e-4, MIXED_TOLERANCE = 0.03;
-enum { MAX_MODELS = 100000 };
+enum { MAX_MODELS = 100000, ROUNDINGS = 64 };
 
 typedef struct Tally {
-    int64_t models, skipped, tensors;
-    double worst;
+    int64_t models, skipped, tensors, ill_conditioned;
+    double worst;         /* error by norm, of the tensors that are not ill-conditioned */
+    double most_roundings; /* error by what rounding does, of the others */
     double *mixed_errors; /* of each model */
     int failures;
 } Tally;
@@ -31,6 +34,7 @@ typedef struct Tally {
 typedef struct Subject {
     Compilation *c;
     Interpreter *in;       /* of the training graph */
+    Interpreter *rounded;  /* the same, each result rounded to fp32 */
     Interpreter *evaluate;
     Runner runner;
     uint64_t seed;
@@ -48,30 +52,41 @@ static double norm_of(const double *x, int64_t count)
     return sqrt(sum);
 }
 
-/* |is - expected| below the tolerance times the norm; `floor` stands in for norms that are only
- * rounding (the gradient of a bias that a batch norm takes away again). */
+/* |is - expected| below the tolerance times the norm, or below what rounding may do: `rounded` are the
+ * expected numbers with results rounded to fp32. */
 static void compare(Subject *subject, const char *what, const char *name, const double *is,
-                    const double *expected, int64_t count, double floor)
+                    const double *expected, const double *rounded, int64_t count)
 {
-    double difference = 0;
+    double difference = 0, rounding = 0, norm = norm_of(expected, count) + 1e-6;
 
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
         difference += pow(is[i] - expected[i], 2);
+        rounding += pow(rounded[i] - expected[i], 2);
+    }
     if (subject->mixed) {
         bool is_gradient = strcmp(what, "gradient") == 0;
         subject->squares[0] += is_gradient ? difference : 0;
-        subject->squares[1] += is_gradient ? pow(norm_of(expected, count), 2) : 0;
-        subject->tally->failures += !isfinite(difference);
+        subject->squares[1] += is_gradient ? norm * norm : 0;
+        if (!isfinite(difference)) {
+            subject->tally->failures++;
+            fprintf(stderr, "seed %llu, mixed: %s %s has numbers that are not finite\n",
+                    (unsigned long long)subject->seed, what, name);
+        }
         return;
     }
-    double error = sqrt(difference) / fmax(norm_of(expected, count), floor);
+    double error = sqrt(difference);
     subject->tally->tensors++;
-    subject->tally->worst = fmax(subject->tally->worst, error);
-    if (error < TOLERANCE)
+    subject->tally->ill_conditioned += error >= TOLERANCE * norm;
+    if (error < TOLERANCE * norm)
+        subject->tally->worst = fmax(subject->tally->worst, error / norm);
+    else
+        subject->tally->most_roundings =
+            fmax(subject->tally->most_roundings, error / sqrt(rounding));
+    if (error < TOLERANCE * norm || error < ROUNDINGS * sqrt(rounding))
         return;
     subject->tally->failures++;
-    fprintf(stderr, "seed %llu: %s %s is off by %.3g of its norm %.3g\n",
-            (unsigned long long)subject->seed, what, name, error, norm_of(expected, count));
+    fprintf(stderr, "seed %llu: %s %s is off by %.3g, its norm is %.3g, rounding does %.3g\n",
+            (unsigned long long)subject->seed, what, name, error, norm, sqrt(rounding));
 }
 
 /* The same numbers into the device and, from there on, into both interpreters. */
@@ -98,14 +113,12 @@ static void compare_training(Subject *subject)
 {
     const Model *model = subject->c->model;
     const SnugProgram *program = subject->runner.program;
-    double scalars[SNUG_SCALAR_COUNT], sum = 0;
+    double scalars[SNUG_SCALAR_COUNT];
 
     runner_get_buffer(&subject->runner, program->scalars_buffer, scalars);
     compare(subject, "the", "loss", &scalars[SNUG_SCALAR_loss],
-            &interpreter_scalars(subject->in)[SNUG_SCALAR_loss], 1, 1e-6);
-    for (uint32_t p = 1; p < model->params.count; p++)
-        sum += pow(norm_of(interpreter_gradient(subject->in, (ParamId){p}),
-                           shape_count(model->params.items[p].shape)), 2);
+            &interpreter_scalars(subject->in)[SNUG_SCALAR_loss],
+            &interpreter_scalars(subject->rounded)[SNUG_SCALAR_loss], 1);
     for (uint32_t p = 1; p < model->params.count; p++) {
         const SnugParam *param = &program->params[p - 1];
         int64_t count = shape_count(model->params.items[p].shape);
@@ -113,15 +126,29 @@ static void compare_training(Subject *subject)
         if (param->kind >= SNUG_PARAM_running_mean) {
             runner_get(&subject->runner, param->weight, is, count);
             compare(subject, "state", param->name, is,
-                    interpreter_param(subject->in, (ParamId){p}), count, 1e-6);
+                    interpreter_param(subject->in, (ParamId){p}),
+                    interpreter_param(subject->rounded, (ParamId){p}), count);
         } else {
             runner_get(&subject->runner, param->grad, is, count);
             compare(subject, "gradient", param->name, is,
-                    interpreter_gradient(subject->in, (ParamId){p}), count,
-                    1e-6 + 1e-2 * sqrt(sum));
+                    interpreter_gradient(subject->in, (ParamId){p}),
+                    interpreter_gradient(subject->rounded, (ParamId){p}), count);
         }
         free(is);
     }
+}
+
+/* The graph for evaluation with the parameters and running statistics that training has left. */
+static void evaluate_with(Subject *subject, Interpreter *trained)
+{
+    const Model *model = subject->c->model;
+
+    random_fill(subject->evaluate, model->evaluate, model, subject->seed);
+    for (uint32_t p = 1; p < model->params.count; p++)
+        memcpy(interpreter_param(subject->evaluate, (ParamId){p}),
+               interpreter_param(trained, (ParamId){p}),
+               (size_t)shape_count(model->params.items[p].shape) * sizeof(double));
+    interpreter_run(subject->evaluate);
 }
 
 static void compare_evaluation(Subject *subject)
@@ -129,19 +156,18 @@ static void compare_evaluation(Subject *subject)
     const Model *model = subject->c->model;
     const Value *heat = &model->evaluate->values.items[model->evaluate_heat.i];
     int64_t count = shape_count(heat->shape);
-    double *is = calloc((size_t)count, sizeof *is);
+    double *is = calloc((size_t)count, sizeof *is), *rounded = calloc((size_t)count, sizeof *rounded);
 
-    random_fill(subject->evaluate, model->evaluate, model, subject->seed);
-    for (uint32_t p = 1; p < model->params.count; p++)
-        memcpy(interpreter_param(subject->evaluate, (ParamId){p}),
-               interpreter_param(subject->in, (ParamId){p}),
-               (size_t)shape_count(model->params.items[p].shape) * sizeof(double));
-    interpreter_run(subject->evaluate);
+    evaluate_with(subject, subject->rounded);
+    memcpy(rounded, interpreter_value(subject->evaluate, model->evaluate_heat),
+           (size_t)count * sizeof *rounded);
+    evaluate_with(subject, subject->in);
     runner_run(&subject->runner, SNUG_SEGMENT_evaluate);
     runner_get_buffer(&subject->runner, subject->runner.program->output_buffer, is);
     compare(subject, "evaluated", "heat", is,
-            interpreter_value(subject->evaluate, model->evaluate_heat), count, 1e-6);
+            interpreter_value(subject->evaluate, model->evaluate_heat), rounded, count);
     free(is);
+    free(rounded);
 }
 
 /* Returns whether the model was run: it is not where it comes close to a kink. */
@@ -154,6 +180,7 @@ static bool check_model(uint64_t seed, bool mixed, Tally *tally)
     differentiate(c);
     simplify(c);
     subject.in = interpreter_create(c->model->train, c->model);
+    subject.rounded = interpreter_create(c->model->train, c->model);
     subject.evaluate = interpreter_create(c->model->evaluate, c->model);
     random_fill(subject.in, c->model->train, c->model, seed);
     interpreter_run(subject.in);
@@ -161,9 +188,12 @@ static bool check_model(uint64_t seed, bool mixed, Tally *tally)
     if (is_clear) {
         subject.runner = runner_create(c, plan_naive);
         random_fill(subject.in, c->model->train, c->model, seed);
+        random_fill(subject.rounded, c->model->train, c->model, seed);
+        interpreter_round(subject.rounded);
         fill_device(&subject);
         for (int step = 0; step < 2; step++) {
             interpreter_run(subject.in);
+            interpreter_run(subject.rounded);
             runner_run(&subject.runner, SNUG_SEGMENT_micro_step);
         }
         compare_training(&subject);
@@ -174,6 +204,7 @@ static bool check_model(uint64_t seed, bool mixed, Tally *tally)
                 sqrt(subject.squares[0] / (subject.squares[1] + 1e-12));
     }
     interpreter_destroy(subject.in);
+    interpreter_destroy(subject.rounded);
     interpreter_destroy(subject.evaluate);
     random_model_destroy(c);
     return is_clear;
@@ -217,9 +248,10 @@ int main(int argc, char **argv)
         else
             tally.skipped++;
     }
-    printf("%lld models (%lld passed over), %lld tensors, worst relative error %.2g\n",
-           (long long)tally.models, (long long)tally.skipped, (long long)tally.tensors,
-           tally.worst);
+    printf("%lld models (%lld passed over), %lld tensors, worst relative error %.2g; "
+           "%lld are ill-conditioned: worst error %.2g roundings\n",
+           (long long)tally.models, (long long)tally.skipped, (long long)tally.tensors, tally.worst,
+           (long long)tally.ill_conditioned, tally.most_roundings);
     check_mixed(&tally);
     free(tally.mixed_errors);
     if (tally.models < count) {

@@ -248,16 +248,18 @@ static ValueId block_concat(Maker *m, ValueId x)
 static ValueId block_resize(Maker *m, ValueId x)
 {
     Shape s = shape_of(m, x);
-    int64_t what = s.h > 14 || s.w > 14 ? draw(m, 0, 1) : draw(m, 0, 4);
+    int64_t what = s.h > 14 || s.w > 14 ? draw(m, 0, 2) : draw(m, 0, 6);
 
     switch (what) {
     case 0:
         return unit(m, x, draw(m, 1, 6), 2);
     case 1:
-        return make_pool(m, x);
     case 2:
-        return make_deconv(m, x, draw(m, 1, 5));
+        return make_pool(m, x);
     case 3:
+    case 4:
+        return make_deconv(m, x, draw(m, 1, 5));
+    case 5:
         return make_resample(m, OP_upsample, x, (int32_t)draw(m, 2, 3));
     default:
         return make_resample(m, OP_bilinear, x, (int32_t)draw(m, 2, 3));
@@ -268,7 +270,7 @@ static ValueId block(Maker *m, ValueId x)
 {
     Shape s = shape_of(m, x);
 
-    switch (draw(m, 0, 6)) {
+    switch (draw(m, 0, 9)) {
     case 0:
         return keep_shape(m, x);
     case 1:
@@ -278,9 +280,11 @@ static ValueId block(Maker *m, ValueId x)
     case 3:
         return block_concat(m, x);
     case 4:
+    case 5:
+    case 6:
         return block_resize(m, x);
     default:
-        return s.h % 2 == 0 && s.w % 2 == 0 ? block_exchange(m, x) : block_residual(m, x);
+        return s.h % 2 == 0 && s.w % 2 == 0 ? block_exchange(m, x) : block_resize(m, x);
     }
 }
 
@@ -303,7 +307,7 @@ static ValueId make_image(Maker *m)
     bool is_picture = m->options->only_picture || (!m->options->no_picture && draw(m, 0, 1) == 0);
     Shape s = {draw(m, 1, 3), draw(m, 3, 12), draw(m, 3, 12), draw(m, 1, 5)};
 
-    if (m->options->only_picture) {
+    if (m->options->only_picture || draw(m, 0, 1) == 0) {
         s.h = 4 + s.h / 2 * 2;
         s.w = 4 + s.w / 2 * 2;
     }
