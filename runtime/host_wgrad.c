@@ -21,6 +21,19 @@ static bool is_gradient_arg(const SnugKernel *kernel)
            out->shape.h == w->kernel && out->shape.w == w->kernel && out->shape.c == w->x.c;
 }
 
+/* Whether some column of the window lies outside the picture wherever the window is. */
+static bool has_column_outside(const SnugWindow *w)
+{
+    for (int32_t s = 0; s < w->kernel; s++) {
+        bool is_seen = false;
+        for (int32_t v = 0; v < w->y.w && !is_seen; v++)
+            is_seen = v * w->stride + s - w->pad >= 0 && v * w->stride + s - w->pad < w->x.w;
+        if (!is_seen)
+            return true;
+    }
+    return false;
+}
+
 bool host_wgrad_create(HostKernel *k, bool dry)
 {
     const SnugKernel *kernel = k->kernel;
@@ -66,11 +79,15 @@ static void run_share(HostThread *thread, int64_t begin, int64_t end)
     int64_t x_rows = ((int64_t)s->rows - 1) * w->stride + w->kernel;
     float *sum = (float *)(void *)(thread->memory + k->gradient);
     float *one = (float *)(void *)(thread->memory + k->packed);
+    bool is_outside = has_column_outside(w);
     for (int64_t strip = begin; strip < end; strip++) {
         int64_t n = strip / s->strips_per_image, row = strip % s->strips_per_image * s->rows;
         const void *x = host_source_rows(thread, 0, s->x_tile, n, row * w->stride - w->pad,
                                          x_rows);
         const void *y = host_source_rows(thread, 1, s->y_tile, n, row, s->rows);
+        /* for such a column the library's bf16 gradient multiplies 0 by what its scratch holds */
+        if (is_outside)
+            memset(thread->memory + s->extra, 0, (size_t)host_conv_scratch_bytes(k->conv));
         thread->ok &= host_conv_run(k->conv, thread->index, x, y, strip == begin ? sum : one,
                                     thread->memory + s->extra);
         if (strip > begin)
