@@ -1,5 +1,6 @@
 #include "checkpoint.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ static void permute(const SnugShape *s, const float *from, float *to, bool to_fi
             }
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 typedef struct Saving {
     const DeviceOps *ops;
@@ -186,10 +187,12 @@ static char *state_text(const TrainState *state)
     snprintf(best, sizeof best, "%a", state->best_mre);
     snprintf(loss, sizeof loss, "%a", state->loss_sum);
     snprintf(text, sizeof text,
-             "{\"update\":%lld,\"applied\":%lld,\"epoch\":%d,\"batch\":%d,\"loss_scale\":\"%s\","
+             "{\"update\":%lld,\"applied\":%lld,\"epoch\":%d,\"batch\":%d,\"micro_steps\":%lld,"
+             "\"batch_size\":%d,\"train_items\":%d,\"loss_scale\":\"%s\","
              "\"good_updates\":%d,\"bad_updates\":%d,\"best_mre\":\"%s\",\"best_epoch\":%d,"
              "\"loss_sum\":\"%s\",\"loss_count\":%d,\"seed\":%lld}",
-             (long long)state->update, (long long)state->applied, state->epoch, state->batch, scale,
+             (long long)state->update, (long long)state->applied, state->epoch, state->batch,
+             (long long)state->micro_steps, state->batch_size, state->train_items, scale,
              state->loss_scale.good_updates, state->loss_scale.bad_updates, best,
              state->best_epoch, loss, state->loss_count, (long long)state->seed);
     return strdup(text);
@@ -197,9 +200,9 @@ static char *state_text(const TrainState *state)
 
 bool checkpoint_save(const char *path, const DeviceOps *ops, Device *device,
                      const SnugProgram *program, const TrainState *state, const char *options,
-                     Error *error)
+                     const char *symbols, Error *error)
 {
-    Saving saving = {ops, device, program, state->update, error};
+    Saving saving = {ops, device, program, state->micro_steps, error};
     char *text = state_text(state);
     const MetadataEntry metadata[] = {
         {"format", "pt"},
@@ -207,6 +210,7 @@ bool checkpoint_save(const char *path, const DeviceOps *ops, Device *device,
         {"model", (char *)program->model},
         {"program", (char *)program->model_hash},
         {"options", (char *)options},
+        {"symbols", (char *)symbols},
         {"state", text != NULL ? text : ""},
     };
     bool ok = save_forms(path, &saving, (1u << FORM_COUNT) - 1, form_prefix, metadata,
@@ -227,13 +231,13 @@ bool checkpoint_export(const char *path, const DeviceOps *ops, Device *device,
                       metadata, 1);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
-static bool has_shape(const TensorEntry *entry, const SnugParam *param)
+bool checkpoint_has_shape(const TensorEntry *entry, const SnugParam *param)
 {
     const SnugShape *s = &param->shape;
 
-    if (entry->type != TENSOR_F32)
+    if (entry->type != TENSOR_F32 && entry->type != TENSOR_F16 && entry->type != TENSOR_BF16)
         return false;
     if (!is_matrix(param))
         return entry->rank == 1 && entry->shape[0] == s->c;
@@ -241,9 +245,32 @@ static bool has_shape(const TensorEntry *entry, const SnugParam *param)
            && entry->shape[2] == s->h && entry->shape[3] == s->w;
 }
 
-/* Uploads one tensor of the file to `offset`. */
-static bool load_tensor(const TensorFile *file, const TensorEntry *entry, const SnugParam *param,
-                        int64_t offset, const DeviceOps *ops, Device *device, Error *error)
+static float from_half(uint16_t bits)
+{
+    int32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
+    float size = exponent == 31  ? (fraction ? NAN : INFINITY)
+                 : exponent == 0 ? ldexpf((float)fraction, -24)
+                                 : ldexpf((float)(fraction + 1024), exponent - 25);
+    return bits >> 15 ? -size : size;
+}
+
+/* 16-bit elements at the start of `values` become floats, from the last to the first. */
+static void widen(float *values, int64_t count, TensorType type)
+{
+    for (int64_t k = count - 1; k >= 0; k--) {
+        uint16_t bits;
+        memcpy(&bits, (uint8_t *)values + 2 * k, 2);
+        uint32_t wide = (uint32_t)bits << 16;
+        float value = from_half(bits);
+        if (type == TENSOR_BF16)
+            memcpy(&value, &wide, 4);
+        values[k] = value;
+    }
+}
+
+bool checkpoint_load_tensor(const TensorFile *file, const TensorEntry *entry,
+                            const SnugParam *param, int64_t offset, const DeviceOps *ops,
+                            Device *device, Error *error)
 {
     int64_t count = param_elements(param);
     float *values = malloc((size_t)count * sizeof *values);
@@ -251,14 +278,38 @@ static bool load_tensor(const TensorFile *file, const TensorEntry *entry, const 
     bool ok = values != NULL && ordered != NULL;
 
     if (!ok)
-        error_set(error, ERROR_FILES, "no memory to read %s", entry->name);
+        error_set(error, ERROR_MEMORY, "no memory to read %s", entry->name);
     ok = ok && tensor_file_read(file, entry, values, error);
+    if (ok && entry->type != TENSOR_F32)
+        widen(values, count, entry->type);
     if (ok && is_matrix(param))
         permute(&param->shape, values, ordered, false);
     ok = ok && ops->upload(device, offset, is_matrix(param) ? ordered : values, count * 4, error);
     free(values);
     free(ordered);
     return ok;
+}
+
+bool checkpoint_read_texts(const char *path, char **options, char **symbols, Error *error)
+{
+    TensorFile file = {0};
+
+    *options = *symbols = NULL;
+    if (!tensor_file_open(&file, path, error))
+        return false;
+    const char *first = tensor_file_metadata(&file, "options");
+    const char *second = tensor_file_metadata(&file, "symbols");
+    if (first == NULL || second == NULL) {
+        error_set(error, ERROR_FILES, "%s is no checkpoint of a training", path);
+        error_hint(error, "weights alone are loaded by --init %s", path);
+    } else {
+        *options = strdup(first);
+        *symbols = strdup(second);
+        if (*options == NULL || *symbols == NULL)
+            error_set(error, ERROR_MEMORY, "no memory to read %s", path);
+    }
+    tensor_file_close(&file);
+    return error->status == 0;
 }
 
 static int64_t get_whole(const json_t *object, const char *key)
@@ -290,6 +341,9 @@ static bool read_state(const TensorFile *file, TrainState *state, Error *error)
         .applied = get_whole(object, "applied"),
         .epoch = (int32_t)get_whole(object, "epoch"),
         .batch = (int32_t)get_whole(object, "batch"),
+        .micro_steps = get_whole(object, "micro_steps"),
+        .batch_size = (int32_t)get_whole(object, "batch_size"),
+        .train_items = (int32_t)get_whole(object, "train_items"),
         .loss_scale = {get_real(object, "loss_scale"),
                        (int32_t)get_whole(object, "good_updates"),
                        (int32_t)get_whole(object, "bad_updates")},
@@ -300,8 +354,11 @@ static bool read_state(const TensorFile *file, TrainState *state, Error *error)
         .seed = (uint64_t)get_whole(object, "seed"),
     };
     json_decref(object);
-    if (state->update >= 0 && state->applied >= 0 && state->epoch >= 0 && state->batch >= 0
-        && state->loss_scale.scale > 0)
+    if (state->update >= 0 && state->applied >= 0 && state->applied <= state->update
+        && state->epoch >= 0 && state->batch >= 0 && state->micro_steps >= 0
+        && state->batch_size > 0 && state->loss_count >= 0 && state->loss_scale.scale > 0
+        && state->loss_scale.scale <= 0x1p30 && isfinite(state->best_mre)
+        && isfinite(state->loss_sum))
         return true;
     return error_set(error, ERROR_FILES, "%s holds a state that no training can be in", file->path);
 }
@@ -321,93 +378,16 @@ bool checkpoint_load(const char *path, const DeviceOps *ops, Device *device,
                 continue;
             snprintf(name, sizeof name, "%s%s", form_prefix[form], param->name);
             const TensorEntry *entry = tensor_file_find(&file, name);
-            if (entry == NULL || !has_shape(entry, param)) {
+            if (entry == NULL || !checkpoint_has_shape(entry, param)) {
                 ok = error_set(error, ERROR_FILES, "%s does not belong to this program", path);
                 error_why(error, "%s is %s", name, entry ? "of another shape" : "missing");
-                error_hint(error, "it was made by model %s",
-                           tensor_file_metadata(&file, "model") ? tensor_file_metadata(&file, "model")
-                                                                : "unknown");
+                const char *model = tensor_file_metadata(&file, "model");
+                error_hint(error, "it was made by model %s", model != NULL ? model : "unknown");
             }
-            ok = ok && load_tensor(&file, entry, param, offset, ops, device, error);
+            ok = ok
+                 && checkpoint_load_tensor(&file, entry, param, offset, ops, device, error);
         }
     }
-    tensor_file_close(&file);
-    return ok;
-}
-
-/* ---- somebody's weights ------------------------------------------------------------------------------- */
-
-/* The name without what wrappers put in front. */
-static const char *strip_prefixes(const char *name)
-{
-    static const char *const prefixes[] = {"ema.", "model.", "module.", "backbone."};
-
-    for (size_t k = 0; k < sizeof prefixes / sizeof prefixes[0]; k++)
-        if (strncmp(name, prefixes[k], strlen(prefixes[k])) == 0)
-            return strip_prefixes(name + strlen(prefixes[k]));
-    return name;
-}
-
-/* Tensors of timm's classification head that clash with ours or mean nothing here. */
-static bool is_dropped(const char *name)
-{
-    static const char *const dropped[] = {"incre_modules.", "downsamp_modules.", "classifier.",
-                                          "final_layer.0.", "optim."};
-
-    for (size_t k = 0; k < sizeof dropped / sizeof dropped[0]; k++)
-        if (strncmp(name, dropped[k], strlen(dropped[k])) == 0)
-            return true;
-    return false;
-}
-
-/* EMA weights are preferred where the file has both. */
-static const TensorEntry *find_import(const TensorFile *file, const SnugParam *param)
-{
-    const TensorEntry *found = NULL;
-
-    for (int32_t k = 0; k < file->entry_count; k++) {
-        const char *name = file->entries[k].name;
-        if (is_dropped(name) || strcmp(strip_prefixes(name), param->name) != 0)
-            continue;
-        if (found == NULL || strncmp(name, "ema.", 4) == 0)
-            found = &file->entries[k];
-    }
-    return found;
-}
-
-static bool is_head(const SnugParam *param)
-{
-    return strncmp(param->name, "final_layer", 11) == 0 || strncmp(param->name, "head", 4) == 0;
-}
-
-bool checkpoint_import(const char *path, const DeviceOps *ops, Device *device,
-                       const SnugProgram *program, bool allow_missing, Error *error)
-{
-    TensorFile file = {0};
-    int32_t loaded = 0, missing = 0;
-    bool ok = tensor_file_open(&file, path, error);
-
-    for (int32_t p = 0; ok && p < program->param_count; p++) {
-        const SnugParam *param = &program->params[p];
-        const TensorEntry *entry = find_import(&file, param);
-        if (entry == NULL || !has_shape(entry, param)) {
-            missing++;
-            fprintf(stderr, "%s: %s %s\n", path, param->name,
-                    entry ? "has another shape or type: it stays as it was" : "is not in the file");
-            if (!allow_missing && !is_head(param)) {
-                ok = error_set(error, ERROR_FILES, "%s lacks %s", path, param->name);
-                error_hint(error, "--allow_missing starts such tensors from random numbers");
-            }
-            continue;
-        }
-        ok = load_tensor(&file, entry, param, param->weight, ops, device, error)
-             && (param->ema < 0
-                 || load_tensor(&file, entry, param, param->ema, ops, device, error));
-        loaded += ok;
-    }
-    if (ok)
-        fprintf(stderr, "%s: %d tensors loaded, %d missing, %d not used\n", path, loaded, missing,
-                file.entry_count - loaded);
     tensor_file_close(&file);
     return ok;
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "image.h"
-#include "json.h"
 #include "os.h"
 #include "run.h"
 
@@ -14,7 +13,7 @@ bool open_split(const Run *run, const char *split, Dataset *dataset, Error *erro
 
     if (root[0] == '\0') {
         error_set(error, ERROR_USAGE, "--dataset_path is missing");
-        return error_hint(error, "--dataset_path FOLDER: a data set in the layout of Aariz or ISBI 2015");
+        return error_hint(error, "--dataset_path FOLDER: a data set laid out as Aariz or ISBI 2015");
     }
     return dataset_open(dataset, root, split, options_annotation(&run->options),
                         run->program->landmarks, OPTION_IS(&run->options, skip_bad), error);
@@ -26,33 +25,25 @@ static const char *chosen_split(const Run *run, const char *otherwise)
     return split[0] ? split : otherwise;
 }
 
-/* Loads --checkpoint (or --resume), the best of the run where a folder is named. */
 static bool load_weights(Run *run, Error *error)
 {
-    const RunOptions *o = &run->options;
-    const char *given = OPTION_TEXT(o, checkpoint)[0] ? OPTION_TEXT(o, checkpoint)
-                                                      : OPTION_TEXT(o, resume);
-    Error no_best = {0};
-    char *path = run_folder_find(run, given, "best.safetensors", &no_best);
-
-    if (path == NULL)
-        path = run_folder_find(run, given, "last.safetensors", error);
-    bool ok = path != NULL
-              && checkpoint_load(path, run->ops, run->device, run->program, &run->state, error);
-    if (ok)
-        fprintf(stderr, "%s: update %lld, epoch %d\n", path, (long long)run->state.update,
-                run->state.epoch);
-    free(path);
-    return ok;
+    if (!checkpoint_load(run->checkpoint, run->ops, run->device, run->program, &run->state, error))
+        return false;
+    fprintf(stderr, "%s: update %lld, epoch %d\n", run->checkpoint, (long long)run->state.update,
+            run->state.epoch);
+    return true;
 }
 
-/* Opens the split, loads the weights and predicts: what eval and predict share. */
-static bool predict_split(Run *run, const char *split, Dataset *dataset, Predictions *predictions,
-                          Error *error)
+/* Loads the weights and predicts: what eval and predict share. An interruption is no error and
+ * leaves nothing to be told: *is_done. */
+static bool predict_all(Run *run, const Dataset *dataset, Predictions *predictions, bool *is_done,
+                        Error *error)
 {
-    return open_split(run, split, dataset, error) && load_weights(run, error)
-           && predictions_create(predictions, dataset, error)
-           && predict_dataset(run, dataset, predictions, error);
+    bool ok = load_weights(run, error) && predictions_create(predictions, dataset, error)
+              && predict_dataset(run, dataset, predictions, error);
+
+    *is_done = ok && os_interrupted() == 0;
+    return ok;
 }
 
 static bool print_table(const Run *run, const Predictions *predictions, Error *error)
@@ -60,131 +51,63 @@ static bool print_table(const Run *run, const Predictions *predictions, Error *e
     printf("%s, split %s, truth: %s\n", run->program->model, predictions->dataset->split,
            OPTION_TEXT(&run->options, annotation_type));
     return print_metrics(stdout, predictions, run->state.seed)
-           || error_set(error, ERROR_FILES, "no memory for the metrics");
+           || error_set(error, ERROR_MEMORY, "no memory for the metrics");
 }
 
 bool command_eval(Run *run, Error *error)
 {
+    const char *output = OPTION_TEXT(&run->options, output);
     Dataset dataset = {0};
     Predictions predictions = {0};
-    bool ok = predict_split(run, chosen_split(run, "valid"), &dataset, &predictions, error)
-              && print_table(run, &predictions, error);
+    bool is_done = false;
+    bool ok = open_split(run, chosen_split(run, "valid"), &dataset, error)
+              && predict_all(run, &dataset, &predictions, &is_done, error);
 
+    if (is_done)
+        ok = print_table(run, &predictions, error)
+             && (output[0] == '\0'
+                 || write_metrics_json(output, &predictions, run->state.seed,
+                                       OPTION_TEXT(&run->options, annotation_type), error));
     predictions_free(&predictions);
     dataset_close(&dataset);
     return ok;
 }
 
-/* ---- predict ------------------------------------------------------------------------------------------ */
+/* ---- predict --------------------------------------------------------------------------------- */
 
-/* A field of a CSV row; quoted where RFC 4180 asks for it. */
-static void write_field(FILE *file, const char *text)
+static bool open_for_predict(const Run *run, Dataset *dataset, Error *error)
 {
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, file);
-        return;
-    }
-    fputc('"', file);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', file);
-        fputc(*text, file);
-    }
-    fputc('"', file);
-}
+    const char *images = OPTION_TEXT(&run->options, images);
 
-static bool write_csv(FILE *file, void *context)
-{
-    const Predictions *predictions = context;
-    const Dataset *dataset = predictions->dataset;
-
-    fprintf(file, "id,symbol,x,y,confidence,true_x,true_y,error_px,error_mm\n");
-    for (int32_t i = 0; i < dataset->item_count; i++) {
-        const Item *item = &dataset->items[i];
-        for (int32_t k = 0; predictions->is_done[i] && k < dataset->point_count; k++) {
-            const Prediction *p = &predictions->points[(int64_t)i * dataset->point_count + k];
-            double error = radial_error(predictions, i, k);
-            write_field(file, item->id);
-            fputc(',', file);
-            write_field(file, dataset->symbols[k]);
-            fprintf(file, ",%.3f,%.3f,%.4f,", (double)p->x, (double)p->y, (double)p->confidence);
-            if (error >= 0)
-                fprintf(file, "%.3f,%.3f,%.3f,%.4f\n", (double)item->points[k].x,
-                        (double)item->points[k].y, error, error * (double)item->mm_per_pixel);
-            else
-                fprintf(file, ",,,\n");
-        }
-    }
-    return !ferror(file);
-}
-
-static json_t *item_json(const Predictions *predictions, int32_t i)
-{
-    const Dataset *dataset = predictions->dataset;
-    const Item *item = &dataset->items[i];
-    json_t *points = json_array();
-
-    for (int32_t k = 0; k < dataset->point_count; k++) {
-        const Prediction *p = &predictions->points[(int64_t)i * dataset->point_count + k];
-        json_array_append_new(points, json_pack("{s:s, s:f, s:f, s:f}", "symbol",
-                                                dataset->symbols[k], "x", (double)p->x, "y",
-                                                (double)p->y, "confidence", (double)p->confidence));
-    }
-    return json_pack("{s:s, s:f, s:b, s:o}", "id", item->id, "mm_per_pixel",
-                     (double)item->mm_per_pixel, "mm_is_known", item->mm_is_known, "points", points);
-}
-
-static bool write_json(FILE *file, void *context)
-{
-    const Predictions *predictions = context;
-    json_t *items = json_array();
-
-    for (int32_t i = 0; i < predictions->dataset->item_count; i++)
-        if (predictions->is_done[i])
-            json_array_append_new(items, item_json(predictions, i));
-    json_t *object = json_pack("{s:i, s:s, s:o}", "version", 1, "split",
-                               predictions->dataset->split, "items", items);
-    bool ok = object != NULL && json_dumpf(object, file, JSON_INDENT(1)) == 0;
-    json_decref(object);
-    return ok && fputc('\n', file) != EOF;
-}
-
-static bool write_results(const Predictions *predictions, const char *folder, Error *error)
-{
-    static const struct {
-        const char *name;
-        bool (*write)(FILE *file, void *context);
-    } files[] = {{"predictions.csv", write_csv}, {"predictions.json", write_json}};
-    bool ok = os_make_folders(folder, error);
-
-    for (size_t k = 0; ok && k < sizeof files / sizeof files[0]; k++) {
-        char *path = os_join(folder, files[k].name);
-        ok = path != NULL
-             && os_write_atomically(path, files[k].write, (void *)predictions, error);
-        free(path);
-    }
-    return ok && draw_overlays(predictions, predictions->dataset->item_count, folder, error);
+    if (images[0] != '\0')
+        return dataset_open_pictures(dataset, images, run->symbols, run->program->landmarks,
+                                     OPTION_IS(&run->options, skip_bad), error);
+    return open_split(run, chosen_split(run, "test"), dataset, error);
 }
 
 bool command_predict(Run *run, Error *error)
 {
     const OptionValue *save_dir = &run->options.values[OPTION_save_dir];
     const char *folder = save_dir->is_given ? save_dir->text : "predictions";
+    bool has_truth = OPTION_TEXT(&run->options, images)[0] == '\0', is_done = false;
     Dataset dataset = {0};
     Predictions predictions = {0};
-    bool ok = predict_split(run, chosen_split(run, "test"), &dataset, &predictions, error)
-              && write_results(&predictions, folder, error)
-              && print_table(run, &predictions, error);
+    bool ok = open_for_predict(run, &dataset, error)
+              && predict_all(run, &dataset, &predictions, &is_done, error);
 
-    if (ok)
-        printf("predictions.csv, predictions.json and %d overlays are in %s\n", dataset.item_count,
-               folder);
+    if (is_done)
+        ok = results_write(&predictions, folder, error)
+             && overlays_write(&predictions, dataset.item_count, 0, folder, error)
+             && (!has_truth || print_table(run, &predictions, error));
+    if (is_done && ok)
+        printf("predictions.csv, predictions.json and %d overlays are in %s\n",
+               predictions_count(&predictions), folder);
     predictions_free(&predictions);
     dataset_close(&dataset);
     return ok;
 }
 
-/* ---- export --------------------------------------------------------------------------------------------- */
+/* ---- export ---------------------------------------------------------------------------------- */
 
 bool command_export(Run *run, Error *error)
 {
@@ -199,7 +122,7 @@ bool command_export(Run *run, Error *error)
                                 OPTION_IS(&run->options, use_ema), error);
 }
 
-/* ---- check-data ------------------------------------------------------------------------------------------ */
+/* ---- check-data ------------------------------------------------------------------------------ */
 
 enum { SHEET_COLUMNS = 4, SHEET_ROWS = 3, SHEET_SIDE = 256 };
 
@@ -237,25 +160,14 @@ static bool draw_cell(const Run *run, const Dataset *dataset, const Augmentation
 
 static bool write_sheet(const Run *run, const Dataset *dataset, const char *path, Error *error)
 {
-    const RunOptions *o = &run->options;
-    float light = (float)OPTION_NUMBER(o, brightness);
-    Augmentation augmentation = {
-        .rotation_degrees = (float)OPTION_NUMBER(o, rotation),
-        .scale = (float)OPTION_NUMBER(o, scale),
-        .shift = (float)OPTION_NUMBER(o, shift),
-        .brightness = light,
-        .contrast = light,
-        .gamma = light,
-        .noise = (float)OPTION_NUMBER(o, noise),
-        .blur = (float)OPTION_NUMBER(o, blur),
-    };
+    Augmentation augmentation = options_augmentation(&run->options);
     Image sheet = {.width = SHEET_COLUMNS * SHEET_SIDE, .height = SHEET_ROWS * SHEET_SIDE,
                    .channels = 3};
     bool ok = true;
 
     sheet.pixels = calloc((size_t)sheet.width * (size_t)sheet.height, 3);
     if (sheet.pixels == NULL)
-        return error_set(error, ERROR_FILES, "no memory for a contact sheet");
+        return error_set(error, ERROR_MEMORY, "no memory for a contact sheet");
     for (int32_t cell = 0; ok && cell < SHEET_COLUMNS * SHEET_ROWS; cell++)
         ok = draw_cell(run, dataset, &augmentation, cell, &sheet, error);
     ok = ok && image_write_png(&sheet, path, error);

@@ -50,6 +50,10 @@ typedef enum Annotation {
  * also called "test1", "test2". */
 bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotation annotation,
                   int32_t point_count, bool skip_bad, Error *error);
+/* A picture or the pictures of a folder, without truth: all weights 0, mm_per_pixel 0. symbols: a
+ * JSON list of point_count names. */
+bool dataset_open_pictures(Dataset *dataset, const char *path, const char *symbols,
+                           int32_t point_count, bool skip_bad, Error *error);
 void dataset_close(Dataset *dataset);
 
 /* Prints to stderr the groups of items whose pictures are equal by pixel, within a split and across

@@ -2,13 +2,9 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 enum { MAX_RADIUS = 24 };
-
-typedef struct Map {
-    const float *heat; /* {height, width, maps} */
-    int32_t height, width, maps, map;
-} Map;
 
 typedef struct Kernel {
     float weights[2 * MAX_RADIUS + 1]; /* of -radius .. radius */
@@ -26,41 +22,62 @@ static Kernel gaussian_kernel(float sigma)
     return kernel;
 }
 
-static float value_at(const Map *m, int32_t x, int32_t y)
+/* 1 / the weights that lie inside of 0 .. length - 1 around `at`: smoothing is the mean of what
+ * lies inside the map, so that a peak at the border stays there. */
+static float inverse_weight(const Kernel *kernel, int32_t at, int32_t length)
 {
-    return m->heat[((int64_t)y * m->width + x) * m->maps + m->map];
+    float sum = 0;
+
+    for (int32_t k = -kernel->radius; k <= kernel->radius; k++)
+        if (at + k >= 0 && at + k < length)
+            sum += kernel->weights[k + kernel->radius];
+    return 1.0f / sum;
 }
 
-/* The smoothed map at one pixel: the mean of what lies inside the map. */
-static double smoothed_at(const Map *m, const Kernel *kernel, int32_t x, int32_t y)
+/* Row y of the map smoothed from top to bottom. */
+static void smooth_column(const float *map, float *to, int32_t y, int32_t height, int32_t width,
+                          const Kernel *kernel)
 {
-    double sum = 0, total = 0;
+    float scale = inverse_weight(kernel, y, height);
 
-    for (int32_t j = -kernel->radius; j <= kernel->radius; j++) {
-        if (y + j < 0 || y + j >= m->height)
+    memset(to, 0, (size_t)width * sizeof *to);
+    for (int32_t k = -kernel->radius; k <= kernel->radius; k++) {
+        if (y + k < 0 || y + k >= height)
             continue;
-        for (int32_t i = -kernel->radius; i <= kernel->radius; i++) {
-            if (x + i < 0 || x + i >= m->width)
-                continue;
-            double weight = (double)kernel->weights[j + kernel->radius]
-                            * (double)kernel->weights[i + kernel->radius];
-            sum += weight * (double)value_at(m, x + i, y + j);
-            total += weight;
-        }
+        const float *row = map + (int64_t)(y + k) * width;
+        float weight = scale * kernel->weights[k + kernel->radius];
+        for (int32_t x = 0; x < width; x++)
+            to[x] += weight * row[x];
     }
-    return sum / total;
+}
+
+/* Row y smoothed from left to right. */
+static void smooth_row(const float *row, float *to, int32_t width, const Kernel *kernel)
+{
+    int32_t radius = kernel->radius;
+    float inside = inverse_weight(kernel, radius, 2 * radius + 1);
+
+    memset(to, 0, (size_t)width * sizeof *to);
+    for (int32_t k = -radius; k <= radius; k++) {
+        float weight = kernel->weights[k + radius];
+        for (int32_t x = k < 0 ? -k : 0; x < (k < 0 ? width : width - k); x++)
+            to[x] += weight * row[x + k];
+    }
+    for (int32_t x = 0; x < width; x++)
+        to[x] *= x < radius || x + radius >= width ? inverse_weight(kernel, x, width) : inside;
 }
 
 /* One Newton step of log map at (x, y), at most a pixel in each direction; none at the border. */
-static void refine(const Map *m, const Kernel *kernel, int32_t x, int32_t y, Peak *peak)
+static void refine(const float *map, int32_t height, int32_t width, int32_t x, int32_t y,
+                   Peak *peak)
 {
     double v[3][3];
 
-    if (x < 1 || y < 1 || x > m->width - 2 || y > m->height - 2)
+    if (x < 1 || y < 1 || x > width - 2 || y > height - 2)
         return;
     for (int32_t j = 0; j < 3; j++)
         for (int32_t i = 0; i < 3; i++)
-            v[j][i] = log(fmax(smoothed_at(m, kernel, x + i - 1, y + j - 1), 1e-10));
+            v[j][i] = log(fmax((double)map[(y + j - 1) * width + x + i - 1], 1e-10));
     double dx = 0.5 * (v[1][2] - v[1][0]), dy = 0.5 * (v[2][1] - v[0][1]);
     double dxx = v[1][2] - 2 * v[1][1] + v[1][0], dyy = v[2][1] - 2 * v[1][1] + v[0][1];
     double dxy = 0.25 * (v[2][2] - v[2][0] - v[0][2] + v[0][0]);
@@ -73,33 +90,41 @@ static void refine(const Map *m, const Kernel *kernel, int32_t x, int32_t y, Pea
     peak->y += (float)fmax(-1, fmin(1, step_y));
 }
 
-static Peak decode_map(const Map *m, const Kernel *kernel)
+/* `plain` holds one map; `other` is as large. Both are overwritten. */
+static Peak decode_map(float *plain, float *other, int32_t height, int32_t width,
+                       const Kernel *kernel)
 {
-    int32_t best_x = 0, best_y = 0;
+    int32_t best = 0;
+    float highest = plain[0];
+    bool is_finite = true;
 
-    for (int32_t y = 0; y < m->height; y++) {
-        for (int32_t x = 0; x < m->width; x++) {
-            float value = value_at(m, x, y);
-            if (!isfinite(value))
-                return (Peak){(float)(m->width - 1) / 2, (float)(m->height - 1) / 2, 0};
-            if (value > value_at(m, best_x, best_y)) {
-                best_x = x;
-                best_y = y;
-            }
-        }
+    for (int32_t k = 0; k < height * width; k++) {
+        highest = plain[k] > highest ? plain[k] : highest;
+        is_finite = is_finite && isfinite(plain[k]);
     }
-    Peak peak = {(float)best_x, (float)best_y, value_at(m, best_x, best_y)};
-    refine(m, kernel, best_x, best_y, &peak);
+    if (!is_finite)
+        return (Peak){(float)(width - 1) / 2, (float)(height - 1) / 2, 0};
+    for (int32_t y = 0; y < height; y++)
+        smooth_row(plain + y * width, other + y * width, width, kernel);
+    for (int32_t y = 0; y < height; y++)
+        smooth_column(other, plain + y * width, y, height, width, kernel);
+    for (int32_t k = 1; k < height * width; k++)
+        if (plain[k] > plain[best])
+            best = k;
+    Peak peak = {(float)(best % width), (float)(best / width), highest};
+    refine(plain, height, width, best % width, best / width, &peak);
     return peak;
 }
 
 void decode_heat(const float *heat, int32_t height, int32_t width, int32_t maps, float sigma,
-                 Peak *peaks)
+                 float *scratch, Peak *peaks)
 {
     Kernel kernel = gaussian_kernel(sigma);
+    int64_t area = (int64_t)height * width;
 
     for (int32_t k = 0; k < maps; k++) {
-        Map map = {heat, height, width, maps, k};
-        peaks[k] = decode_map(&map, &kernel);
+        for (int64_t e = 0; e < area; e++)
+            scratch[e] = heat[e * maps + k];
+        peaks[k] = decode_map(scratch, scratch + area, height, width, &kernel);
     }
 }

@@ -1,7 +1,8 @@
 /* Heat maps -> points: DARK (Zhang et al., CVPR 2020, section 3.1).
  *
- * The highest pixel, then one Newton step on the logarithm of the smoothed map: where the map is a
- * Gaussian, its logarithm is a parabola and the step lands on the centre.
+ * The map is smoothed; from its highest pixel one Newton step on its logarithm: where the map is a
+ * Gaussian, its logarithm is a parabola and the step lands on the centre. The paper looks for the
+ * highest pixel before smoothing; after it, noise misleads less.
  */
 #ifndef SNUG_DECODE_H
 #define SNUG_DECODE_H
@@ -10,12 +11,13 @@
 
 typedef struct Peak {
     float x, y;       /* heat-map pixels, centre of the first at 0 */
-    float confidence; /* the map's maximum before smoothing */
+    float confidence; /* the map's largest value */
 } Peak;
 
-/* heat {height, width, maps} f32: one image. sigma: that of the targets, heat-map pixels. A map that
- * is not finite everywhere gives its middle and confidence 0. */
+/* heat {height, width, maps} f32: one image. sigma: that of the targets, heat-map pixels. scratch:
+ * 2 * height * width floats. A map that is not finite everywhere gives its middle and confidence
+ * 0. */
 void decode_heat(const float *heat, int32_t height, int32_t width, int32_t maps, float sigma,
-                 Peak *peaks);
+                 float *scratch, Peak *peaks);
 
 #endif

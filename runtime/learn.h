@@ -20,7 +20,7 @@ typedef struct LossScale {
 enum { LOSS_SCALE_GROWTH_UPDATES = 2000, LOSS_SCALE_MAX_BAD_UPDATES = 25 };
 
 LossScale loss_scale_start(bool mixed_precision); /* 2^16, or 1 in full precision */
-/* Returns false after LOSS_SCALE_MAX_BAD_UPDATES bad updates in a row: the training has diverged. */
+/* False after LOSS_SCALE_MAX_BAD_UPDATES bad updates in a row: the training has diverged. */
 bool loss_scale_update(LossScale *scale, bool is_finite);
 
 /* The decay of EMA at an update, counted from 0: min(decay, (1 + t) / (10 + t)), so that the first

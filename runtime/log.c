@@ -1,19 +1,27 @@
 #include "log.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "events.h"
 #include "os.h"
 
 static const char metrics_header[] =
     "epoch,update,loss,lr,loss_scale,valid_points,mre_px,mre_mm,sd_mm,median_mm,sdr_2mm,sdr_2.5mm,"
     "sdr_3mm,sdr_4mm\n";
 
-/* ---- files ----------------------------------------------------------------------------------------------- */
+/* Each line of log.jsonl starts with this and the update's number. */
+static const char update_prefix[] = "{\"update\":";
+
+enum { LOG_MAX_BYTES = 1 << 30 };
+
+/* ---- files ----------------------------------------------------------------------------------- */
 
 typedef struct Kept {
-    const uint8_t *data;
+    const char *data;
     size_t length;
 } Kept;
 
@@ -23,32 +31,34 @@ static bool write_kept(FILE *file, void *context)
     return fwrite(kept->data, 1, kept->length, file) == kept->length;
 }
 
-/* The bytes of a metrics file up to the first row of `epoch` or a later one. */
-static size_t rows_before(const char *text, size_t size, int32_t epoch)
+/* The bytes of the header and of the whole lines whose number, behind the prefix, is at most
+ * `last`. */
+static size_t lines_up_to(const char *text, size_t size, size_t header, size_t prefix, int64_t last)
 {
-    size_t at = 0;
+    size_t at = header < size ? header : size;
 
     while (at < size) {
         const char *end = memchr(text + at, '\n', size - at);
-        if (end == NULL)
-            break;
-        if (at > 0 && strtol(text + at, NULL, 10) > epoch)
+        if (end == NULL || (size_t)(end - text) < at + prefix
+            || strtoll(text + at + prefix, NULL, 10) > last)
             break;
         at = (size_t)(end - text) + 1;
     }
     return at;
 }
 
-/* Drops rows that a resumed run will write again. Epochs count from 1 in the file. */
-static bool keep_rows(const char *path, int32_t epoch, Error *error)
+/* Drops the lines that a resumed run will write again, and what a killed one has left half. */
+static bool keep_lines(const char *path, const char *header, size_t prefix, int64_t last,
+                       Error *error)
 {
-    Kept kept = {(const uint8_t *)metrics_header, sizeof metrics_header - 1};
+    Kept kept = {header, strlen(header)};
     uint8_t *data = NULL;
     int64_t size = 0;
-    bool ok = !os_exists(path) || os_read_file(path, 1 << 26, &data, &size, error);
+    bool ok = !os_exists(path) || os_read_file(path, LOG_MAX_BYTES, &data, &size, error);
 
-    if (ok && data != NULL && size > 0)
-        kept = (Kept){data, rows_before((const char *)data, (size_t)size, epoch)};
+    if (ok && size >= (int64_t)kept.length && memcmp(data, header, kept.length) == 0)
+        kept = (Kept){(const char *)data,
+                      lines_up_to((const char *)data, (size_t)size, kept.length, prefix, last)};
     ok = ok && os_write_atomically(path, write_kept, &kept, error);
     free(data);
     return ok;
@@ -65,39 +75,70 @@ static FILE *open_for_append(const char *path, Error *error)
     return file;
 }
 
-bool log_open(Log *log, const char *folder, const char *log_dir, int32_t epoch, Error *error)
+bool log_open(Log *log, const char *folder, const char *log_dir, int32_t epochs, int64_t updates,
+              Error *error)
 {
-    const char *no_color = getenv("NO_COLOR");
-    char *metrics = os_join(log_dir[0] ? log_dir : folder, "metrics.csv");
-    char *events = os_join(folder, "log.jsonl");
-    bool ok = metrics != NULL && events != NULL;
+    const char *metrics_folder = log_dir[0] ? log_dir : folder;
+    char *metrics = os_join(metrics_folder, "metrics.csv");
+    char *lines = os_join(folder, "log.jsonl");
+    bool ok = metrics != NULL && lines != NULL;
 
-    *log = (Log){.is_terminal = os_is_terminal(stderr)};
-    log->use_color = log->is_terminal && (no_color == NULL || no_color[0] == '\0');
+    *log = (Log){.is_terminal = os_is_terminal(stderr), .last_shown = -1e9};
     if (!ok)
-        error_set(error, ERROR_FILES, "no memory for a path");
-    ok = ok && os_make_folders(log_dir[0] ? log_dir : folder, error)
-         && keep_rows(metrics, epoch, error)
+        error_set(error, ERROR_MEMORY, "no memory for a path");
+    ok = ok && os_make_folders(metrics_folder, error)
+         && keep_lines(metrics, metrics_header, 0, epochs, error)
+         && keep_lines(lines, "", sizeof update_prefix - 1, updates, error)
          && (log->metrics = open_for_append(metrics, error)) != NULL
-         && (log->events = open_for_append(events, error)) != NULL;
+         && (log->updates = open_for_append(lines, error)) != NULL
+         && events_open(&log->events, metrics_folder, updates, error);
     free(metrics);
-    free(events);
+    free(lines);
     return ok;
+}
+
+bool log_flush(Log *log, Error *error)
+{
+    FILE *const files[] = {log->metrics, log->updates, log->events};
+    bool ok = true;
+
+    errno = 0;
+    for (int k = 0; k < 3; k++)
+        ok = ok && fflush(files[k]) == 0 && !ferror(files[k]);
+    if (ok)
+        return true;
+    error_set(error, ERROR_FILES, "cannot write metrics.csv, log.jsonl or the events");
+    return error_why_errno(error, errno);
 }
 
 bool log_close(Log *log, Error *error)
 {
+    FILE *const files[] = {log->metrics, log->updates, log->events};
     bool ok = true;
 
-    if (log->metrics != NULL)
-        ok = fclose(log->metrics) == 0 && ok;
-    if (log->events != NULL)
-        ok = fclose(log->events) == 0 && ok;
+    log_say(log, "%s", "");
+    errno = 0;
+    for (int k = 0; k < 3; k++)
+        if (files[k] != NULL)
+            ok = fclose(files[k]) == 0 && ok;
     *log = (Log){0};
-    return ok || error_set(error, ERROR_FILES, "cannot finish metrics.csv or log.jsonl");
+    if (ok)
+        return true;
+    error_set(error, ERROR_FILES, "cannot finish metrics.csv, log.jsonl or the events");
+    return error_why_errno(error, errno);
 }
 
-/* ---- the line -------------------------------------------------------------------------------------------- */
+/* ---- the line -------------------------------------------------------------------------------- */
+
+void format_bytes(int64_t bytes, char *text, size_t size)
+{
+    double mib = (double)bytes / (1 << 20);
+
+    if (mib < 1024)
+        snprintf(text, size, mib < 100 ? "%.1f MiB" : "%.0f MiB", mib);
+    else
+        snprintf(text, size, "%.2f GiB", mib / 1024);
+}
 
 /* "45s", "3m20s", "2h05m", "1d04h" */
 static void format_seconds(double seconds, char *text, size_t size)
@@ -114,70 +155,123 @@ static void format_seconds(double seconds, char *text, size_t size)
         snprintf(text, size, "%lldd%02lldh", s / 86400, s % 86400 / 3600);
 }
 
-static void format_line(const Progress *p, char *line, size_t size)
+/* "ETA 2m10s, run 3h20m (18:42)": of the epoch's updates by the time an update takes, of the run by
+ * the time that everything has taken so far, validation included. */
+static void format_eta(const Progress *p, char *text, size_t size)
 {
-    double elapsed = os_seconds() - p->started;
-    int64_t done = p->images, updates = p->update - p->first_update;
-    char eta[32] = "-", memory[64] = "";
-    int64_t resident = os_resident_bytes();
+    int64_t done = p->update - p->first_update;
+    char epoch[32], run[32], clock[16] = "";
 
-    if (updates > 0)
-        format_seconds(elapsed / (double)updates * (double)(p->updates - p->update), eta,
-                       sizeof eta);
-    if (resident >= 0)
-        snprintf(memory, sizeof memory, "  mem %lld/%lld MiB", (long long)(resident >> 20),
-                 (long long)(p->planned_bytes >> 20));
-    snprintf(line, size,
-             "epoch %d/%d  update %lld/%lld  loss %.5f  lr %.2e  scale %g  %.2f img/s  data %.0f%%  "
-             "ETA %s%s",
-             p->epoch + 1, p->epochs, (long long)p->update, (long long)p->updates, p->loss, p->lr,
-             p->loss_scale, elapsed > 0 ? (double)done / elapsed : 0.0,
-             elapsed > 0 ? 100 * p->waited / elapsed : 0.0, eta, memory);
+    if (done <= 0) {
+        snprintf(text, size, "ETA -");
+        return;
+    }
+    double left = (os_seconds() - p->started) / (double)done * (double)(p->updates - p->update);
+    time_t end = (time_t)(os_unix_seconds() + (int64_t)left);
+    const struct tm *local = localtime(&end);
+    if (local != NULL)
+        strftime(clock, sizeof clock, " (%H:%M)", local);
+    format_seconds(p->trained / (double)done * (double)(p->epoch_end - p->update), epoch,
+                   sizeof epoch);
+    format_seconds(left, run, sizeof run);
+    snprintf(text, size, "ETA %s, run %s%s", epoch, run, clock);
 }
 
-void log_progress(Log *log, const Progress *progress, bool is_last)
+static void format_line(const Progress *p, char *line, size_t size)
+{
+    char eta[96], planned[32], in_use[32] = "?";
+    int64_t resident = os_resident_bytes();
+
+    format_eta(p, eta, sizeof eta);
+    format_bytes(p->planned_bytes, planned, sizeof planned);
+    if (resident >= 0)
+        format_bytes(resident, in_use, sizeof in_use);
+    snprintf(line, size,
+             "epoch %d/%d  update %lld/%lld  loss %.5f  lr %.2e  scale %g  %.2f img/s  data %.0f%%"
+             "  %s  mem plan %s, in use %s",
+             p->epoch + 1, p->epochs, (long long)p->update, (long long)p->updates, p->loss, p->lr,
+             p->loss_scale, p->trained > 0 ? (double)p->images / p->trained : 0.0,
+             p->trained > 0 ? 100 * p->waited / p->trained : 0.0, eta, planned, in_use);
+}
+
+void log_progress(Log *log, const Progress *progress)
 {
     double now = os_seconds(), pause = log->is_terminal ? 0.1 : 10.0;
     char line[512];
 
-    if (!is_last && now - log->last_shown < pause)
+    if (now - log->last_shown < pause)
         return;
     log->last_shown = now;
     format_line(progress, line, sizeof line);
-    if (log->is_terminal)
-        fprintf(stderr, "\r%-*.*s", os_terminal_width() - 1, os_terminal_width() - 1, line);
-    else
+    if (log->is_terminal) {
+        int width = os_terminal_width() - 1;
+        fprintf(stderr, "\r%-*.*s", width, width, line);
+        log->is_line_open = true;
+    } else {
         fprintf(stderr, "%s\n", line);
+    }
     fflush(stderr);
 }
 
+void log_say(Log *log, const char *fmt, ...)
+{
+    va_list arguments;
+
+    if (log->is_line_open)
+        fprintf(stderr, "\r%*s\r", os_terminal_width() - 1, "");
+    log->is_line_open = false;
+    va_start(arguments, fmt);
+    vfprintf(stderr, fmt, arguments);
+    va_end(arguments);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
 void log_update(Log *log, const Progress *p, bool is_finite)
 {
-    fprintf(log->events,
-            "{\"update\":%lld,\"epoch\":%d,\"loss\":%.9g,\"lr\":%.9g,\"loss_scale\":%g,"
-            "\"grad_norm\":%.9g,\"applied\":%s}\n",
-            (long long)p->update, p->epoch + 1, is_finite ? p->loss : -1.0, p->lr, p->loss_scale,
-            is_finite ? p->grad_norm : -1.0, is_finite ? "true" : "false");
+    const EventScalar scalars[] = {{"train/lr", (float)p->lr},
+                                   {"train/loss_scale", (float)p->loss_scale},
+                                   {"train/loss", (float)p->loss},
+                                   {"train/grad_norm", (float)p->grad_norm}};
+
+    fprintf(log->updates, "%s%lld,\"epoch\":%d,\"lr\":%.9g,\"loss_scale\":%g,", update_prefix,
+            (long long)p->update, p->epoch + 1, p->lr, p->loss_scale);
+    if (is_finite)
+        fprintf(log->updates, "\"loss\":%.9g,\"grad_norm\":%.9g,\"applied\":true}\n", p->loss,
+                p->grad_norm);
+    else
+        fprintf(log->updates, "\"loss\":null,\"grad_norm\":null,\"applied\":false}\n");
+    events_write(log->events, (double)os_unix_seconds(), p->update, scalars, is_finite ? 4 : 2);
+}
+
+static void write_events(Log *log, const Progress *p, const ErrorSummary *s)
+{
+    const EventScalar scalars[] = {
+        {"epoch/loss", (float)p->loss},     {"valid/mre_px", (float)s->mean_px},
+        {"valid/mre_mm", (float)s->mean_mm}, {"valid/median_mm", (float)s->median_mm},
+        {"valid/sdr_2mm", (float)s->sdr[0]}, {"valid/sdr_2.5mm", (float)s->sdr[1]},
+        {"valid/sdr_3mm", (float)s->sdr[2]}, {"valid/sdr_4mm", (float)s->sdr[3]},
+    };
+    events_write(log->events, (double)os_unix_seconds(), p->update, scalars, s->count > 0 ? 8 : 1);
 }
 
 void log_epoch(Log *log, const Progress *p, const ErrorSummary *s, bool is_best)
 {
-    if (log->is_terminal)
-        fprintf(stderr, "\r%*s\r", os_terminal_width() - 1, "");
-    fprintf(stderr, "epoch %3d  loss %.5f", p->epoch + 1, p->loss);
+    log_say(log, "epoch %3d  loss %.5f", p->epoch + 1, p->loss);
     if (s->count > 0)
-        fprintf(stderr, "  valid MRE %7.2f px  %6.2f +- %.2f mm  SDR 2/2.5/3/4 mm %5.1f %5.1f %5.1f %5.1f %%%s",
+        fprintf(stderr,
+                "  valid MRE %7.2f px  %6.2f +- %.2f mm  SDR 2/2.5/3/4 mm %5.1f %5.1f %5.1f %5.1f "
+                "%%%s",
                 s->mean_px, s->mean_mm, s->sd_mm, 100 * s->sdr[0], 100 * s->sdr[1],
                 100 * s->sdr[2], 100 * s->sdr[3], is_best ? "  best" : "");
     fprintf(stderr, "\n");
-    fprintf(log->metrics, "%d,%lld,%.9g,%.9g,%g", p->epoch + 1, (long long)p->update, p->loss, p->lr,
-            p->loss_scale);
+    fprintf(log->metrics, "%d,%lld,%.9g,%.9g,%g", p->epoch + 1, (long long)p->update, p->loss,
+            p->lr, p->loss_scale);
     if (s->count > 0)
-        fprintf(log->metrics, ",%lld,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", (long long)s->count,
-                s->mean_px, s->mean_mm, s->sd_mm, s->median_mm, s->sdr[0], s->sdr[1], s->sdr[2],
-                s->sdr[3]);
+        fprintf(log->metrics, ",%lld,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n",
+                (long long)s->count, s->mean_px, s->mean_mm, s->sd_mm, s->median_mm, s->sdr[0],
+                s->sdr[1], s->sdr[2], s->sdr[3]);
     else
         fprintf(log->metrics, ",0,,,,,,,,\n");
-    fflush(log->metrics);
-    fflush(log->events);
+    write_events(log, p, s);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
+#include "os.h"
 #include "random.h"
 
 enum { BOOTSTRAP_ROUNDS = 1000 };
@@ -34,6 +36,15 @@ void predictions_free(Predictions *predictions)
     free(predictions->points);
     free(predictions->is_done);
     *predictions = (Predictions){0};
+}
+
+int32_t predictions_count(const Predictions *predictions)
+{
+    int32_t count = 0;
+
+    for (int32_t i = 0; i < predictions->dataset->item_count; i++)
+        count += predictions->is_done[i];
+    return count;
 }
 
 double radial_error(const Predictions *predictions, int32_t item, int32_t point)
@@ -152,22 +163,74 @@ bool summarize_all(const Predictions *predictions, uint64_t seed, ErrorSummary *
     return ok;
 }
 
+bool is_first_of_device(const Dataset *dataset, int32_t item)
+{
+    if (dataset->items[item].device[0] == '\0')
+        return false;
+    for (int32_t k = 0; k < item; k++)
+        if (strcmp(dataset->items[k].device, dataset->items[item].device) == 0)
+            return false;
+    return true;
+}
+
+int32_t worst_pictures(const Predictions *predictions, WorstPicture *worst, int32_t most)
+{
+    const Dataset *dataset = predictions->dataset;
+    int32_t count = 0;
+
+    for (int32_t i = 0; i < dataset->item_count; i++) {
+        WorstPicture picture = {.item = i};
+        int64_t points = 0;
+        double sum = picture_sum(predictions, i, &points), largest = -1;
+        if (points == 0)
+            continue;
+        picture.mean_mm = sum / (double)points;
+        for (int32_t p = 0; p < dataset->point_count; p++) {
+            double error = radial_error(predictions, i, p);
+            if (error > largest) {
+                largest = error;
+                picture.point = p;
+            }
+        }
+        picture.point_mm = largest * (double)dataset->items[i].mm_per_pixel;
+        int32_t at = count;
+        while (at > 0 && worst[at - 1].mean_mm < picture.mean_mm)
+            at--;
+        if (at == most)
+            continue;
+        count += count < most;
+        memmove(&worst[at + 1], &worst[at], (size_t)(count - 1 - at) * sizeof *worst);
+        worst[at] = picture;
+    }
+    return count;
+}
+
+/* ---- what is told of them -------------------------------------------------------------------- */
+
 static void print_row(FILE *out, const char *name, const ErrorSummary *s)
 {
     if (s->count == 0)
         return;
-    fprintf(out, "%-22.22s %6lld  %7.2f  %6.2f +- %-6.2f %6.2f   %5.1f  %5.1f  %5.1f  %5.1f\n", name,
-            (long long)s->count, s->mean_px, s->mean_mm, s->sd_mm, s->median_mm, 100 * s->sdr[0],
-            100 * s->sdr[1], 100 * s->sdr[2], 100 * s->sdr[3]);
+    fprintf(out, "%-22.22s %6lld  %7.2f  %6.2f +- %-6.2f %6.2f ", name, (long long)s->count,
+            s->mean_px, s->mean_mm, s->sd_mm, s->median_mm);
+    for (int k = 0; k < 4; k++)
+        fprintf(out, "  %5.1f", 100 * s->sdr[k]);
+    fprintf(out, "\n");
 }
 
-/* Whether an earlier item has the same device. */
-static bool is_repeated_device(const Dataset *dataset, int32_t item)
+static void print_worst(FILE *out, const Predictions *predictions)
 {
-    for (int32_t k = 0; k < item; k++)
-        if (strcmp(dataset->items[k].device, dataset->items[item].device) == 0)
-            return true;
-    return false;
+    enum { MOST = 5 };
+    const Dataset *dataset = predictions->dataset;
+    WorstPicture worst[MOST];
+    int32_t count = worst_pictures(predictions, worst, MOST);
+
+    if (count > 0)
+        fprintf(out, "worst pictures\n");
+    for (int32_t k = 0; k < count; k++)
+        fprintf(out, "  %-28s mean %6.2f mm, most %6.2f mm at %s\n",
+                dataset->items[worst[k].item].id, worst[k].mean_mm, worst[k].point_mm,
+                dataset->symbols[worst[k].point]);
 }
 
 bool print_metrics(FILE *out, const Predictions *predictions, uint64_t seed)
@@ -189,12 +252,67 @@ bool print_metrics(FILE *out, const Predictions *predictions, uint64_t seed)
         print_row(out, dataset->symbols[p], &summary);
     }
     for (int32_t i = 0; i < dataset->item_count; i++) {
-        const char *device = dataset->items[i].device;
-        if (device[0] == '\0' || is_repeated_device(dataset, i))
+        if (!is_first_of_device(dataset, i))
             continue;
-        if (!summarize(predictions, (ErrorFilter){.point = -1, .device = device}, &summary))
+        ErrorFilter filter = {.point = -1, .device = dataset->items[i].device};
+        if (!summarize(predictions, filter, &summary))
             return false;
-        print_row(out, device, &summary);
+        print_row(out, filter.device, &summary);
     }
+    print_worst(out, predictions);
     return true;
+}
+
+static json_t *summary_json(const ErrorSummary *s)
+{
+    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:[f, f, f, f]}", "points",
+                     (json_int_t)s->count, "mre_px", s->mean_px, "sd_px", s->sd_px, "median_px",
+                     s->median_px, "mre_mm", s->mean_mm, "sd_mm", s->sd_mm, "median_mm",
+                     s->median_mm, "sdr_2_2.5_3_4_mm", s->sdr[0], s->sdr[1], s->sdr[2], s->sdr[3]);
+}
+
+static bool write_object(FILE *file, void *object)
+{
+    return json_dumpf(object, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF;
+}
+
+/* {"split", "truth", "all", "interval_mm", "landmarks": {symbol: ...}, "devices": {name: ...}} */
+static json_t *metrics_json(const Predictions *predictions, uint64_t seed, const char *truth)
+{
+    const Dataset *dataset = predictions->dataset;
+    json_t *landmarks = json_object(), *devices = json_object(), *interval;
+    ErrorSummary s = {0}, all = {0};
+    bool ok = summarize_all(predictions, seed, &all);
+
+    for (int32_t p = 0; ok && p < dataset->point_count; p++) {
+        ok = summarize(predictions, (ErrorFilter){.point = p}, &s);
+        if (ok && s.count > 0)
+            json_object_set_new(landmarks, dataset->symbols[p], summary_json(&s));
+    }
+    for (int32_t i = 0; ok && i < dataset->item_count; i++) {
+        if (!is_first_of_device(dataset, i))
+            continue;
+        ErrorFilter filter = {.point = -1, .device = dataset->items[i].device};
+        ok = summarize(predictions, filter, &s);
+        if (ok && s.count > 0)
+            json_object_set_new(devices, filter.device, summary_json(&s));
+    }
+    interval = all.count > 0 ? json_pack("[f, f]", all.low_mm, all.high_mm) : json_null();
+    json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "split", dataset->split, "truth",
+                               truth, "all", summary_json(&all), "interval_95_mm", interval,
+                               "landmarks", landmarks, "devices", devices);
+    if (ok)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+bool write_metrics_json(const char *path, const Predictions *predictions, uint64_t seed,
+                        const char *truth, Error *error)
+{
+    json_t *object = metrics_json(predictions, seed, truth);
+    bool ok = object != NULL ? os_write_atomically(path, write_object, object, error)
+                             : error_set(error, ERROR_MEMORY, "no memory for %s", path);
+    json_decref(object);
+    return ok;
 }

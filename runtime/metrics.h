@@ -28,13 +28,14 @@ typedef struct ErrorSummary {
     double mean_px, sd_px, median_px;
     double mean_mm, sd_mm, median_mm;
     double sdr[4];       /* within 2, 2.5, 3, 4 mm; shares, 0 .. 1 */
-    double low_mm, high_mm; /* 95 % bootstrap interval of mean_mm over pictures; summarize_all only */
+    double low_mm, high_mm; /* 95 % bootstrap interval of mean_mm over pictures: summarize_all */
 } ErrorSummary;
 
 extern const double sdr_limits_mm[4];
 
 bool predictions_create(Predictions *predictions, const Dataset *dataset, Error *error);
 void predictions_free(Predictions *predictions);
+int32_t predictions_count(const Predictions *predictions); /* of items that are done */
 
 /* Pixels between prediction and truth; negative where the point does not count. */
 double radial_error(const Predictions *predictions, int32_t item, int32_t point);
@@ -50,7 +51,21 @@ bool summarize(const Predictions *predictions, ErrorFilter filter, ErrorSummary 
 /* All errors, with the interval: 1000 resamples of the pictures, from the seed. */
 bool summarize_all(const Predictions *predictions, uint64_t seed, ErrorSummary *summary);
 
-/* The table that eval prints: all, each landmark, each device. */
+/* Whether no earlier item has the same device, and it has one. */
+bool is_first_of_device(const Dataset *dataset, int32_t item);
+
+/* The pictures with the largest mean errors, largest first; at most `most`. Returns how many. */
+typedef struct WorstPicture {
+    int32_t item;
+    int32_t point; /* with the largest error */
+    double mean_mm, point_mm;
+} WorstPicture;
+int32_t worst_pictures(const Predictions *predictions, WorstPicture *worst, int32_t most);
+
+/* The table that eval prints: all, each landmark, each device, the worst pictures. */
 bool print_metrics(FILE *out, const Predictions *predictions, uint64_t seed);
+/* The same as JSON. truth: which annotation was taken. */
+bool write_metrics_json(const char *path, const Predictions *predictions, uint64_t seed,
+                        const char *truth, Error *error);
 
 #endif

@@ -1,5 +1,7 @@
+/* The command line of a trainer, and what a checkpoint says in its place. */
 #include "options.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,18 +9,21 @@
 #include "json.h"
 
 typedef enum OptionKind { FLAG, WHOLE, REAL, TEXT, SHAPE } OptionKind;
+typedef enum OptionScope { RUN, CALL } OptionScope;
 
 typedef struct OptionRow {
     const char *name;
     OptionKind kind;
     const char *argument;
     double least, most;
-    const char *initial, *help;
+    const char *initial;
+    OptionScope scope;
+    const char *help;
 } OptionRow;
 
 static const OptionRow rows[OPTION_COUNT] = {
-#define OPTION(name, kind, argument, least, most, initial, help)                                   \
-    {#name, kind, argument, least, most, initial, help},
+#define OPTION(name, kind, argument, least, most, initial, scope, help)                            \
+    {#name, kind, argument, least, most, initial, scope, help},
 #include "options.def"
 #undef OPTION
 };
@@ -30,7 +35,7 @@ static const struct {
     {RUN_TRAIN, "train", "train (the default)"},
     {RUN_EVAL, "eval", "measure a checkpoint on a split"},
     {RUN_PREDICT, "predict", "points and overlays for a split, as PNG, CSV and JSON"},
-    {RUN_CHECK_DATA, "check-data", "what is wrong with a data set, and a sheet of augmented pictures"},
+    {RUN_CHECK_DATA, "check-data", "what is wrong with a data set; a sheet of augmented pictures"},
     {RUN_EXPORT, "export", "weights with PyTorch's names"},
 };
 
@@ -63,7 +68,7 @@ void options_print_help(FILE *out, const char *program_name)
     }
 }
 
-/* ---- names --------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* Edit distance of two short names. */
 static size_t name_distance(const char *a, const char *b)
@@ -132,7 +137,7 @@ static int find_row(const char *name, bool *is_off)
     return -1;
 }
 
-/* ---- values -------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* strtod follows the locale, which the program never sets: the point is always '.'. */
 static bool read_number(const OptionRow *row, const char *text, double *number, Error *error)
@@ -140,7 +145,8 @@ static bool read_number(const OptionRow *row, const char *text, double *number, 
     char *end;
 
     *number = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(*number)) {
+    if (end == text || *end != '\0' || !isfinite(*number)
+        || strspn(text, "0123456789+-.eE") != strlen(text)) {
         error_set(error, ERROR_USAGE, "--%s %s: a number is needed", row->name, text);
         return error_hint(error, "--%s %s", row->name, row->argument);
     }
@@ -279,27 +285,156 @@ bool options_parse(RunOptions *options, int argc, char **argv, Error *error)
            && check_choice(options, OPTION_loss, "mse adaptive_wing ohkm", error);
 }
 
-void options_set_defaults(RunOptions *options, const SnugDefaults *defaults)
+/* ---- what the run had ------------------------------------------------------------------------ */
+
+/* The value of row k in a checkpoint; false where it is absent or of another kind or range. */
+static bool read_kept(int k, const json_t *item, OptionValue *value)
 {
+    const OptionRow *row = &rows[k];
+
+    switch (row->kind) {
+    case TEXT:
+        value->text = json_string_value(item);
+        return value->text != NULL;
+    case FLAG:
+        value->number = json_is_true(item);
+        return json_is_boolean(item);
+    case SHAPE:
+        value->number = json_number_value(json_array_get(item, 0));
+        value->second = json_number_value(json_array_get(item, 1));
+        return value->number >= row->least && value->number <= row->most
+               && value->second >= row->least && value->second <= row->most;
+    default:
+        value->number = json_number_value(item);
+        return json_is_number(item) && value->number >= row->least && value->number <= row->most;
+    }
+}
+
+static bool is_equal(int k, const OptionValue *a, const OptionValue *b)
+{
+    return rows[k].kind == TEXT ? strcmp(a->text, b->text) == 0
+                                : a->number == b->number && a->second == b->second;
+}
+
+static void print_value(FILE *out, int k, const OptionValue *value)
+{
+    if (rows[k].kind == TEXT)
+        fprintf(out, "%s", value->text);
+    else if (rows[k].kind == SHAPE)
+        fprintf(out, "%g %g", value->number, value->second);
+    else
+        fprintf(out, "%.9g", value->number);
+}
+
+bool options_keep(RunOptions *options, const char *json, const char *name, Error *error)
+{
+    Error reason = {0};
+    json_t *object = json_read_text((const uint8_t *)json, (int64_t)strlen(json), name, &reason);
+
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return error_set(error, ERROR_FILES, "%s holds no options of a training", name);
+    }
+    json_decref(options->kept);
+    options->kept = object;
+    for (int k = 0; k < OPTION_COUNT; k++) {
+        OptionValue *value = &options->values[k], kept = {.text = "", .is_kept = true};
+        if (rows[k].scope != RUN || !read_kept(k, json_object_get(object, rows[k].name), &kept))
+            continue;
+        if (!value->is_given) {
+            *value = kept;
+        } else if (!is_equal(k, value, &kept)) {
+            if (k == OPTION_seed && options->command == RUN_TRAIN) {
+                error_set(error, ERROR_USAGE, "%s was trained with --seed %.0f", name, kept.number);
+                return error_hint(error, "leave --seed out, or start a new run with --init %s",
+                                  name);
+            }
+            fprintf(stderr, "from here on --%s ", rows[k].name);
+            print_value(stderr, k, value);
+            fprintf(stderr, " instead of ");
+            print_value(stderr, k, &kept);
+            fprintf(stderr, "\n");
+        }
+    }
+    return true;
+}
+
+void options_free(RunOptions *options)
+{
+    json_decref(options->kept);
+    *options = (RunOptions){0};
+}
+
+/* ---- defaults -------------------------------------------------------------------------------- */
+
+/* What each value alone allows and all together do not. */
+static bool check_together(const RunOptions *options, const SnugProgram *program, Error *error)
+{
+    const char *name = OPTION_TEXT(options, name);
+
+    if (OPTION_NUMBER(options, min_lr) > OPTION_NUMBER(options, lr))
+        return error_set(error, ERROR_USAGE, "--min_lr %g is larger than --lr %g",
+                         OPTION_NUMBER(options, min_lr), OPTION_NUMBER(options, lr));
+    if (strpbrk(name, "/\\") != NULL || strcmp(name, "..") == 0 || strcmp(name, ".") == 0) {
+        error_set(error, ERROR_USAGE, "--name %s is a path", name);
+        return error_hint(error, "--save_dir says where the folder goes, --name what it is called");
+    }
+    if (OPTION_IS(options, use_ema) && program->param_count > 0 && program->params[0].ema < 0) {
+        error_set(error, ERROR_USAGE, "this trainer was compiled without moving averages");
+        return error_hint(error, "add `ema 0.9999` to `train` in %s and compile again",
+                          program->model_path);
+    }
+    if (OPTION_WHOLE(options, warmup_epochs) >= OPTION_WHOLE(options, epochs)
+        && options->command == RUN_TRAIN)
+        fprintf(stderr, "warning: the warm-up of %" PRId64 " epochs takes all of the %" PRId64 "\n",
+                OPTION_WHOLE(options, warmup_epochs), OPTION_WHOLE(options, epochs));
+    return true;
+}
+
+bool options_set_defaults(RunOptions *options, const SnugProgram *program, Error *error)
+{
+    const SnugDefaults *defaults = &program->defaults;
     const struct {
         OptionName name;
         double value;
     } from_program[] = {
         {OPTION_epochs, defaults->epochs},
         {OPTION_gradient_accumulation_steps, defaults->accumulate},
-        {OPTION_lr, defaults->lr},
-        {OPTION_min_lr, defaults->min_lr},
+        {OPTION_lr, (double)defaults->lr},
+        {OPTION_min_lr, (double)defaults->min_lr},
         {OPTION_warmup_epochs, defaults->warmup_epochs},
-        {OPTION_weight_decay, defaults->weight_decay},
-        {OPTION_clip, defaults->clip},
+        {OPTION_weight_decay, (double)defaults->weight_decay},
+        {OPTION_clip, (double)defaults->clip},
         {OPTION_mixed_precision, defaults->mixed_precision},
         {OPTION_use_ema, defaults->use_ema},
-        {OPTION_ema_decay, defaults->ema_decay},
+        {OPTION_ema_decay, (double)defaults->ema_decay},
     };
 
-    for (size_t k = 0; k < sizeof from_program / sizeof from_program[0]; k++)
-        if (!options->values[from_program[k].name].is_given)
-            options->values[from_program[k].name].number = from_program[k].value;
+    for (size_t k = 0; k < sizeof from_program / sizeof from_program[0]; k++) {
+        OptionValue *value = &options->values[from_program[k].name];
+        if (!value->is_given && !value->is_kept)
+            value->number = from_program[k].value;
+    }
+    options->values[OPTION_batch_size].number = program->batch_size;
+    options->values[OPTION_image_size].number = program->image_height;
+    options->values[OPTION_image_size].second = program->image_width;
+    return check_together(options, program, error);
+}
+
+Augmentation options_augmentation(const RunOptions *o)
+{
+    float light = (float)OPTION_NUMBER(o, brightness);
+
+    return (Augmentation){
+        .rotation_degrees = (float)OPTION_NUMBER(o, rotation),
+        .scale = (float)OPTION_NUMBER(o, scale),
+        .shift = (float)OPTION_NUMBER(o, shift),
+        .brightness = light,
+        .contrast = light,
+        .gamma = light,
+        .noise = (float)OPTION_NUMBER(o, noise),
+        .blur = (float)OPTION_NUMBER(o, blur),
+    };
 }
 
 Annotation options_annotation(const RunOptions *options)
@@ -312,7 +447,7 @@ Annotation options_annotation(const RunOptions *options)
     return ANNOTATION_mean;
 }
 
-/* ---- the compiled plan ------------------------------------------------------------------------------------ */
+/* ---- the compiled plan ----------------------------------------------------------------------- */
 
 static const char *loss_name(const SnugLoss *loss)
 {
@@ -326,24 +461,29 @@ static const SnugProgram *refuse(const RunOptions *options, const SnugProgram *p
 {
     const OptionValue *size = &options->values[OPTION_image_size];
     long long batch = OPTION_WHOLE(options, batch_size);
+    const char *device = OPTION_TEXT(options, device);
 
     error_set(error, ERROR_USAGE, "%s", what);
-    error_hint(error, "compile it: snug compile %s%s%s --image_size %d %d --batch_size %lld -o %s",
+    error_hint(error,
+               "compile it: snug compile %s%s%s%s%s --image_size %d %d --batch_size %lld -o %s",
                program->model_path, program->overrides[0] ? " " : "", program->overrides,
-               size->is_given ? (int)size->number : program->image_height,
-               size->is_given ? (int)size->second : program->image_width,
+               device[0] ? " --device " : "", device,
+               size->number > 0 ? (int)size->number : program->image_height,
+               size->number > 0 ? (int)size->second : program->image_width,
                batch > 0 ? batch : (long long)program->batch_size, options->program_name);
     return NULL;
 }
 
-static bool suits(const RunOptions *options, const SnugProgram *program)
+/* Whether the program has the sizes that were given or, where nothing was, those of the run. */
+static bool suits(const RunOptions *options, const SnugProgram *program, bool as_kept)
 {
     const OptionValue *size = &options->values[OPTION_image_size];
     const OptionValue *batch = &options->values[OPTION_batch_size];
 
-    return (!size->is_given
+    return (!(size->is_given || (as_kept && size->is_kept))
             || (size->number == program->image_height && size->second == program->image_width))
-           && (!batch->is_given || batch->number == program->batch_size);
+           && (!(batch->is_given || (as_kept && batch->is_kept))
+               || batch->number == program->batch_size);
 }
 
 const SnugProgram *options_choose_program(const RunOptions *options,
@@ -360,7 +500,7 @@ const SnugProgram *options_choose_program(const RunOptions *options,
         error_hint(error, "compile the other one: snug compile models/%s.snug", model);
         return NULL;
     }
-    if (strcmp(OPTION_TEXT(options, device), program->device) != 0) {
+    if (OPTION_TEXT(options, device)[0] && strcmp(OPTION_TEXT(options, device), program->device)) {
         snprintf(what, sizeof what, "this trainer was compiled for the device %s, not %s",
                  program->device, OPTION_TEXT(options, device));
         return refuse(options, program, what, error);
@@ -381,14 +521,17 @@ const SnugProgram *options_choose_program(const RunOptions *options,
         return NULL;
     }
     for (int32_t k = 0; k < count; k++)
-        if (suits(options, programs[k]))
+        if (suits(options, programs[k], true))
             return programs[k];
-    snprintf(what, sizeof what, "this trainer holds no plan for %s%s",
-             options->values[OPTION_image_size].is_given ? "this image size" : "",
-             options->values[OPTION_batch_size].is_given
-                 ? options->values[OPTION_image_size].is_given ? " with this batch size"
-                                                                : "this batch size"
-                 : "");
+    for (int32_t k = 0; k < count && options->command != RUN_TRAIN; k++)
+        if (suits(options, programs[k], false))
+            return programs[k];
+    const OptionValue *size = &options->values[OPTION_image_size];
+    const OptionValue *batch = &options->values[OPTION_batch_size];
+    bool has_size = size->is_given || size->is_kept, has_batch = batch->is_given || batch->is_kept;
+    snprintf(what, sizeof what, "this trainer holds no plan for %s%s%s%s",
+             has_size ? "this image size" : "", has_size && has_batch ? " with " : "",
+             has_batch ? "this batch size" : "", batch->is_kept ? ", which the run has" : "");
     return refuse(options, program, what, error);
 }
 

@@ -3,6 +3,7 @@
 #define SNUG_RUN_H
 
 #include "checkpoint.h"
+#include "image.h"
 #include "loader.h"
 #include "metrics.h"
 #include "options.h"
@@ -12,20 +13,42 @@ typedef struct Run {
     const SnugProgram *program;
     const DeviceOps *ops;
     Device *device;
-    char *folder; /* of the run, train only; malloc'ed */
+    char *checkpoint; /* that the command starts from; NULL: none. malloc'ed */
+    char *symbols;    /* of the checkpoint: a JSON list of the points' names. malloc'ed */
+    char *folder;     /* of the run, train only. malloc'ed */
     TrainState state;
 } Run;
 
 /* ---- trainer.c ---- */
+/* *status: 0, or 130 or 143 where it was interrupted and has saved its state. */
 bool train(Run *run, int *status, Error *error);
+/* The parameters' first values: a function of the seed and of each one's own name. */
+bool start_weights(Run *run, Error *error);
 
 /* ---- predict.c ---- */
-/* The evaluate segment over a data set, in its order; predictions are in original pixels. */
+/* The evaluate segment over a data set, in its order; predictions are in original pixels. An
+ * interruption ends it early: ask os_interrupted(). */
 bool predict_dataset(Run *run, const Dataset *dataset, Predictions *predictions, Error *error);
-/* Draws truth (green) and prediction (red) into the original picture, a PNG. */
-bool draw_overlay(const Predictions *predictions, int32_t item, const char *path, Error *error);
-/* Draws the first `count` items into folder/ID.png. */
-bool draw_overlays(const Predictions *predictions, int32_t count, const char *folder, Error *error);
+
+/* ---- overlay.c ---- */
+/* Truth (green) and prediction (red) in the original picture, made smaller where its longer side
+ * has more than most_pixels (0: as it is). image_free. */
+bool overlay_draw(const Predictions *predictions, int32_t item, int32_t most_pixels, Image *image,
+                  Error *error);
+/* The first `count` items, folder/ID.png. */
+bool overlays_write(const Predictions *predictions, int32_t count, int32_t most_pixels,
+                    const char *folder, Error *error);
+
+/* ---- results.c ---- */
+/* folder/predictions.csv and folder/predictions.json. */
+bool results_write(const Predictions *predictions, const char *folder, Error *error);
+
+/* ---- report.c ---- */
+/* report.html of the run; predictions: of the last validation, NULL: there was none. */
+bool report_write(const Run *run, const Predictions *predictions, Error *error);
+
+/* ---- profile.c ---- */
+bool profile_print(const Run *run, Error *error);
 
 /* ---- commands.c ---- */
 bool command_eval(Run *run, Error *error);
@@ -37,8 +60,8 @@ bool open_split(const Run *run, const char *split, Dataset *dataset, Error *erro
 /* ---- run_folder.c ---- */
 /* Makes run->folder: save_dir/name, with _2, _3, ... where that exists already. */
 bool run_folder_create(Run *run, Error *error);
-/* What --resume or --checkpoint names: a file, a run folder (its `file`), or auto: the newest run
- * folder below save_dir. malloc'ed; NULL after an error. */
+/* What --resume or --checkpoint names: a file, a run folder (its `file`), a folder of run folders
+ * or auto (the newest of them). malloc'ed; NULL after an error. */
 char *run_folder_find(const Run *run, const char *given, const char *file, Error *error);
 bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset *valid,
                              Error *error);

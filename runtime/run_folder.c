@@ -1,4 +1,5 @@
-/* runs/NAME/: config.json, metrics.csv, best.safetensors, last.safetensors, overlays/. */
+/* runs/NAME/: config.json, log.jsonl, metrics.csv, events, best.safetensors, last.safetensors,
+ * overlays/, report.html. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ bool run_folder_create(Run *run, Error *error)
             snprintf(name, sizeof name, "%s_%d", base, k);
         run->folder = os_join(OPTION_TEXT(&run->options, save_dir), name);
         if (run->folder == NULL)
-            return error_set(error, ERROR_FILES, "no memory for a path");
+            return error_set(error, ERROR_MEMORY, "no memory for a path");
         if (!os_exists(run->folder))
             return os_make_folders(run->folder, error);
         free(run->folder);
@@ -29,7 +30,7 @@ bool run_folder_create(Run *run, Error *error)
                      OPTION_TEXT(&run->options, save_dir));
 }
 
-/* ---- finding a checkpoint --------------------------------------------------------------------------- */
+/* ---- finding a checkpoint -------------------------------------------------------------------- */
 
 static char *newest_checkpoint(const char *save_dir, const char *file, Error *error)
 {
@@ -64,8 +65,12 @@ char *run_folder_find(const Run *run, const char *given, const char *file, Error
 {
     char *path;
 
+    /* Only train makes its run folders in --save_dir; for the others that is where results go. */
     if (strcmp(given, "auto") == 0 || given[0] == '\0')
-        return newest_checkpoint(OPTION_TEXT(&run->options, save_dir), file, error);
+        return newest_checkpoint(run->options.command == RUN_TRAIN
+                                     ? OPTION_TEXT(&run->options, save_dir)
+                                     : "runs",
+                                 file, error);
     path = os_is_folder(given) ? os_join(given, file) : strdup(given);
     if (path != NULL && !os_exists(path)) {
         /* a folder of runs instead of a run */
@@ -78,7 +83,7 @@ char *run_folder_find(const Run *run, const char *given, const char *file, Error
     return path;
 }
 
-/* ---- config.json --------------------------------------------------------------------------------------- */
+/* ---- config.json ----------------------------------------------------------------------------- */
 
 static bool write_text(FILE *file, void *context)
 {
@@ -86,22 +91,50 @@ static bool write_text(FILE *file, void *context)
     return fputs(text, file) >= 0 && fputc('\n', file) != EOF;
 }
 
-bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset *valid, Error *error)
+/* FNV-1a over names, points and pixel sizes: another data set has another number. */
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
+{
+    for (size_t k = 0; k < size; k++)
+        hash = (hash ^ ((const uint8_t *)bytes)[k]) * 1099511628211u;
+    return hash;
+}
+
+static json_t *data_json(const Dataset *dataset)
+{
+    uint64_t hash = 14695981039346656037u;
+    char text[32];
+
+    for (int32_t i = 0; i < dataset->item_count; i++) {
+        const Item *item = &dataset->items[i];
+        hash = hash_bytes(hash, item->id, strlen(item->id) + 1);
+        hash = hash_bytes(hash, &item->mm_per_pixel, sizeof item->mm_per_pixel);
+        hash = hash_bytes(hash, item->points, (size_t)dataset->point_count * sizeof *item->points);
+    }
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    return json_pack("{s:i, s:s}", "pictures", dataset->item_count, "annotations_hash", text);
+}
+
+bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset *valid,
+                             Error *error)
 {
     const SnugProgram *p = run->program;
     char *options = options_json(&run->options), *path = os_join(run->folder, "config.json");
-    json_t *object = json_pack(
-        "{s:{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:I, s:I}, s:{s:s, s:i, s:i, s:i}, s:o}",
-        "program", "model", p->model, "file", p->model_path, "hash", p->model_hash, "overrides",
-        p->overrides, "batch_size", p->batch_size, "image_height", p->image_height, "image_width",
-        p->image_width, "device", p->device, "planned_bytes", (json_int_t)p->total_bytes,
-        "arena_bytes", (json_int_t)(p->total_bytes - p->persistent_bytes), "data", "root",
-        train->root, "train", train->item_count, "valid", valid->item_count, "points",
-        train->point_count, "options", options ? json_loads(options, 0, NULL) : json_null());
+    json_t *program = json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:i, s:I, s:I}", "model", p->model, "file",
+        p->model_path, "hash", p->model_hash, "overrides", p->overrides, "batch_size",
+        p->batch_size, "image_height", p->image_height, "image_width", p->image_width, "device",
+        p->device, "threads", p->host_threads, "planned_bytes", (json_int_t)p->total_bytes,
+        "arena_bytes", (json_int_t)(p->total_bytes - p->persistent_bytes));
+    json_t *object = json_pack("{s:s, s:i, s:o, s:{s:s, s:i, s:o, s:o}, s:I, s:o}", "snug",
+                               SNUG_VERSION, "program_format", p->version, "program", program,
+                               "data", "root", train->root, "points", train->point_count, "train",
+                               data_json(train), "valid", data_json(valid), "seed",
+                               (json_int_t)run->state.seed, "options",
+                               options ? json_loads(options, 0, NULL) : json_null());
     char *text = object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
     bool ok = path != NULL && text != NULL
                   ? os_write_atomically(path, write_text, text, error)
-                  : error_set(error, ERROR_FILES, "no memory for config.json");
+                  : error_set(error, ERROR_MEMORY, "no memory for config.json");
 
     json_decref(object);
     free(options);

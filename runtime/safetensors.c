@@ -52,7 +52,7 @@ int64_t tensor_elements(int32_t rank, const int64_t *shape)
     return count;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool refuse(Error *error, const char *path, const char *why)
 {
@@ -226,7 +226,8 @@ static const char *check_entries(TensorFile *file, int64_t data_bytes)
     for (int32_t k = 0; k < file->entry_count; k++) {
         const TensorEntry *entry = &file->entries[k];
         if (entry->begin > at)
-            return k == 0 ? "the first tensor does not begin at 0" : "there is a hole between tensors";
+            return k == 0 ? "the first tensor does not begin at 0"
+                          : "there is a hole between tensors";
         if (entry->begin < at)
             return "two tensors overlap";
         if (entry->end < entry->begin)
@@ -378,10 +379,11 @@ bool tensor_file_read(const TensorFile *file, const TensorEntry *entry, void *da
         && fread(data, 1, bytes, file->file) == bytes)
         return true;
     error_set(error, ERROR_FILES, "cannot read %s from %s", entry->name, file->path);
-    return error_why(error, "%s", feof(file->file) ? "the file has become shorter" : strerror(errno));
+    return feof(file->file) ? error_why(error, "the file has become shorter")
+                            : error_why_errno(error, errno);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static int by_width_and_name(const void *left, const void *right)
 {

@@ -8,11 +8,11 @@
  * The state between two updates is all there is: a checkpoint taken there and a run that goes on
  * from it make the same weights, bit for bit, as a run that was never interrupted.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "log.h"
 #include "os.h"
 #include "random.h"
@@ -30,9 +30,11 @@ typedef struct Training {
     int32_t batches;       /* of an epoch */
     int64_t updates_an_epoch, warmup_updates, total_updates;
     int64_t updates_done;  /* by this process */
+    char *options, *symbols; /* for the checkpoints */
+    const char *bad_param; /* the first whose gradient was not finite, where that is asked */
 } Training;
 
-/* ---- weights ---------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* A key for a parameter by its name: its first values do not depend on its neighbours. */
 static RandomKey param_key(uint64_t seed, const char *name)
@@ -42,6 +44,11 @@ static RandomKey param_key(uint64_t seed, const char *name)
     for (; *name; name++)
         hash = (hash ^ (uint8_t)*name) * 1099511628211u;
     return random_key(seed, RANDOM_INIT, hash, 0);
+}
+
+static int64_t param_count(const SnugParam *param)
+{
+    return (int64_t)param->shape.n * param->shape.h * param->shape.w * param->shape.c;
 }
 
 static void fill_param(const SnugParam *param, uint64_t seed, float *values, int64_t count)
@@ -55,13 +62,13 @@ static void fill_param(const SnugParam *param, uint64_t seed, float *values, int
                         : (is_one ? 1.0f : 0.0f);
 }
 
-static bool start_weights(Run *run, Error *error)
+bool start_weights(Run *run, Error *error)
 {
     bool ok = true;
 
     for (int32_t p = 0; ok && p < run->program->param_count; p++) {
         const SnugParam *param = &run->program->params[p];
-        int64_t count = (int64_t)param->shape.n * param->shape.h * param->shape.w * param->shape.c;
+        int64_t count = param_count(param);
         float *values = malloc((size_t)count * sizeof *values);
         if (values == NULL)
             return error_set(error, ERROR_MEMORY, "no memory to start %s", param->name);
@@ -74,7 +81,7 @@ static bool start_weights(Run *run, Error *error)
     return ok;
 }
 
-/* ---- one update ------------------------------------------------------------------------------------- */
+/* ---- one update ------------------------------------------------------------------------------ */
 
 static bool upload_buffer(Run *run, int32_t buffer, const void *data, int64_t bytes, Error *error)
 {
@@ -124,12 +131,54 @@ static bool micro_step(Training *training, const Batch *batch, int32_t images, E
            && run->ops->run(run->device, SNUG_SEGMENT_micro_step, error);
 }
 
+/* Mean loss of the epoch so far; NaN where no update was finite. */
+static double epoch_loss(const TrainState *state)
+{
+    return state->loss_count > 0 ? state->loss_sum / state->loss_count : NAN;
+}
+
 /* Images of the batches [first, last) of an epoch. */
 static int32_t images_between(const Training *training, int32_t first, int32_t last)
 {
     int32_t size = training->run->program->batch_size, all = training->train.item_count;
     int32_t end = last * size < all ? last * size : all;
     return end - first * size;
+}
+
+/* The first parameter, as the backward pass goes, with a gradient that is not finite. Looks at
+ * every gradient: done once, before a training is given up. */
+static bool find_bad_param(Training *training, Error *error)
+{
+    Run *run = training->run;
+    bool ok = true;
+
+    training->bad_param = NULL;
+    for (int32_t p = run->program->param_count - 1; ok && p >= 0; p--) {
+        const SnugParam *param = &run->program->params[p];
+        int64_t count = param_count(param);
+        if (param->grad < 0)
+            continue;
+        float *values = malloc((size_t)count * sizeof *values);
+        if (values == NULL)
+            return error_set(error, ERROR_MEMORY, "no memory to look at %s", param->name);
+        ok = run->ops->download(run->device, param->grad, values, count * 4, error);
+        for (int64_t k = 0; ok && k < count && training->bad_param == NULL; k++)
+            if (!isfinite(values[k]))
+                training->bad_param = param->name;
+        free(values);
+        if (training->bad_param != NULL)
+            break;
+    }
+    return ok;
+}
+
+static bool diverged(const Training *training, Error *error)
+{
+    error_set(error, ERROR_DIVERGED, "the gradient was not finite in %d updates in a row",
+              LOSS_SCALE_MAX_BAD_UPDATES);
+    if (training->bad_param != NULL)
+        error_why(error, "seen from the loss, %s is the first", training->bad_param);
+    return error_hint(error, "start again from the last checkpoint with a smaller --lr");
 }
 
 /* Takes what the update has left in the scalars into the state. */
@@ -140,6 +189,9 @@ static bool finish_update(Training *training, Error *error)
     Progress *progress = &training->progress;
     float scalars[SNUG_SCALAR_COUNT];
 
+    if (state->loss_scale.bad_updates == LOSS_SCALE_MAX_BAD_UPDATES - 1
+        && !find_bad_param(training, error))
+        return false;
     if (!run->ops->run(run->device, SNUG_SEGMENT_update, error)
         || !run->ops->download(run->device,
                                run->program->buffers[run->program->scalars_buffer].offset, scalars,
@@ -147,23 +199,35 @@ static bool finish_update(Training *training, Error *error)
         return false;
     bool is_finite = scalars[SNUG_SCALAR_finite] != 0;
     progress->loss_scale = state->loss_scale.scale;
-    progress->grad_norm = scalars[SNUG_SCALAR_grad_norm];
+    progress->grad_norm = (double)scalars[SNUG_SCALAR_grad_norm];
     state->update++;
     state->applied += is_finite;
     if (is_finite) {
-        state->loss_sum += scalars[SNUG_SCALAR_loss];
+        state->loss_sum += (double)scalars[SNUG_SCALAR_loss];
         state->loss_count++;
     }
     progress->update = state->update;
-    progress->loss = scalars[SNUG_SCALAR_loss];
+    progress->loss = (double)scalars[SNUG_SCALAR_loss];
     log_update(&training->log, progress, is_finite);
-    if (state->loss_count > 0)
-        progress->loss = state->loss_sum / state->loss_count;
-    if (loss_scale_update(&state->loss_scale, is_finite))
-        return true;
-    error_set(error, ERROR_DIVERGED, "the gradient was not finite in %d updates in a row",
-              LOSS_SCALE_MAX_BAD_UPDATES);
-    return error_hint(error, "start again from the last checkpoint with a smaller --lr");
+    progress->loss = epoch_loss(state);
+    return loss_scale_update(&state->loss_scale, is_finite) || diverged(training, error);
+}
+
+static double rate_at(const Training *training, int64_t update)
+{
+    const RunOptions *o = &training->run->options;
+    return learning_rate(update, training->warmup_updates, training->total_updates,
+                         OPTION_NUMBER(o, lr), OPTION_NUMBER(o, min_lr));
+}
+
+static bool next_batch(Training *training, const Batch **batch, Error *error)
+{
+    if (!loader_next(training->loader, batch, &training->progress.waited, error))
+        return false;
+    for (const char *w; (w = loader_next_warning(training->loader)) != NULL;)
+        log_say(&training->log, "warning: %s\n", w);
+    return *batch != NULL
+           || error_set(error, ERROR_FILES, "the data set ended before its epoch");
 }
 
 static bool one_update(Training *training, Error *error)
@@ -171,97 +235,140 @@ static bool one_update(Training *training, Error *error)
     Run *run = training->run;
     TrainState *state = &run->state;
     int32_t steps = (int32_t)OPTION_WHOLE(&run->options, gradient_accumulation_steps);
-    int32_t first = state->batch, last = first + steps;
-    double lr = learning_rate(state->update, training->warmup_updates, training->total_updates,
-                              OPTION_NUMBER(&run->options, lr), OPTION_NUMBER(&run->options, min_lr));
-
-    if (last > training->batches)
-        last = training->batches;
+    int32_t first = state->batch;
+    int32_t last = training->batches - first > steps ? first + steps : training->batches;
     int32_t images = images_between(training, first, last);
-    training->progress.lr = lr;
-    if (!upload_scalars(training, lr, error))
+    double began = os_seconds();
+
+    training->progress.lr = rate_at(training, state->update);
+    if (!upload_scalars(training, training->progress.lr, error))
         return false;
     for (int32_t b = first; b < last; b++) {
         const Batch *batch;
-        if (!loader_next(training->loader, &batch, &training->progress.waited, error))
+        if (!next_batch(training, &batch, error) || !micro_step(training, batch, images, error))
             return false;
-        for (const char *w; (w = loader_next_warning(training->loader)) != NULL;)
-            fprintf(stderr, "\nwarning: %s\n", w);
-        if (batch == NULL)
-            return error_set(error, ERROR_FILES, "the data set ended before its epoch");
-        if (!micro_step(training, batch, images, error))
-            return false;
+        state->micro_steps++;
     }
-    training->progress.images += images;
     if (!finish_update(training, error))
         return false;
     state->batch = last;
     training->updates_done++;
+    training->progress.images += images;
+    training->progress.trained += os_seconds() - began;
     return true;
 }
 
-/* ---- epochs ------------------------------------------------------------------------------------------- */
+/* ---- epochs ---------------------------------------------------------------------------------- */
 
+/* The log is handed over first: a checkpoint is never ahead of it. */
 static bool save(Training *training, const char *file, Error *error)
 {
     Run *run = training->run;
-    char *path = os_join(run->folder, file), *options = options_json(&run->options);
-    bool ok = path != NULL && options != NULL
-                  ? checkpoint_save(path, run->ops, run->device, run->program, &run->state, options,
-                                    error)
-                  : error_set(error, ERROR_FILES, "no memory for a checkpoint");
+    char *path = os_join(run->folder, file);
+    bool ok = path != NULL || error_set(error, ERROR_MEMORY, "no memory for a path");
 
+    ok = ok && log_flush(&training->log, error)
+         && checkpoint_save(path, run->ops, run->device, run->program, &run->state,
+                            training->options, training->symbols, error);
     free(path);
-    free(options);
     return ok;
 }
 
-static bool validate(Training *training, ErrorSummary *summary, bool *is_best, Error *error)
+static void epoch_file(int64_t epoch, char *name, size_t size)
+{
+    snprintf(name, size, "epoch_%04lld.safetensors", (long long)epoch);
+}
+
+/* --keep: the checkpoint of this epoch stays, the one that many epochs ago goes. */
+static bool keep_epoch(Training *training, Error *error)
 {
     Run *run = training->run;
-    Predictions predictions = {0};
-    bool ok = predictions_create(&predictions, &training->valid, error)
-              && predict_dataset(run, &training->valid, &predictions, error);
+    int64_t keep = OPTION_WHOLE(&run->options, keep);
+    char name[64];
 
-    if (ok && !summarize(&predictions, (ErrorFilter){.point = -1}, summary))
-        ok = error_set(error, ERROR_FILES, "no memory for the metrics");
-    *is_best = ok && summary->count > 0
+    if (keep == 0)
+        return true;
+    epoch_file(run->state.epoch, name, sizeof name);
+    if (!save(training, name, error))
+        return false;
+    epoch_file(run->state.epoch - keep, name, sizeof name);
+    char *old = os_join(run->folder, name);
+    if (old != NULL && os_exists(old))
+        os_remove(old);
+    free(old);
+    return true;
+}
+
+/* Measures the validation split, draws overlays where it is the best so far. */
+static bool validate(Training *training, Predictions *predictions, ErrorSummary *summary,
+                     bool *is_best, Error *error)
+{
+    enum { OVERLAY_SIDE = 1024 };
+    Run *run = training->run;
+    int32_t overlays = (int32_t)OPTION_WHOLE(&run->options, overlays);
+
+    if (!predictions_create(predictions, &training->valid, error)
+        || !predict_dataset(run, &training->valid, predictions, error))
+        return false;
+    if (os_interrupted() != 0)
+        return true;
+    if (!summarize(predictions, (ErrorFilter){.point = -1}, summary))
+        return error_set(error, ERROR_MEMORY, "no memory for the metrics");
+    *is_best = summary->count > 0
                && (run->state.best_mre < 0 || summary->mean_mm < run->state.best_mre);
-    if (ok && OPTION_WHOLE(&run->options, overlays) > 0) {
-        char *folder = os_join(run->folder, "overlays");
-        ok = folder != NULL
-             && draw_overlays(&predictions, (int32_t)OPTION_WHOLE(&run->options, overlays), folder,
-                              error);
-        free(folder);
-    }
-    predictions_free(&predictions);
+    if (!*is_best)
+        return true;
+    char *folder = os_join(run->folder, "overlays");
+    bool ok = folder != NULL
+                  ? overlays_write(predictions, overlays, OVERLAY_SIDE, folder, error)
+                  : error_set(error, ERROR_MEMORY, "no memory for a path");
+    free(folder);
     return ok;
 }
 
-/* After the last batch of an epoch: validation, checkpoints, the state of the next epoch. */
-static bool finish_epoch(Training *training, Error *error)
+/* The epoch is over: its row, the state of the next one, checkpoints, the report. */
+static bool close_epoch(Training *training, const ErrorSummary *summary, bool is_best,
+                        const Predictions *predictions, Error *error)
 {
     Run *run = training->run;
     TrainState *state = &run->state;
-    ErrorSummary summary = {0};
-    bool is_best = false;
-    int64_t every = OPTION_WHOLE(&run->options, validate_every);
-    bool is_last = state->epoch + 1 == training->progress.epochs;
+    Progress *progress = &training->progress;
 
-    if (training->has_valid && ((state->epoch + 1) % every == 0 || is_last)
-        && !validate(training, &summary, &is_best, error))
-        return false;
-    log_epoch(&training->log, &training->progress, &summary, is_best);
+    progress->update = state->update;
+    progress->loss = epoch_loss(state);
+    progress->lr = rate_at(training, state->update - 1);
+    progress->loss_scale = state->loss_scale.scale;
+    log_epoch(&training->log, progress, summary, is_best);
     state->epoch++;
     state->batch = 0;
     state->loss_sum = 0;
     state->loss_count = 0;
     if (is_best) {
-        state->best_mre = summary.mean_mm;
+        state->best_mre = summary->mean_mm;
         state->best_epoch = state->epoch;
     }
-    return (!is_best || save(training, "best.safetensors", error))
-           && save(training, "last.safetensors", error);
+    return (!is_best || save(training, "best.safetensors", error)) && keep_epoch(training, error)
+           && save(training, "last.safetensors", error)
+           && report_write(run, predictions, error);
+}
+
+/* After the last batch of an epoch. *is_done: false where an interruption came first. */
+static bool finish_epoch(Training *training, bool *is_done, Error *error)
+{
+    Run *run = training->run;
+    ErrorSummary summary = {0};
+    Predictions predictions = {0};
+    bool is_best = false;
+    int64_t every = OPTION_WHOLE(&run->options, validate_every), epoch = run->state.epoch + 1;
+    bool is_validated = training->has_valid
+                        && (epoch % every == 0 || epoch == training->progress.epochs);
+    bool ok = !is_validated || validate(training, &predictions, &summary, &is_best, error);
+
+    *is_done = ok && !(is_validated && os_interrupted() != 0);
+    if (*is_done)
+        ok = close_epoch(training, &summary, is_best, is_validated ? &predictions : NULL, error);
+    predictions_free(&predictions);
+    return ok;
 }
 
 static bool is_patience_spent(const Training *training)
@@ -271,57 +378,54 @@ static bool is_patience_spent(const Training *training)
     return patience > 0 && state->best_mre >= 0 && state->epoch - state->best_epoch >= patience;
 }
 
+/* Between two updates, interrupted or at --max_updates: saves; a resumed run goes on from here. */
+static bool stop(Training *training, int *status, Error *error)
+{
+    *status = os_interrupted();
+    if (!save(training, "last.safetensors", error))
+        return false;
+    log_say(&training->log, "%s after update %lld; --resume %s goes on\n",
+            *status ? "interrupted" : "stopped", (long long)training->run->state.update,
+            training->run->folder);
+    return true;
+}
+
+static bool should_stop(const Training *training)
+{
+    int64_t most = OPTION_WHOLE(&training->run->options, max_updates);
+    return os_interrupted() != 0 || (most > 0 && training->updates_done >= most);
+}
+
 /* Runs until the last epoch, an interruption, or --max_updates. */
 static bool run_epochs(Training *training, int *status, Error *error)
 {
-    Run *run = training->run;
-    TrainState *state = &run->state;
-    int64_t most = OPTION_WHOLE(&run->options, max_updates);
-    int64_t save_every = OPTION_WHOLE(&run->options, save_every);
+    TrainState *state = &training->run->state;
+    int64_t save_every = OPTION_WHOLE(&training->run->options, save_every);
 
     while (state->epoch < training->progress.epochs && !is_patience_spent(training)) {
         training->progress.epoch = state->epoch;
+        training->progress.epoch_end = (state->epoch + 1) * training->updates_an_epoch;
         loader_start(training->loader, state->epoch, state->batch);
         while (state->batch < training->batches) {
             if (!one_update(training, error))
                 return false;
-            log_progress(&training->log, &training->progress, false);
-            *status = os_interrupted();
-            if (*status != 0 || (most > 0 && training->updates_done >= most)) {
-                fprintf(stderr, "\n%s after update %lld; --resume %s goes on\n",
-                        *status ? "interrupted" : "stopped", (long long)state->update, run->folder);
-                return save(training, "last.safetensors", error);
-            }
+            log_progress(&training->log, &training->progress);
+            if (should_stop(training))
+                return stop(training, status, error);
             if (save_every > 0 && state->update % save_every == 0
                 && !save(training, "last.safetensors", error))
                 return false;
         }
-        if (!finish_epoch(training, error))
+        bool is_done;
+        if (!finish_epoch(training, &is_done, error))
             return false;
+        if (!is_done)
+            return stop(training, status, error);
     }
     return true;
 }
 
-/* ---- set-up ------------------------------------------------------------------------------------------- */
-
-static void choose_augmentation(Training *training)
-{
-    const RunOptions *o = &training->run->options;
-    float light = (float)OPTION_NUMBER(o, brightness);
-
-    if (!OPTION_IS(o, augment))
-        return;
-    training->augmentation = (Augmentation){
-        .rotation_degrees = (float)OPTION_NUMBER(o, rotation),
-        .scale = (float)OPTION_NUMBER(o, scale),
-        .shift = (float)OPTION_NUMBER(o, shift),
-        .brightness = light,
-        .contrast = light,
-        .gamma = light,
-        .noise = (float)OPTION_NUMBER(o, noise),
-        .blur = (float)OPTION_NUMBER(o, blur),
-    };
-}
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 static void print_warnings(const Dataset *dataset)
 {
@@ -350,6 +454,7 @@ static bool open_data(Training *training, Error *error)
     if (training->train.item_count == 0)
         return error_set(error, ERROR_FILES, "%s has no training pictures", training->train.root);
 
+    training->augmentation = options_augmentation(&run->options);
     LoaderOptions options = {
         .batch_size = run->program->batch_size,
         .height = run->program->image_height,
@@ -365,9 +470,48 @@ static bool open_data(Training *training, Error *error)
     return loader_create(&training->loader, &training->train, &options, error);
 }
 
+/* The names of the points as a JSON list: the checkpoint names what it predicts. */
+static char *symbols_json(const Dataset *dataset)
+{
+    json_t *list = json_array();
+
+    for (int32_t k = 0; k < dataset->point_count; k++)
+        json_array_append_new(list, json_string(dataset->symbols[k]));
+    char *text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}
+
+/* A batch of another size counts other pictures: in the middle of an epoch the two must agree. */
+static bool fit_state_to_data(Training *training, Error *error)
+{
+    TrainState *state = &training->run->state;
+    int32_t size = training->run->program->batch_size, items = training->train.item_count;
+    int64_t seen = (int64_t)state->batch * state->batch_size;
+
+    if (state->batch > 0 && items != state->train_items) {
+        error_set(error, ERROR_FILES, "the run stopped within an epoch of %d pictures, now there "
+                  "are %d", state->train_items, items);
+        return error_hint(error, "pictures may be added or removed between two epochs");
+    }
+    if (state->batch > 0 && size != state->batch_size) {
+        if (seen < items && seen % size != 0) {
+            error_set(error, ERROR_USAGE, "the run stopped within an epoch, after %lld pictures",
+                      (long long)seen);
+            return error_hint(error, "go on with --batch_size %d until the epoch ends",
+                              state->batch_size);
+        }
+        state->batch = (int32_t)(seen < items ? seen / size : (items + size - 1) / size);
+    }
+    state->batch_size = size;
+    state->train_items = items;
+    return true;
+}
+
 static void plan_updates(Training *training)
 {
-    const RunOptions *o = &training->run->options;
+    const Run *run = training->run;
+    const RunOptions *o = &run->options;
     int64_t steps = OPTION_WHOLE(o, gradient_accumulation_steps);
 
     training->batches = loader_batch_count(training->loader);
@@ -376,81 +520,92 @@ static void plan_updates(Training *training)
     training->total_updates = OPTION_WHOLE(o, epochs) * training->updates_an_epoch;
     training->progress = (Progress){
         .epochs = (int32_t)OPTION_WHOLE(o, epochs),
-        .update = training->run->state.update,
-        .first_update = training->run->state.update,
+        .update = run->state.update,
+        .first_update = run->state.update,
         .updates = training->total_updates,
-        .planned_bytes = training->run->program->total_bytes,
+        .loss = epoch_loss(&run->state),
+        .planned_bytes = run->program->total_bytes,
         .started = os_seconds(),
     };
-    if (training->run->state.loss_count > 0)
-        training->progress.loss = training->run->state.loss_sum / training->run->state.loss_count;
 }
 
-/* New weights, somebody's weights, or a checkpoint; the run's folder with it. */
-static bool start_or_resume(Training *training, Error *error)
+/* The run goes on in the folder of its checkpoint. */
+static bool resume(Run *run, Error *error)
 {
-    Run *run = training->run;
-    const char *resume = OPTION_TEXT(&run->options, resume), *init = OPTION_TEXT(&run->options, init);
+    const char *path = run->checkpoint, *slash = strrchr(path, '/');
 
+    if (!checkpoint_load(path, run->ops, run->device, run->program, &run->state, error))
+        return false;
+    size_t length = slash != NULL ? (size_t)(slash - path) : 0;
+    run->folder = malloc(length + 2);
+    if (run->folder == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for a path");
+    snprintf(run->folder, length + 2, "%.*s", length > 0 ? (int)length : 1,
+             length > 0 ? path : slash != NULL ? "/" : ".");
+    fprintf(stderr, "resuming %s after update %lld\n", path, (long long)run->state.update);
+    return true;
+}
+
+/* New weights, somebody's weights, or a checkpoint. */
+static bool start_or_resume(Run *run, Error *error)
+{
+    const char *init = OPTION_TEXT(&run->options, init);
+
+    if (run->checkpoint != NULL)
+        return resume(run, error);
     run->state = (TrainState){
         .loss_scale = loss_scale_start(run->program->defaults.mixed_precision != 0),
         .best_mre = -1,
+        .batch_size = run->program->batch_size,
         .seed = (uint64_t)OPTION_WHOLE(&run->options, seed),
     };
-    if (resume[0] == '\0')
-        return start_weights(run, error)
-               && (init[0] == '\0'
-                   || checkpoint_import(init, run->ops, run->device, run->program,
-                                        OPTION_IS(&run->options, allow_missing), error))
-               && run_folder_create(run, error);
-
-    char *path = run_folder_find(run, resume, "last.safetensors", error);
-    bool ok = path != NULL
-              && checkpoint_load(path, run->ops, run->device, run->program, &run->state, error);
-    if (ok) {
-        char *slash = strrchr(path, '/');
-        fprintf(stderr, "resuming %s after update %lld\n", path, (long long)run->state.update);
-        if (slash != NULL)
-            *slash = '\0';
-        run->folder = strdup(slash != NULL ? path : ".");
-        ok = run->folder != NULL;
-    }
-    free(path);
-    return ok;
+    return start_weights(run, error)
+           && (init[0] == '\0'
+               || import_weights(init, run->ops, run->device, run->program,
+                                 OPTION_IS(&run->options, allow_missing), error));
 }
 
-static bool run_training(Training *training, int *status, Error *error)
+static bool prepare(Training *training, Error *error)
 {
     Run *run = training->run;
 
-    if (!start_or_resume(training, error))
-        return false;
-    choose_augmentation(training);
-    training->image_weights = malloc((size_t)run->program->batch_size * sizeof(float));
-    if (training->image_weights == NULL)
-        return error_set(error, ERROR_MEMORY, "no memory for a batch's weights");
-    if (!open_data(training, error))
+    if (!start_or_resume(run, error) || !open_data(training, error)
+        || !fit_state_to_data(training, error))
         return false;
     plan_updates(training);
-    fprintf(stderr, "%s: %d training and %d validation pictures, %lld updates, results in %s\n",
-            run->program->model, training->train.item_count, training->valid.item_count,
-            (long long)training->total_updates, run->folder);
-    return run_folder_write_config(run, &training->train, &training->valid, error)
+    training->image_weights = malloc((size_t)run->program->batch_size * sizeof(float));
+    training->options = options_json(&run->options);
+    training->symbols = symbols_json(&training->train);
+    if (training->image_weights == NULL || training->options == NULL || training->symbols == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory to start");
+    return (run->folder != NULL || run_folder_create(run, error))
+           && run_folder_write_config(run, &training->train, &training->valid, error)
            && log_open(&training->log, run->folder, OPTION_TEXT(&run->options, log_dir),
-                       run->state.epoch, error)
-           && run_epochs(training, status, error);
+                       run->state.epoch, run->state.update, error);
 }
 
 bool train(Run *run, int *status, Error *error)
 {
     Training training = {.run = run};
-    bool ok = run_training(&training, status, error);
+    bool ok = prepare(&training, error);
 
+    if (ok) {
+        char planned[32];
+        format_bytes(run->program->total_bytes, planned, sizeof planned);
+        fprintf(stderr,
+                "%s: %d training and %d validation pictures, %lld updates, %s planned, results in "
+                "%s\n",
+                run->program->model, training.train.item_count, training.valid.item_count,
+                (long long)training.total_updates, planned, run->folder);
+        ok = run_epochs(&training, status, error);
+    }
     ok = log_close(&training.log, error) && ok;
     if (training.loader != NULL)
         loader_destroy(training.loader);
     dataset_close(&training.train);
     dataset_close(&training.valid);
     free(training.image_weights);
+    free(training.options);
+    free(training.symbols);
     return ok;
 }

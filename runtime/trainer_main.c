@@ -16,6 +16,31 @@ static void print_version(const SnugProgram *const *programs, int32_t count)
     }
 }
 
+/* Finds the checkpoint that the command starts from and takes the run's options out of it. */
+static bool find_checkpoint(Run *run, Error *error)
+{
+    const RunOptions *o = &run->options;
+    const char *given = OPTION_TEXT(o, resume);
+    char *options = NULL;
+
+    if (o->command == RUN_CHECK_DATA || (o->command == RUN_TRAIN && given[0] == '\0'))
+        return true;
+    if (o->command == RUN_TRAIN) {
+        run->checkpoint = run_folder_find(run, given, "last.safetensors", error);
+    } else {
+        Error no_best = {0};
+        given = OPTION_TEXT(o, checkpoint)[0] ? OPTION_TEXT(o, checkpoint) : given;
+        run->checkpoint = run_folder_find(run, given, "best.safetensors", &no_best);
+        if (run->checkpoint == NULL)
+            run->checkpoint = run_folder_find(run, given, "last.safetensors", error);
+    }
+    bool ok = run->checkpoint != NULL
+              && checkpoint_read_texts(run->checkpoint, &options, &run->symbols, error)
+              && options_keep(&run->options, options, run->checkpoint, error);
+    free(options);
+    return ok;
+}
+
 static bool run_command(Run *run, int *status, Error *error)
 {
     DeviceOptions options = {.profile = OPTION_IS(&run->options, profile)};
@@ -32,8 +57,21 @@ static bool run_command(Run *run, int *status, Error *error)
     case RUN_EXPORT:  ok = command_export(run, error); break;
     default:          ok = train(run, status, error); break;
     }
+    if (ok && options.profile)
+        ok = profile_print(run, error);
     run->ops->close(run->device);
     return ok;
+}
+
+static bool start(Run *run, int *status, Error *error)
+{
+    if (!find_checkpoint(run, error))
+        return false;
+    run->program = options_choose_program(&run->options, snug_programs, snug_program_count, error);
+    if (run->program == NULL || !options_set_defaults(&run->options, run->program, error))
+        return false;
+    os_catch_interrupts();
+    return run_command(run, status, error);
 }
 
 int main(int argc, char **argv)
@@ -43,27 +81,23 @@ int main(int argc, char **argv)
     int status = 0;
     bool ok = options_parse(&run.options, argc, argv, &error);
 
-    if (ok && OPTION_IS(&run.options, help)) {
+    if (ok && OPTION_IS(&run.options, help))
         options_print_help(stdout, argv[0]);
-        return 0;
-    }
-    if (ok && OPTION_IS(&run.options, version)) {
+    else if (ok && OPTION_IS(&run.options, version))
         print_version(snug_programs, snug_program_count);
-        return 0;
-    }
-    if (ok)
-        run.program = options_choose_program(&run.options, snug_programs, snug_program_count,
-                                             &error);
-    ok = ok && run.program != NULL;
-    if (ok) {
-        options_set_defaults(&run.options, &run.program->defaults);
-        os_catch_interrupts();
-        ok = run_command(&run, &status, &error);
-    }
+    else if (ok)
+        ok = start(&run, &status, &error);
     free(run.folder);
+    free(run.checkpoint);
+    free(run.symbols);
+    options_free(&run.options);
     if (!ok) {
         error_print(&error);
-        return error.status != 0 ? error.status : 1;
+        return error.status != 0 ? error.status : 70;
     }
-    return status;
+    if (fflush(stdout) != 0) {
+        perror("standard output");
+        return ERROR_FILES;
+    }
+    return status != 0 ? status : os_interrupted();
 }

@@ -27,7 +27,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- files that are wrong ------------------------------------------------------------------------ */
+/* ---- files that are wrong -------------------------------------------------------------------- */
 
 /* A file: the length (as it is, or `length` where that is given), the header, `data` bytes. */
 typedef struct Case {
@@ -41,13 +41,14 @@ typedef struct Case {
 #define ONE(dtype, shape, offsets) \
     "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 #define TWO(first, second)                                                                         \
-    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first "},"                           \
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first "},"                          \
     "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" second "}}"
 
 static const char disagree[] = "a shape and its offsets disagree";
 static const char overflow[] = "the bytes of a shape overflow";
 static const char members[] = "a tensor needs dtype, shape and two data_offsets, and nothing else";
-static const char not_plain[] = "the header holds a value that is neither text, list nor plain decimal";
+static const char not_plain[] =
+    "the header holds a value that is neither text, list nor plain decimal";
 
 static const Case cases[] = {
     /* good ones */
@@ -232,7 +233,7 @@ static void every_prefix_is_refused(void **state)
     }
 }
 
-/* ---- round trips --------------------------------------------------------------------------------- */
+/* ---- round trips ----------------------------------------------------------------------------- */
 
 enum { MOST_TENSORS = 12, ROUNDS = 300 };
 
@@ -300,7 +301,8 @@ static void check_round_trip(const char *path, const TensorSource *sources, int3
 
 static void random_files_come_back(void **state)
 {
-    static const MetadataEntry metadata[] = {{"format", "pt"}, {"note", "\"quoted\" \xe2\x82\xac\n"}};
+    static const MetadataEntry metadata[] = {{"format", "pt"},
+                                             {"note", "\"quoted\" \xe2\x82\xac\n"}};
     TensorSource sources[MOST_TENSORS];
     char names[MOST_TENSORS][64], path[512];
 
@@ -345,7 +347,7 @@ static void known_bytes(void **state)
         assert_int_equal(bytes[k], ' ');
 }
 
-/* ---- writing that fails -------------------------------------------------------------------------- */
+/* ---- writing that fails ---------------------------------------------------------------------- */
 
 static bool refuse_to_fill(const TensorSource *source, FILE *file)
 {
