@@ -1,5 +1,5 @@
-/* A plan that no planner made: buffers share no bytes, but for results that take over a dying arg in
- * place; kernels that may repeat do so now and then, at random. It shows what kernels compute,
+/* A plan that no planner made: buffers share no bytes, but for results that take over a dying arg
+ * in place; kernels that may repeat do so now and then, at random. It shows what kernels compute,
  * whatever the planner is like.
  */
 #ifndef SNUG_TESTS_LOOSE_PLAN_H

@@ -1,17 +1,20 @@
-/* Random models, fused and run on the host device, against the interpreter.
+/* Random models, fused, planned and run on the host device, against the interpreter.
  *
  *     program_test [COUNT [FIRST_SEED]]
  *
  * Loss, every gradient, running statistics and the heat maps of evaluation must agree: in full
  * precision to 1e-4 of the norm of each, or where rounding does more (the gradient of a bias that a
  * batch norm takes away again is rounding only), to a multiple of what it does to the interpreter
- * when that rounds the result of each op to fp32, or to a unit in the last place of all gradients. The arena is full of NaN before each segment, so that
- * whatever reads bytes that nobody has written shows. Two micro-steps are run, so that what
- * accumulates does.
+ * when that rounds the result of each op to fp32, or to a unit in the last place of all gradients.
  *
- * The same in mixed precision, where rounding to 8 bits of mantissa allows no such comparison: there
- * all gradients together must agree with the interpreter's to 3 percent in the median model, and no
- * number may be NaN.
+ * Each model runs with a loose plan (loose_plan.h), which shows what the kernels compute whatever
+ * the planner is like, and with the planner's. The arena is full of NaN before each segment, so that
+ * whatever reads bytes that nobody has written shows. Two micro-steps are run, so that what
+ * accumulates does. Every other model has averaged weights for its evaluation.
+ *
+ * The same in mixed precision, where rounding to 8 bits of mantissa allows no such comparison:
+ * there all gradients together must agree with the interpreter's to 3 percent in the median model,
+ * and no number may be NaN.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -24,7 +27,7 @@ static const double TOLERANCE = 1e-4, KINK_DISTANCE = 1e-4, MIXED_TOLERANCE = 0.
 enum { MAX_MODELS = 100000, ROUNDINGS = 64 };
 
 typedef struct Tally {
-    int64_t models, skipped, tensors, ill_conditioned;
+    int64_t models, skipped, tensors, ill_conditioned, kernels, absorbed;
     double worst;         /* error by norm, of the tensors that are not ill-conditioned */
     double most_roundings; /* error by what rounding does, of the others */
     double *mixed_errors; /* of each model */
@@ -53,8 +56,8 @@ static double norm_of(const double *x, int64_t count)
     return sqrt(sum);
 }
 
-/* |is - expected| below the tolerance times the norm, or below what rounding may do: `rounded` are the
- * expected numbers with results rounded to fp32. */
+/* |is - expected| below the tolerance times the norm, or below what rounding may do: `rounded` are
+ * the expected numbers with results rounded to fp32. */
 static void compare(Subject *subject, const char *what, const char *name, const double *is,
                     const double *expected, const double *rounded, int64_t count)
 {
@@ -162,12 +165,18 @@ static void compare_evaluation(Subject *subject)
     const Model *model = subject->c->model;
     const Value *heat = &model->evaluate->values.items[model->evaluate_heat.i];
     int64_t count = shape_count(heat->shape);
-    double *is = calloc((size_t)count, sizeof *is), *rounded = calloc((size_t)count, sizeof *rounded);
+    double *is = calloc((size_t)count, sizeof *is);
+    double *rounded = calloc((size_t)count, sizeof *rounded);
 
     evaluate_with(subject, subject->rounded);
     memcpy(rounded, interpreter_value(subject->evaluate, model->evaluate_heat),
            (size_t)count * sizeof *rounded);
     evaluate_with(subject, subject->in);
+    for (uint32_t p = 1; p < model->params.count; p++)
+        if (subject->runner.program->params[p - 1].ema >= 0)
+            runner_put(&subject->runner, subject->runner.program->params[p - 1].ema,
+                       interpreter_param(subject->in, (ParamId){p}),
+                       shape_count(model->params.items[p].shape));
     runner_run(&subject->runner, SNUG_SEGMENT_evaluate);
     runner_get_buffer(&subject->runner, subject->runner.program->output_buffer, is);
     compare(subject, "evaluated", "heat", is,
@@ -176,39 +185,50 @@ static void compare_evaluation(Subject *subject)
     free(rounded);
 }
 
+/* Two micro-steps and an evaluation with one plan. */
+static void check_plan(Subject *subject, uint64_t loose_seed)
+{
+    const Model *model = subject->c->model;
+
+    subject->runner = runner_create(subject->c, loose_seed);
+    random_fill(subject->in, model->train, model, subject->seed);
+    random_fill(subject->rounded, model->train, model, subject->seed);
+    interpreter_round(subject->rounded);
+    fill_device(subject);
+    for (int step = 0; step < 2; step++) {
+        interpreter_run(subject->in);
+        interpreter_run(subject->rounded);
+        runner_run(&subject->runner, SNUG_SEGMENT_micro_step);
+    }
+    compare_training(subject);
+    compare_evaluation(subject);
+    runner_destroy(&subject->runner);
+    subject->tally->kernels += subject->c->kernels[SNUG_SEGMENT_micro_step]->kernels.count;
+    subject->tally->absorbed += subject->c->kernels[SNUG_SEGMENT_micro_step]->absorbed;
+}
+
 /* Returns whether the model was run: it is not where it comes close to a kink. */
 static bool check_model(uint64_t seed, bool mixed, Tally *tally)
 {
     Compilation *c = random_model(&(RandomOptions){.seed = seed, .mixed = mixed});
     Subject subject = {.c = c, .seed = seed, .mixed = mixed, .tally = tally};
-    bool is_clear;
 
-    differentiate(c);
-    simplify(c);
+    c->model->defaults.use_ema = seed % 2 == 0;
+    if (!differentiate(c) || !simplify(c))
+        BUG("seed %llu cannot be differentiated", (unsigned long long)seed);
     subject.in = interpreter_create(c->model->train, c->model);
     subject.rounded = interpreter_create(c->model->train, c->model);
     subject.evaluate = interpreter_create(c->model->evaluate, c->model);
     random_fill(subject.in, c->model->train, c->model, seed);
     interpreter_run(subject.in);
-    is_clear = interpreter_kink_distance(subject.in) >= KINK_DISTANCE;
+    bool is_clear = interpreter_kink_distance(subject.in) >= KINK_DISTANCE;
     if (is_clear) {
-        subject.runner = runner_create(c, plan_naive);
-        random_fill(subject.in, c->model->train, c->model, seed);
-        random_fill(subject.rounded, c->model->train, c->model, seed);
-        interpreter_round(subject.rounded);
-        fill_device(&subject);
-        for (int step = 0; step < 2; step++) {
-            interpreter_run(subject.in);
-            interpreter_run(subject.rounded);
-            runner_run(&subject.runner, SNUG_SEGMENT_micro_step);
-        }
-        compare_training(&subject);
-        compare_evaluation(&subject);
-        runner_destroy(&subject.runner);
-        if (mixed)
-            tally->mixed_errors[tally->models] =
-                sqrt(subject.squares[0] / (subject.squares[1] + 1e-12));
+        check_plan(&subject, seed);
+        check_plan(&subject, 0);
     }
+    if (is_clear && mixed)
+        tally->mixed_errors[tally->models] =
+            sqrt(subject.squares[0] / (subject.squares[1] + 1e-12));
     interpreter_destroy(subject.in);
     interpreter_destroy(subject.rounded);
     interpreter_destroy(subject.evaluate);
@@ -258,6 +278,12 @@ int main(int argc, char **argv)
            "%lld are ill-conditioned: worst error %.2g roundings\n",
            (long long)tally.models, (long long)tally.skipped, (long long)tally.tensors, tally.worst,
            (long long)tally.ill_conditioned, tally.most_roundings);
+    printf("%lld kernels, %lld ops absorbed\n", (long long)tally.kernels,
+           (long long)tally.absorbed);
+    if (tally.absorbed == 0) {
+        fprintf(stderr, "nothing was fused\n");
+        tally.failures++;
+    }
     check_mixed(&tally);
     free(tally.mixed_errors);
     if (tally.models < count) {

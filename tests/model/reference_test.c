@@ -221,17 +221,19 @@ static void compare(Comparison *comparison, const Record *record)
 /* ---- the step -------------------------------------------------------------------------------- */
 
 /* The step on the host device; what it leaves goes into the interpreter's arrays. The heat maps are
- * still there after the step, because the naive plan gives no bytes away twice. */
+ * still there after the step, because a loose plan gives no bytes away twice. */
 static void run_on_device(Compilation *c, Interpreter *in)
 {
     const Model *model = c->model;
-    Runner runner = runner_create(c, plan_naive);
+    Runner runner = runner_create(c, 1);
     const SnugProgram *program = runner.program;
     double scalars[SNUG_SCALAR_COUNT] = {[SNUG_SCALAR_loss_scale] = 1};
 
-    for (int32_t p = 0; p < program->param_count; p++)
-        runner_put(&runner, program->params[p].weight, interpreter_param(in, (ParamId){(uint32_t)p + 1}),
-                   shape_count(model->params.items[p + 1].shape));
+    for (int32_t p = 0; p < program->param_count; p++) {
+        ParamId id = {(uint32_t)p + 1};
+        runner_put(&runner, program->params[p].weight, interpreter_param(in, id),
+                   shape_count(model->params.items[id.i].shape));
+    }
     runner_put_buffer(&runner, program->image_buffer, interpreter_value(in, model->image));
     runner_put_buffer(&runner, program->points_buffer, interpreter_value(in, model->points));
     runner_put_buffer(&runner, program->image_weights_buffer,

@@ -5,18 +5,17 @@
 #include "compiler/pipeline.h"
 #include "runtime/device.h"
 
-/* The plan that cannot be wrong: every value has bytes of its own, kernels run in their order. */
-bool plan_naive(Compilation *c);
-
 typedef struct Runner {
     Compilation *c;
     const SnugProgram *program;
     Device *device;
 } Runner;
 
-/* Target, fusion, `plan` (plan_naive or plan_memory) and the program of a simplified compilation,
- * on a device whose arena is poisoned before each segment. Aborts where any of it fails. */
-Runner runner_create(Compilation *c, bool (*plan)(Compilation *));
+/* Target, fusion, plan and program of a simplified compilation, on a device whose arena is poisoned
+ * before each segment. The plan is the planner's, checked; or with loose_seed not 0 one that shares
+ * no bytes (loose_plan.h). May be called again for the same compilation. Exits where any of it
+ * fails. */
+Runner runner_create(Compilation *c, uint64_t loose_seed);
 void runner_destroy(Runner *runner);
 
 /* count numbers at an offset of the allocation, as fp32. */
