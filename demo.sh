@@ -21,17 +21,17 @@ export PATH=$PWD/$build:$PATH
 say "3/5 48 phantom cephalograms for training, 12 for validation"
 rm -rf "$demo"
 mkdir -p "$demo"
-phantom --out "$demo/phantoms" --train 48 --valid 12 --test 12 --seed 1
+"$build/tests/phantom/phantom" --out "$demo/phantoms" --train 48 --valid 12 --test 12 --size 640 --seed 1
 
 say "4/5 what HRNet-W18 at 256x256 needs in memory"
 snug plan models/hrnet_w18.snug --device host --image_size 256 256 --batch_size 4
 
 say "5/5 compile and train"
 snug compile models/hrnet_w18.snug --image_size 256 256 --batch_size 4 -o "$demo/hrnet_w18_train"
-"$demo/hrnet_w18_train" --dataset_path "$demo/phantoms" --save_dir "$demo/runs" --epochs 24 \
-    --warmup_epochs 2 --lr 1e-3 --gradient_accumulation_steps 1
+"$demo/hrnet_w18_train" --dataset_path "$demo/phantoms" --save_dir "$demo/runs" --epochs 14 \
+    --warmup_epochs 1 --lr 1e-3 --gradient_accumulation_steps 1 --ema_decay 0.99
 "$demo/hrnet_w18_train" predict --dataset_path "$demo/phantoms" --split test \
-    --resume "$demo/runs" --save_dir "$demo/predictions"
+    --checkpoint "$demo/runs" --save_dir "$demo/predictions"
 
 say "look at"
 ls "$demo"/runs/*/report.html "$demo"/runs/*/metrics.csv "$demo"/predictions/*.png | head -8
