@@ -79,15 +79,18 @@ static void compare(Subject *subject, const char *what, const char *name, const 
         return;
     }
     double error = sqrt(difference);
+    bool is_zero = strcmp(what, "gradient") == 0 && error < 0x1p-23 * subject->gradient_norm;
     subject->tally->tensors++;
-    subject->tally->ill_conditioned += error >= TOLERANCE * norm;
-    if (error < TOLERANCE * norm)
+    if (error < TOLERANCE * norm) {
         subject->tally->worst = fmax(subject->tally->worst, error / norm);
-    else
-        subject->tally->most_roundings =
-            fmax(subject->tally->most_roundings, error / sqrt(rounding));
-    if (error < TOLERANCE * norm || error < ROUNDINGS * sqrt(rounding)
-        || (strcmp(what, "gradient") == 0 && error < 0x1p-23 * subject->gradient_norm))
+        return;
+    }
+    if (is_zero)
+        return;
+    subject->tally->ill_conditioned++;
+    subject->tally->most_roundings =
+        fmax(subject->tally->most_roundings, error / sqrt(rounding));
+    if (error < ROUNDINGS * sqrt(rounding))
         return;
     subject->tally->failures++;
     fprintf(stderr, "seed %llu: %s %s is off by %.3g, its norm is %.3g, rounding does %.3g\n",
