@@ -6,6 +6,7 @@
  *     host_strip.c    kernels with an epilogue: strips of rows, dealt to threads
  *     host_conv.c     convolution and its data gradient on the strips
  *     host_wgrad.c    its weight gradient
+ *     host_outer.c    sums of outer products in bf16
  *     host_dnnl.c     one convolution of a fixed shape by oneDNN
  *     host_window.c   pooling and resampling gradients, on the strips
  *     host_combine.c  partial sums -> batch norm's vectors
@@ -28,6 +29,7 @@
 
 #include "host_dnnl.h"
 #include "host_lanes.h"
+#include "host_outer.h"
 #include "host_team.h"
 #include "program.h"
 
@@ -158,6 +160,10 @@ typedef struct HostKernel {
     int32_t y_rows, pad_top;  /* conv_dgrad: rows of a tile of dy, and the padding above it */
     int64_t packed;           /* shared: weights in the library's layout */
     int64_t gradient, gradient_bytes; /* conv_wgrad, a thread: sum over its strips */
+    bool is_outer;            /* conv_wgrad by outer products, not by the library */
+    bool by_channels;         /* threads share the output channels, not the strips */
+    HostOuter outer;
+    int64_t x_pairs, y_pairs; /* rows of pairs of a strip */
     HostCarve shared;         /* workspace before the threads' parts */
     HostCarve each;           /* a thread's part */
 } HostKernel;
