@@ -207,6 +207,10 @@ static bool parse_flag(Parser *parser, Error *error)
 
     if (strcmp(argument, "-h") == 0)
         argument = "--help";
+    if (argument[0] != '-') {
+        error_set(error, ERROR_USAGE, "%s belongs to no flag", argument);
+        return error_hint(error, "a command comes first, --help lists commands and flags");
+    }
     if (strncmp(argument, "--", 2) != 0)
         return unknown_flag(argument, argument, error);
     canonical_name(argument, name, sizeof name);
@@ -455,6 +459,13 @@ static const char *loss_name(const SnugLoss *loss)
     return names[loss->kind];
 }
 
+/* Whether the other precision than the compiled one is asked for. */
+static bool is_other_precision(const RunOptions *options, const SnugProgram *program)
+{
+    return options->values[OPTION_mixed_precision].is_given
+           && OPTION_IS(options, mixed_precision) != (program->defaults.mixed_precision != 0);
+}
+
 /* Refuses with the command that compiles what was asked for. */
 static const SnugProgram *refuse(const RunOptions *options, const SnugProgram *program,
                                  const char *what, Error *error)
@@ -462,12 +473,15 @@ static const SnugProgram *refuse(const RunOptions *options, const SnugProgram *p
     const OptionValue *size = &options->values[OPTION_image_size];
     long long batch = OPTION_WHOLE(options, batch_size);
     const char *device = OPTION_TEXT(options, device);
+    const char *precision = !is_other_precision(options, program) ? ""
+                            : OPTION_IS(options, mixed_precision) ? " --precision mixed"
+                                                                  : " --precision full";
 
     error_set(error, ERROR_USAGE, "%s", what);
     error_hint(error,
-               "compile it: snug compile %s%s%s%s%s --image_size %d %d --batch_size %lld -o %s",
+               "compile it: snug compile %s%s%s%s%s%s --image_size %d %d --batch_size %lld -o %s",
                program->model_path, program->overrides[0] ? " " : "", program->overrides,
-               device[0] ? " --device " : "", device,
+               device[0] ? " --device " : "", device, precision,
                size->number > 0 ? (int)size->number : program->image_height,
                size->number > 0 ? (int)size->second : program->image_width,
                batch > 0 ? batch : (long long)program->batch_size, options->program_name);
@@ -512,13 +526,10 @@ const SnugProgram *options_choose_program(const RunOptions *options,
                    program->model_path, loss);
         return NULL;
     }
-    if (options->values[OPTION_mixed_precision].is_given
-        && OPTION_IS(options, mixed_precision) != (program->defaults.mixed_precision != 0)) {
-        error_set(error, ERROR_USAGE, "this trainer was compiled with %s precision",
-                  program->defaults.mixed_precision ? "mixed" : "full");
-        error_hint(error, "compile it: snug compile %s --precision %s", program->model_path,
-                   OPTION_IS(options, mixed_precision) ? "mixed" : "full");
-        return NULL;
+    if (is_other_precision(options, program)) {
+        snprintf(what, sizeof what, "this trainer was compiled with %s precision",
+                 program->defaults.mixed_precision ? "mixed" : "full");
+        return refuse(options, program, what, error);
     }
     for (int32_t k = 0; k < count; k++)
         if (suits(options, programs[k], true))
