@@ -2,6 +2,7 @@
  *
  *     gradients_test [COUNT [FIRST_SEED]]
  *
+ * The graph is taken as simplify leaves it, and before that it must compute the same to the bit.
  * A model whose forward pass comes close to a kink (a relu at 0, two equal candidates of a maximum)
  * is passed over: there the difference quotient says nothing. All ops must occur all the same.
  */
@@ -128,6 +129,26 @@ static void check_direction(Subject *subject, Tally *tally)
     }
 }
 
+/* The graph as it was before simplify gives the same gradients to the bit. */
+static void check_simplified(Subject *subject, const Graph *before, Tally *tally)
+{
+    const Model *model = subject->c->model;
+    Interpreter *in = interpreter_create(before, model);
+
+    random_fill(in, before, model, subject->seed);
+    interpreter_run(in);
+    for (uint32_t p = 1; p < model->params.count; p++) {
+        if (memcmp(interpreter_gradient(in, (ParamId){p}),
+                   interpreter_gradient(subject->in, (ParamId){p}),
+                   (size_t)param_count(subject, p) * sizeof(double)) == 0)
+            continue;
+        tally->failures++;
+        fprintf(stderr, "seed %llu: simplify changes the gradient of %s\n",
+                (unsigned long long)subject->seed, model->params.items[p].name);
+    }
+    interpreter_destroy(in);
+}
+
 static void check_model(uint64_t seed, Tally *tally)
 {
     Subject subject = {.seed = seed, .c = random_model(&(RandomOptions){.seed = seed})};
@@ -137,6 +158,7 @@ static void check_model(uint64_t seed, Tally *tally)
     if (!differentiate(c))
         BUG("seed %llu cannot be differentiated", (unsigned long long)seed);
     verify_graph(c->model->train, c->model, "autodiff");
+    Graph *before = graph_clone(c->model->train, c->arena);
     simplify(c);
     verify_graph(c->model->train, c->model, "simplify");
     verify_graph(c->model->evaluate, c->model, "simplify");
@@ -144,6 +166,7 @@ static void check_model(uint64_t seed, Tally *tally)
     subject.in = interpreter_create(c->model->train, c->model);
     random_fill(subject.in, c->model->train, c->model, seed);
     run(&subject);
+    check_simplified(&subject, before, tally);
     if (interpreter_kink_distance(subject.in) < KINK_DISTANCE) {
         tally->skipped++;
     } else {

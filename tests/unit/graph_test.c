@@ -142,6 +142,61 @@ static void test_simplify_looks_at_attributes(void **state)
     teardown(&f);
 }
 
+typedef struct Attribute {
+    const char *name;
+    OpKind kind;
+    void (*set)(Op *op);
+} Attribute;
+
+static void set_kernel(Op *op) { op->kernel = 3; }
+static void set_stride(Op *op) { op->stride = 2; }
+static void set_pad(Op *op) { op->pad = 1; }
+static void set_factor(Op *op) { op->factor = 4; }
+static void set_channel(Op *op) { op->channel = 1; }
+static void set_like(Op *op) { op->like.c = 1; }
+static void set_number(Op *op) { op->number = 5; }
+
+static const Attribute attributes[] = {
+    {"kernel", OP_max_pool, set_kernel}, {"stride", OP_max_pool, set_stride},
+    {"pad", OP_max_pool, set_pad},       {"factor", OP_upsample, set_factor},
+    {"channel", OP_slice, set_channel},  {"like", OP_slice, set_like},
+    {"number", OP_scale, set_number},
+};
+
+/* Two ops that differ in one attribute alone are two; without the difference they are one. */
+static void test_every_attribute_counts(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < 2 * COUNT_OF(attributes); k++) {
+        const Attribute *attribute = &attributes[k / 2];
+        bool is_same = k % 2 == 0;
+        Fixture f;
+        setup(&f);
+        ValueId x = input(&f), ends[2];
+        for (int side = 0; side < 2; side++) {
+            OpId id = graph_append(f.graph, attribute->kind, &x, 1, "y", (Span){0});
+            Op *op = &f.graph->ops.items[id.i];
+            op->kernel = op->stride = 1;
+            op->factor = 2;
+            op->like.c = 2;
+            op->number = 2;
+            if (side == 1 && !is_same)
+                attribute->set(op);
+            ends[side] = graph_output(f.graph, id, 0);
+            f.graph->values.items[ends[side].i].type = SNUG_F32;
+        }
+        OpId sum = graph_append(f.graph, OP_add, ends, 2, "sum", (Span){0});
+        f.model.evaluate = f.graph;
+        f.model.evaluate_heat = graph_output(f.graph, sum, 0);
+        f.graph->values.items[f.model.evaluate_heat.i].is_output = true;
+        assert_true(simplify(&f.c));
+        const Op *end = &f.graph->ops.items[f.graph->ops.count - 1];
+        if ((end->inputs[0].i == end->inputs[1].i) != is_same)
+            fail_msg("%s is %s", attribute->name, is_same ? "not merged" : "not looked at");
+        teardown(&f);
+    }
+}
+
 static void test_bytes(void **state)
 {
     (void)state;
@@ -157,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_clone_is_apart),
         cmocka_unit_test(test_simplify_merges_and_drops),
         cmocka_unit_test(test_simplify_looks_at_attributes),
+        cmocka_unit_test(test_every_attribute_counts),
         cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
