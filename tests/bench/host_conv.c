@@ -112,12 +112,13 @@ static void gradient_epilogue(Bench *b, SnugType type, SnugShape x)
     emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_load, .arg = z});
     for (int16_t row = 0; row < 4; row++)
         emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_channel, .arg = stats, .row = row});
-    emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 2, .d = 1});
+    emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_add, .a = 0, .b = 1});
+    emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_multiply, .a = 5, .b = 2});
     emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 3, .d = 4});
     emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_core});
-    emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_mask, .a = 7, .b = 6});
+    emit(out, b->code[2], (SnugPoint){.op = SNUG_POINT_mask, .a = 8, .b = 7});
     b->kernel.output_arg = add_arg(b, type, x);
-    reduction(b, SNUG_REDUCE_grad, 5, x);
+    reduction(b, SNUG_REDUCE_grad, 6, x);
 }
 
 static double measure(Bench *b, int32_t threads)
