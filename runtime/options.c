@@ -41,6 +41,16 @@ static const struct {
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
+/* What a flag is where nothing is given. */
+static const char *default_text(int k)
+{
+    if (strcmp(rows[k].initial, "program") == 0)
+        return "as the model file says";
+    if (k == OPTION_batch_size || k == OPTION_image_size)
+        return "as compiled";
+    return rows[k].kind == FLAG ? rows[k].initial[0] == '1' ? "on" : "off" : rows[k].initial;
+}
+
 void options_print_help(FILE *out, const char *program_name)
 {
     fprintf(out,
@@ -55,17 +65,24 @@ void options_print_help(FILE *out, const char *program_name)
     fprintf(out, "\nflags:\n");
     for (int k = 0; k < OPTION_COUNT; k++) {
         char left[64];
-        const char *initial = strcmp(rows[k].initial, "program") == 0 ? "as the model file says"
-                                                                      : rows[k].initial;
         snprintf(left, sizeof left, "--%s %s", rows[k].name,
                  rows[k].argument ? rows[k].argument : "");
         fprintf(out, "  %-32s %s", left, rows[k].help);
-        if (initial[0] != '\0' && rows[k].kind != FLAG && k != OPTION_batch_size)
-            fprintf(out, " [%s]", initial);
-        if (rows[k].kind == FLAG && strcmp(initial, "1") == 0)
+        if (rows[k].kind == FLAG && strcmp(rows[k].initial, "1") == 0)
             fprintf(out, " [on; --no_%s]", rows[k].name);
+        else if (rows[k].kind != FLAG && default_text(k)[0] != '\0')
+            fprintf(out, " [%s]", default_text(k));
         fprintf(out, "\n");
     }
+}
+
+void options_print_table(FILE *out)
+{
+    fprintf(out, "| flag | default | |\n|---|---|---|\n");
+    for (int k = 0; k < OPTION_COUNT; k++)
+        fprintf(out, "| `--%s%s%s` | %s | %s%s |\n", rows[k].name, rows[k].argument ? " " : "",
+                rows[k].argument ? rows[k].argument : "", default_text(k), rows[k].help,
+                rows[k].scope == RUN ? " (kept by `--resume`)" : "");
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

@@ -67,6 +67,8 @@ Annotation options_annotation(const RunOptions *options);
 Augmentation options_augmentation(const RunOptions *options);
 
 void options_print_help(FILE *out, const char *program_name);
+/* The table of flags as Markdown, for docs/trainer.md. */
+void options_print_table(FILE *out);
 /* Every option with its value, a JSON object; free(). */
 char *options_json(const RunOptions *options);
 
