@@ -35,7 +35,7 @@
 
 enum { HOST_MAX_THREADS = 256, HOST_MAX_ARGS = 64, HOST_ALIGNMENT = 64 };
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Hands out aligned pieces of a stretch of memory, by offset. */
 typedef struct HostCarve {
@@ -58,7 +58,7 @@ static inline int64_t host_pixel(const SnugArg *arg, int64_t n, int64_t h, int64
 /* The share of thread t among `threads`: items [*begin, *end) of count, contiguous. */
 void host_share(int64_t count, int32_t t, int32_t threads, int64_t *begin, int64_t *end);
 
-/* ---- pointwise code: host_point.c -------------------------------------------------------------- */
+/* ---- pointwise code: host_point.c ------------------------------------------------------------ */
 
 typedef struct HostInstruction HostInstruction;
 
@@ -120,7 +120,7 @@ typedef struct HostTap {
 } HostTap;
 HostTap host_bilinear_tap(int64_t at, int32_t factor, int64_t size);
 
-/* ---- kernels ----------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 /* Everything that a launch needs. */
 typedef struct HostLaunch {
@@ -203,9 +203,9 @@ HostConvShape host_conv_shape(const HostKernel *k, HostConvKind kind, int32_t ro
 /* Convolution: host_conv.c. prepare carves tiles and fixes strips.rows. */
 bool host_conv_prepare(HostKernel *k, bool dry);
 HostCore host_conv_core;
-/* Rows [first, first + rows) of image n of what a core reads, in the factors' type: prologue `which`
- * applied into the thread's tile; where it is a plain load of rows inside the picture, the tensor's
- * own rows. */
+/* Rows [first, first + rows) of image n of what a core reads, in the factors' type: prologue
+ * `which` applied into the thread's tile; where it is a plain load of rows inside the picture, the
+ * tensor's own rows. */
 const void *host_source_rows(HostThread *thread, int32_t which, int64_t tile, int64_t n,
                              int64_t first, int64_t rows);
 /* host_wgrad.c */
@@ -225,7 +225,7 @@ void host_loss_run(const HostKernel *k, const HostLaunch *launch);
 void host_grad_norm_run(const HostLaunch *launch, int32_t threads);
 void host_adamw_run(const HostLaunch *launch, int32_t threads);
 
-/* ---- any kernel: host_kernel.c ------------------------------------------------------------------ */
+/* ---- any kernel: host_kernel.c --------------------------------------------------------------- */
 
 /* Prepares a kernel; dry: only as far as the workspace's size needs it. NULL where the kernel is
  * none that this device can run. */

@@ -1,5 +1,5 @@
-/* Partial sums -> the vectors of batch norms and biases. Tiny kernels, in double, one thread, partials
- * in order.
+/* Partial sums -> the vectors of batch norms and biases. Tiny kernels, in double, one thread,
+ * partials in order.
  *
  * Moments are combined as Chan, Golub and LeVeque do (1979): with the partials' counts equal, the
  * mean is that of the means, and M2 = sum of M2_p + count_p * sum of (mean_p - mean)^2.

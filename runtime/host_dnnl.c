@@ -2,8 +2,8 @@
  *
  * Primitives are made for one thread and run side by side on different tiles: a strip of rows with
  * its workspace then stays in a core's second-level cache from prologue to epilogue. Padding above
- * and below lies in the tile as rows of zeros where a strip needs it, so that all strips of a kernel
- * have one shape and one primitive. Scratchpads are the caller's.
+ * and below lies in the tile as rows of zeros where a strip needs it, so that all strips of a
+ * kernel have one shape and one primitive. Scratchpads are the caller's.
  *
  * dnnl_primitive_execute allocates a few hundred bytes for itself and frees them before it returns.
  */
@@ -13,8 +13,8 @@
 #include <omp.h>
 #include <stdlib.h>
 
-/* What thread t has. Its part of the weights is a range of output or input channels; reorder is NULL
- * where there are more threads than blocks of channels. */
+/* What thread t has. Its part of the weights is a range of output or input channels; reorder is
+ * NULL where there are more threads than blocks of channels. */
 typedef struct Lane {
     dnnl_stream_t stream;
     dnnl_memory_t x, y, scratch, weights;

@@ -1,8 +1,9 @@
 /* Vectorised loops: one source, four instruction sets.
  *
  * host_lanes.inc is written in plain C; the compiler vectorises it for AVX-512, for AVX2 and for
- * whatever the build's own target is; with AVX512_BF16 a few loops are written with intrinsics. The choice is made at run time, so that one executable runs
- * everywhere. Results differ between sets in the last bit only (fused multiply-add).
+ * whatever the build's own target is; with AVX512_BF16 a few loops are written with intrinsics. The
+ * choice is made at run time, so that one executable runs everywhere. Results differ between sets
+ * in the last bit only (fused multiply-add).
  */
 #include "host_lanes.h"
 

@@ -4,7 +4,7 @@
  * {w, k} and {h, k}; the dilation of the target by 3x3 is the product of the dilated tables. Rows
  * are summed in a fixed number of chunks an image, whatever the number of threads.
  *
- *     workspace  | tables of each image | partial sums {n, CHUNKS, k} | a thread: block vectors ... |
+ *     workspace  | tables of each image | partial sums {n, CHUNKS, k} | a thread's vectors | ... |
  */
 #include "host.h"
 
@@ -57,8 +57,8 @@ int64_t host_loss_workspace(const SnugKernel *kernel, int32_t threads)
     return geometry(kernel, threads).bytes;
 }
 
-/* One direction of an image's tables: value[i][k] = exp(-(i - centre)^2 / 2 sigma^2), wide[i][k] the
- * largest of i - 1, i, i + 1. A point of weight 0 has no target. */
+/* One direction of an image's tables: value[i][k] = exp(-(i - centre)^2 / 2 sigma^2), wide[i][k]
+ * the largest of i - 1, i, i + 1. A point of weight 0 has no target. */
 static void tabulate(const Geometry *g, const SnugLoss *loss, const float *points, int32_t axis,
                      int64_t size, float *value, float *wide)
 {

@@ -3,9 +3,9 @@
  *     dw[o][ky][kx][c] += sum over pixels p of a row of y:  dy[p][o] x[stride p + kx - pad][c]
  *
  * vdpbf16ps multiplies pairs of bf16 and adds both products to a lane; the pair is two neighbouring
- * pixels of y. For a fixed ky the lanes run over (kx, c), which lie one after the other in memory in
- * the gradient as in a row of x, so that any number of channels fills the vectors well: 18 channels
- * and three columns are 54 lanes of 64.
+ * pixels of y. For a fixed ky the lanes run over (kx, c), which lie one after the other in memory
+ * in the gradient as in a row of x, so that any number of channels fills the vectors well: 18
+ * channels and three columns are 54 lanes of 64.
  *
  *     row of dy     pair p:      dy[2p][o], dy[2p + 1][o]            for each o: broadcast
  *     row of x      position q:  x[q - pad][c], x[q - pad + stride][c]   for each c: lanes

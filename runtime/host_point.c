@@ -49,7 +49,7 @@ struct HostInstruction {
     float constants[4];
 };
 
-/* ---- compilation ------------------------------------------------------------------------------- */
+/* ---- compilation ----------------------------------------------------------------------------- */
 
 typedef struct Compiler {
     const SnugPoint *code;
@@ -429,7 +429,7 @@ void host_code_destroy(HostCode *code)
     *code = (HostCode){0};
 }
 
-/* ---- execution --------------------------------------------------------------------------------- */
+/* ---- execution ------------------------------------------------------------------------------- */
 
 static int64_t header_bytes(const HostCode *code)
 {
@@ -649,7 +649,7 @@ const float *host_code_run(const HostCode *code, HostRegisters *registers, void 
     return registers->at[code->result];
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------- */
+/* ---- tiles ----------------------------------------------------------------------------------- */
 
 /* The whole prologue as one loop over a block, where it is one of the two common ones. */
 static bool fill_block(const HostCode *code, const HostRegisters *registers, void *const *args,

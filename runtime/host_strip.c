@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- geometry ---------------------------------------------------------------------------------- */
+/* ---- geometry -------------------------------------------------------------------------------- */
 
 enum { CACHE_BYTES = 448 << 10 }; /* of a second-level cache of 1 MiB, weights and code apart */
 
@@ -106,7 +106,7 @@ static bool check_reductions(const HostKernel *k)
     return true;
 }
 
-/* ---- preparation -------------------------------------------------------------------------------- */
+/* ---- preparation ----------------------------------------------------------------------------- */
 
 static bool create_codes(HostKernel *k)
 {
@@ -228,7 +228,7 @@ void host_strips_destroy(HostKernel *k)
     host_conv_destroy(k->conv);
 }
 
-/* ---- reductions --------------------------------------------------------------------------------- */
+/* ---- reductions ------------------------------------------------------------------------------ */
 
 static float *sum_block(const HostThread *thread, int32_t reduction, int32_t which)
 {
@@ -267,7 +267,7 @@ static void reduce_block(HostThread *thread, const float *values, int64_t n, boo
     }
 }
 
-/* Moments of a block that is stored already, the most frequent reduction: without a copy in fp32. */
+/* Moments of a block that is stored already, the most frequent reduction, without a copy in fp32. */
 static bool reduce_stored(HostThread *thread, const uint16_t *values, int64_t n, bool is_first)
 {
     const HostKernel *k = thread->k;
@@ -348,7 +348,7 @@ static void write_partial(HostThread *thread, int64_t index, double count)
     }
 }
 
-/* ---- epilogue ----------------------------------------------------------------------------------- */
+/* ---- epilogue -------------------------------------------------------------------------------- */
 
 /* Stores a block of a part; the last part zeroes the padding channels. */
 static void store_block(HostThread *thread, int32_t part, int64_t pixel, int64_t pixels,
@@ -456,7 +456,7 @@ static void finish_strip(HostThread *thread, const float *core, int64_t n, int64
     }
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static HostThread begin_thread(const HostKernel *k, const HostLaunch *launch, int32_t t)
 {
@@ -507,7 +507,7 @@ static void pack_weights(void *context, int32_t t)
         atomic_fetch_add(&run->failures, 1);
 }
 
-/* Units are taken as they come: another program on the machine then delays one unit, not a share. */
+/* Units are taken as they come: another program on the machine delays one unit, not a share. */
 static void run_units(void *context, int32_t t)
 {
     StripsRun *run = context;

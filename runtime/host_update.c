@@ -1,8 +1,8 @@
-/* The update: gradient norm, then clip, AdamW, EMA and zeroed gradients in one pass over each stretch
- * of a parameter, in pieces that stay in the first-level cache between the passes.
+/* The update: gradient norm, then clip, AdamW, EMA and zeroed gradients in one pass over each
+ * stretch of a parameter, in pieces that stay in the first-level cache between the passes.
  *
- * Both kernels read the program's parameters; their one arg is the scalars buffer. Threads share the
- * elements of all parameters laid end to end, so that one large weight is nobody's alone.
+ * Both kernels read the program's parameters; their one arg is the scalars buffer. Threads share
+ * the elements of all parameters laid end to end, so that one large weight is nobody's alone.
  */
 #include "host.h"
 

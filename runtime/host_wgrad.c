@@ -2,8 +2,8 @@
  *
  * Each thread takes a contiguous share of the strips of y, with the rows of x that they see, and
  * sums the library's gradient of each strip in the library's own layout; the threads' sums are then
- * added to the gradient in order of the threads, each thread doing a part of it. So a result depends on the
- * number of threads, and on nothing else.
+ * added to the gradient in order of the threads, each thread doing a part of it. So a result
+ * depends on the number of threads, and on nothing else.
  */
 #include "host.h"
 

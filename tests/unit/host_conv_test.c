@@ -124,8 +124,10 @@ static void norm_epilogue(Bench *b, SnugType type, SnugShape domain, int32_t row
         int16_t load = point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = more});
         value = point(out, code, (SnugPoint){.op = SNUG_POINT_add, .a = load, .b = value});
     }
-    int16_t y = stored ? point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = relu})
-                       : point(out, code, (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 3, .d = 4});
+    SnugPoint asked = {.op = SNUG_POINT_fma, .a = 0, .b = 3, .d = 4};
+    if (stored)
+        asked = (SnugPoint){.op = SNUG_POINT_load, .arg = relu};
+    int16_t y = point(out, code, asked);
     point(out, code, (SnugPoint){.op = SNUG_POINT_mask, .a = value, .b = y});
     b->kernel.output_arg = bench_arg(b, type, domain, domain.c, 0.0f);
     b->kernel.part_count = 1;

@@ -11,7 +11,7 @@
 #include "runtime/device.h"
 #include "runtime/os.h"
 
-/* ---- every allocation of the process passes here ------------------------------------------------- */
+/* ---- every allocation of the process passes here --------------------------------------------- */
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 #define WATCHED 1
@@ -67,7 +67,7 @@ int posix_memalign(void **out, size_t alignment, size_t size)
 }
 #endif
 
-/* ---- the program ------------------------------------------------------------------------------------ */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 enum { SIDE = 64, CHANNELS = 18, TAPS = CHANNELS * 9 * 3, ROWS = 8, PARTIALS = SIDE / ROWS };
 enum { IMAGE, WEIGHT, BIAS, SCALARS, Z, Y, SUMS, BIAS_GRAD, WORK_CONV, WORK_MAP, BUFFERS };
@@ -225,7 +225,7 @@ static Device *open_model(const Model *m, bool poison)
     return device;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void test_runs_the_same(void **state)
 {
@@ -253,7 +253,8 @@ static void test_runs_the_same(void **state)
         for (int c = 0; c < CHANNELS; c++)
             assert_true(fabsf(gradient[0][c] - want[c]) <= 1e-4f * fabsf(want[c]));
         assert_memory_equal(gradient[0], gradient[1], sizeof gradient[0]);
-        assert_memory_equal(gradient[0], gradient[2], sizeof gradient[0]); /* poison changes nothing */
+        /* poison changes nothing */
+        assert_memory_equal(gradient[0], gradient[2], sizeof gradient[0]);
         free(m);
     }
 }

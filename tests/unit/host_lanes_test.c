@@ -96,7 +96,8 @@ static void check_elementwise(const HostLanes *lanes, int n)
     EACH(lanes->sigmoid(o.to, o.a, n), 1.0 / (1.0 + exp(-(double)x.a[i])));
     EACH(lanes->sigmoid_grad(o.to, o.a, o.b, n),
          (double)x.a[i] * (double)x.b[i] * (1.0 - (double)x.b[i]));
-    EACH(lanes->affine_bf16(o.to, o.h, o.b, o.c, n), wide(x.h[i]) * (double)x.b[i] + (double)x.c[i]);
+    EACH(lanes->affine_bf16(o.to, o.h, o.b, o.c, n),
+         wide(x.h[i]) * (double)x.b[i] + (double)x.c[i]);
     EACH(lanes->affine_relu_bf16(o.to, o.h, o.b, o.c, n),
          relu(wide(x.h[i]) * (double)x.b[i] + (double)x.c[i]));
     EACH(lanes->add_bf16(o.to, o.a, o.h, n), (double)x.a[i] + wide(x.h[i]));
@@ -145,7 +146,9 @@ static void check_grad_epilogue(const HostLanes *lanes, int n)
         for (int i = 0; i < MOST; i++) {
             double v = (double)x.a[i] + (adds ? wide(x.h[i]) : 0.0), y = 1.0;
             if (masks)
-                y = wide(x.k[i]) * (scales ? (double)x.b[i] : 1.0) + (scales ? (double)x.c[i] : 0.0);
+                y = wide(x.k[i]);
+            if (scales)
+                y = y * (double)x.b[i] + (double)x.c[i];
             v = y > 0.0 ? v : 0.0;
             if (i >= n) {
                 assert_int_equal(o.half[i], 0x4242);

@@ -59,7 +59,8 @@ static void test_all_instructions(void **state)
             bench_vector(&b, 3, c, 0.5f);                                           /* ARG_VECTOR */
             int16_t x = code(&b, (SnugPoint){.op = SNUG_POINT_load, .arg = ARG_X});
             int16_t y = code(&b, (SnugPoint){.op = SNUG_POINT_load, .arg = ARG_Y, .factor = 1});
-            int16_t v = code(&b, (SnugPoint){.op = SNUG_POINT_channel, .arg = ARG_VECTOR, .row = 2});
+            int16_t v = code(&b, (SnugPoint){.op = SNUG_POINT_channel, .arg = ARG_VECTOR,
+                                             .row = 2});
             int16_t k = code(&b, (SnugPoint){.op = SNUG_POINT_constant,
                                              .constants = {0.5f, 0.25f, -0.5f, 1.5f}});
             int16_t vk = code(&b, (SnugPoint){.op = SNUG_POINT_multiply, .a = v, .b = k});

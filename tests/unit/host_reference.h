@@ -36,7 +36,7 @@ static inline SnugType bench_half(void)
     return snug_host_has_bf16() ? SNUG_BF16 : SNUG_F32;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static inline float bench_uniform(Bench *b) /* in (-1, 1) */
 {
@@ -93,7 +93,7 @@ static inline double rounded(SnugType type, double value)
     return type == SNUG_BF16 ? (double)bf16_to_float(float_to_bf16((float)value)) : value;
 }
 
-/* ---- building ---------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 /* An arg with random contents around `centre`; padding channels zero. Returns its index. */
 static inline int32_t bench_arg(Bench *b, SnugType type, SnugShape shape, int32_t pitch,
@@ -145,7 +145,7 @@ static inline void bench_free(Bench *b)
     }
 }
 
-/* ---- reference: pointwise ------------------------------------------------------------------------ */
+/* ---- reference: pointwise -------------------------------------------------------------------- */
 
 static inline double bilinear_at(const SnugArg *arg, const void *data, int64_t n, int64_t h,
                                  int64_t w, int64_t c, int32_t factor)
@@ -192,7 +192,7 @@ static inline double reference_point(const Bench *b, const SnugPointwise *code, 
     return r[code->count - 1];
 }
 
-/* ---- reference: cores ----------------------------------------------------------------------------- */
+/* ---- reference: cores ------------------------------------------------------------------------ */
 
 /* A prologue over its whole domain; rounded to `type`. */
 static inline double *reference_prologue(const Bench *b, int32_t which, SnugShape domain,
@@ -312,7 +312,7 @@ static inline void reference_resample_grad(const Bench *b, double *core)
     free(dy);
 }
 
-/* ---- reference: kernels ---------------------------------------------------------------------------- */
+/* ---- reference: kernels ---------------------------------------------------------------------- */
 
 static inline SnugShape reference_domain(const SnugKernel *kernel)
 {
@@ -410,7 +410,7 @@ static inline void reference_run(Bench *b)
     free(core);
 }
 
-/* ---- the device's side ------------------------------------------------------------------------------- */
+/* ---- the device's side ----------------------------------------------------------------------- */
 
 /* Runs the kernel on b->data with `threads` threads, workspace filled with NaN. */
 static inline void bench_run(Bench *b, int32_t threads)

@@ -33,11 +33,11 @@ static void assert_near(double have, double want, double tolerance)
     assert_true(fabs(have - want) <= tolerance * fmax(1.0, fabs(want)));
 }
 
-/* ---- batch norm --------------------------------------------------------------------------------- */
+/* ---- batch norm ------------------------------------------------------------------------------ */
 
 enum { CHANNELS = 5, PARTIALS = 4, EACH = 30, COUNT = PARTIALS * EACH };
 
-/* Values v and x-hats of COUNT elements a channel, and their partials as a kernel would leave them. */
+/* COUNT values a channel around a centre. */
 static void make_values(Bench *b, double v[CHANNELS][COUNT], float centre)
 {
     for (int c = 0; c < CHANNELS; c++)
@@ -202,7 +202,7 @@ static void test_sum_combine(void **state)
     bench_free(&b);
 }
 
-/* ---- losses --------------------------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 enum { N = 2, H = 12, W = 9, K = 29 };
 
@@ -354,11 +354,11 @@ static void test_losses(void **state)
         }
 }
 
-/* ---- update ----------------------------------------------------------------------------------------- */
+/* ---- update ---------------------------------------------------------------------------------- */
 
 enum { LONG = 3000, SHORT = 37 };
 
-/* One allocation: weight, grad, m, v, ema of a long and a short parameter; a running mean and EMA. */
+/* One allocation: weight, grad, m, v, ema of two parameters; a running mean and its EMA. */
 typedef struct Store {
     float long_[5][LONG], short_[5][SHORT], running[2][SHORT];
 } Store;
