@@ -407,7 +407,7 @@ static bool check_together(const RunOptions *options, const SnugProgram *program
     }
     if (OPTION_WHOLE(options, warmup_epochs) >= OPTION_WHOLE(options, epochs)
         && options->command == RUN_TRAIN)
-        fprintf(stderr, "warning: the warm-up of %" PRId64 " epochs takes all of the %" PRId64 "\n",
+        fprintf(stderr, "warning: --warmup_epochs %" PRId64 " takes all of --epochs %" PRId64 "\n",
                 OPTION_WHOLE(options, warmup_epochs), OPTION_WHOLE(options, epochs));
     return true;
 }

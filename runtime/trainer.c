@@ -30,6 +30,7 @@ typedef struct Training {
     int32_t batches;       /* of an epoch */
     int64_t updates_an_epoch, warmup_updates, total_updates;
     int64_t updates_done;  /* by this process */
+    bool is_stopped;       /* before its end, and has said so */
     char *options, *symbols; /* for the checkpoints */
     const char *bad_param; /* the first whose gradient was not finite, where that is asked */
 } Training;
@@ -382,6 +383,7 @@ static bool is_patience_spent(const Training *training)
 static bool stop(Training *training, int *status, Error *error)
 {
     *status = os_interrupted();
+    training->is_stopped = true;
     if (!save(training, "last.safetensors", error))
         return false;
     log_say(&training->log, "%s after update %lld; --resume %s goes on\n",
@@ -394,6 +396,25 @@ static bool should_stop(const Training *training)
 {
     int64_t most = OPTION_WHOLE(&training->run->options, max_updates);
     return os_interrupted() != 0 || (most > 0 && training->updates_done >= most);
+}
+
+/* The last line: why there is nothing more to do, what came out, where it is. */
+static void say_end(Training *training)
+{
+    const Run *run = training->run;
+    const TrainState *state = &run->state;
+
+    if (state->epoch < training->progress.epochs)
+        log_say(&training->log, "no better MRE since epoch %d, stopped after epoch %d",
+                state->best_epoch, state->epoch);
+    else if (training->updates_done == 0)
+        log_say(&training->log, "%s has all of its epochs, --epochs adds some", run->folder);
+    else
+        log_say(&training->log, "done");
+    if (state->best_mre >= 0)
+        log_say(&training->log, "; best MRE %.2f mm, epoch %d: %s/best.safetensors",
+                state->best_mre, state->best_epoch, run->folder);
+    log_say(&training->log, "\n");
 }
 
 /* Runs until the last epoch, an interruption, or --max_updates. */
@@ -598,6 +619,8 @@ bool train(Run *run, int *status, Error *error)
                 run->program->model, training.train.item_count, training.valid.item_count,
                 (long long)training.total_updates, planned, run->folder);
         ok = run_epochs(&training, status, error);
+        if (ok && !training.is_stopped)
+            say_end(&training);
     }
     ok = log_close(&training.log, error) && ok;
     if (training.loader != NULL)
