@@ -13,7 +13,6 @@ typedef struct Import {
     const TensorFile *file;
     const SnugProgram *program;
     const TensorEntry **found; /* {param_count}: NULL where the file has none that fits */
-    bool *is_used;             /* {entry_count} */
     int32_t loaded;
 } Import;
 
@@ -76,7 +75,6 @@ static int32_t match(Import *import)
         const TensorEntry *entry = find_tensor(import->file, param->name);
         if (entry != NULL && checkpoint_has_shape(entry, param)) {
             import->found[p] = entry;
-            import->is_used[entry - import->file->entries] = true;
             import->loaded++;
             last = p;
         } else if (entry != NULL) {
@@ -88,6 +86,14 @@ static int32_t match(Import *import)
     return last;
 }
 
+static bool is_param(const SnugProgram *program, const char *name)
+{
+    for (int32_t p = 0; p < program->param_count; p++)
+        if (strcmp(program->params[p].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* Tensors in the file that nothing asked for: the first few, and how many more. */
 static void print_ignored(const Import *import)
 {
@@ -96,7 +102,7 @@ static void print_ignored(const Import *import)
 
     for (int32_t k = 0; k < import->file->entry_count; k++) {
         const char *name = import->file->entries[k].name;
-        if (import->is_used[k] || is_dropped(strip_prefixes(name)))
+        if (is_dropped(strip_prefixes(name)) || is_param(import->program, strip_prefixes(name)))
             continue;
         if (count++ < MOST)
             fprintf(stderr, "  in the file only: %s\n", name);
@@ -161,9 +167,8 @@ bool import_weights(const char *path, const DeviceOps *ops, Device *device,
         .file = &file,
         .program = program,
         .found = calloc((size_t)program->param_count + 1, sizeof *import.found),
-        .is_used = calloc((size_t)file.entry_count + 1, sizeof *import.is_used),
     };
-    bool ok = import.found != NULL && import.is_used != NULL;
+    bool ok = import.found != NULL;
     if (!ok)
         error_set(error, ERROR_MEMORY, "no memory to read %s", path);
     if (ok) {
@@ -175,7 +180,6 @@ bool import_weights(const char *path, const DeviceOps *ops, Device *device,
              && upload_found(&import, ops, device, error);
     }
     free((void *)import.found);
-    free(import.is_used);
     tensor_file_close(&file);
     return ok;
 }

@@ -172,11 +172,22 @@ static void draw_tick_y(FILE *file, const Range *range, double y)
             LEFT, place_y(range, y), CHART_WIDTH - RIGHT, LEFT - 5, place_y(range, y) + 4, y);
 }
 
+/* Powers of ten; 2 and 5 times them as well where there are at most two. */
+static void draw_log_ticks(FILE *file, const Range *y)
+{
+    static const double steps[] = {1, 2, 5};
+    int count = log10(y->high / y->low) < 2 ? 3 : 1;
+
+    for (double power = pow(10, floor(log10(y->low))); power <= y->high; power *= 10)
+        for (int k = 0; k < count; k++)
+            if (power * steps[k] >= y->low && power * steps[k] <= y->high)
+                draw_tick_y(file, y, power * steps[k]);
+}
+
 static void draw_axes(FILE *file, const Range *x, const Range *y)
 {
     if (y->is_log) {
-        for (double at = pow(10, ceil(log10(y->low) - 1e-9)); at <= y->high * 1.000001; at *= 10)
-            draw_tick_y(file, y, at);
+        draw_log_ticks(file, y);
     } else if (y->high > y->low) {
         double step = tick_step(y->high - y->low);
         for (double k = ceil(y->low / step); k * step <= y->high + step * 1e-6; k++)
@@ -355,7 +366,7 @@ static const char page_style[] =
     "img{max-width:100%}svg{width:100%;background:#fafafa;border:1px solid #ddd}"
     "svg text{font-size:11px;fill:#555}.y{text-anchor:end}.x{text-anchor:middle}"
     ".grid{stroke:#e4e4e4}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
-    "td,th{padding:.15em .7em;text-align:right;border-bottom:1px solid #eee}"
+    "td,th{padding:.15em .7em;text-align:right;white-space:nowrap;border-bottom:1px solid #eee}"
     "th:first-child{text-align:left}pre{background:#f6f6f6;padding:.7em;overflow:auto}";
 
 typedef struct Page {

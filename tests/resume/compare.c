@@ -2,7 +2,7 @@
  *
  *     compare A B                 bit for bit
  *     compare A B LIMIT PREFIX    tensors whose names start so: norm of the difference at most LIMIT
- *                                 times the norm
+ *                                 times the norm; 0: bit for bit
  */
 #include <math.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static double distance(const float *a, const float *b, int64_t count)
     return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
 }
 
-/* limit < 0: bit for bit. */
+/* limit <= 0: bit for bit. */
 static bool compare_tensor(const TensorFile *a, const TensorFile *b, const TensorEntry *entry,
                            double limit, double *largest)
 {
@@ -43,7 +43,7 @@ static bool compare_tensor(const TensorFile *a, const TensorFile *b, const Tenso
     bool ok = other != NULL && other->type == entry->type && other->end - other->begin == bytes
               && read_tensor(a, entry, &first) && read_tensor(b, other, &second);
 
-    if (ok && limit < 0) {
+    if (ok && limit <= 0) {
         ok = memcmp(first, second, (size_t)bytes) == 0;
     } else if (ok && entry->type == TENSOR_F32) {
         double off = distance((float *)(void *)first, (float *)(void *)second, bytes / 4);

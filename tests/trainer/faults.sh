@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# What a trainer does with pictures, checkpoints and gradients that are broken, and with a run that
+# goes on otherwise than it began.
+#   faults.sh SNUG PHANTOM COMPARE
+set -uo pipefail
+snug=$1 phantom=$2 compare=$3
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+failed=0
+cases=0
+
+# expect STATUS "part of the output" COMMAND...
+expect() {
+    local status=$1 words=$2 output got
+    shift 2
+    cases=$((cases + 1))
+    output=$("$@" 2>&1 </dev/null)
+    got=$?
+    if [ $got -ne "$status" ] || ! grep -qF -- "$words" <<<"$output"; then
+        echo "$*: status $got (expected $status), expected to read \"$words\", got:"
+        head -12 <<<"$output"
+        failed=1
+    fi
+}
+holds() { # FILE...: each exists and is not empty
+    local file
+    for file in "$@"; do
+        cases=$((cases + 1))
+        [ -s "$file" ] || { echo "$file is missing or empty"; failed=1; }
+    done
+}
+reads() { # FILE "words"
+    cases=$((cases + 1))
+    grep -qF -- "$2" "$1" || { echo "$1 does not hold \"$2\""; failed=1; }
+}
+
+"$phantom" --out data --train 6 --valid 2 --test 2 --size 96 --seed 8 || exit 1
+"$snug" compile "$here/../resume/tiny.snug" --threads 1 --batch_size 1,2 -o trainer 2>/dev/null ||
+    exit 1
+
+expect 0 "examples:" ./trainer -h
+expect 0 "batch 2, image 64x64" ./trainer --version
+
+# ---- files that a run keeps, and where
+expect 0 "valid MRE" ./trainer --dataset_path data --batch_size 2 --epochs 2 --name first --keep 1
+holds runs/first/epoch_0002.safetensors
+[ ! -e runs/first/epoch_0001.safetensors ] || { echo "--keep 1 keeps two"; failed=1; }
+reads runs/first/report.html "<svg"
+reads runs/first/report.html "data:image/png;base64,"
+expect 0 "ms each" ./trainer --dataset_path data --epochs 1 --max_updates 1 --profile
+expect 0 "" ./trainer --dataset_path data --epochs 1 --max_updates 1 --name logs --log_dir logs
+holds logs/metrics.csv logs/events.out.tfevents.*
+
+# ---- resume: in the middle of an epoch the new batch must fit
+expect 2 "was trained with --seed 1" ./trainer --resume runs/first --seed 2
+expect 0 "stopped after update 1" ./trainer --dataset_path data --name cut --batch_size 1 \
+    --gradient_accumulation_steps 1 --max_updates 1
+expect 2 "go on with --batch_size 1" ./trainer --resume runs/cut --batch_size 2
+expect 0 "stopped after update 2" ./trainer --resume runs/cut --max_updates 1
+expect 0 "from here on --batch_size 2 instead of 1" ./trainer --resume runs/cut --batch_size 2 \
+    --max_updates 1
+
+# ---- pictures
+picture=$(ls -d data/test/Cephalograms/* | head -1)
+expect 0 "" ./trainer predict --checkpoint runs/first --images "$picture" --save_dir one
+reads one/predictions.csv ",ANS,"
+expect 4 "there is no picture or folder" ./trainer predict --checkpoint runs/first --images nowhere
+cp "$picture" data/train/Cephalograms/stranger.png
+expect 4 "stranger" ./trainer --dataset_path data
+rm data/train/Cephalograms/stranger.png
+cp -r data broken
+victim=$(ls -d broken/train/Cephalograms/* | head -1)
+echo "no picture" >"$victim"
+expect 4 "$(basename "$victim")" ./trainer --dataset_path broken --epochs 1
+expect 0 "left out" ./trainer --dataset_path broken --epochs 1 --skip_bad
+
+# ---- files that are no checkpoints
+expect 0 "" ./trainer export --checkpoint runs/first --output weights.safetensors
+echo "no checkpoint" >bad.safetensors
+expect 4 "bad.safetensors" ./trainer --resume bad.safetensors
+head -c -100 runs/first/last.safetensors >cut.safetensors
+expect 4 "the file ends before its tensors" ./trainer eval --checkpoint cut.safetensors
+expect 4 "cannot make the folder" ./trainer --dataset_path data --save_dir bad.safetensors/x
+
+# ---- a gradient that is never finite: 25 updates are skipped, then it is given up
+"$snug" compile "$here/../resume/tiny.snug" --threads 1 -o trainer1 2>/dev/null || exit 1
+cp weights.safetensors nan.safetensors
+size=$(stat -c %s nan.safetensors)
+printf '\xff\xff\xff\x7f' | dd of=nan.safetensors bs=1 seek=$((size - 4)) conv=notrunc 2>/dev/null
+expect 6 "was not finite in 25 updates in a row" ./trainer1 --dataset_path data --name nan \
+    --init nan.safetensors --epochs 30 --save_every 1
+[ "$(grep -c '"applied":false' runs/nan/log.jsonl)" -eq 25 ] || { echo "25 skipped"; failed=1; }
+reads runs/nan/log.jsonl '"update":25,"epoch":13,"lr":'
+reads runs/nan/log.jsonl '"loss_scale":32768,"loss":null'
+expect 0 "" ./trainer1 export --checkpoint runs/nan --output after.safetensors --no_use_ema
+for tensors in stem.conv stem.bn.weight stem.bn.bias down.conv same.conv final_layer; do
+    "$compare" nan.safetensors after.safetensors 0 $tensors >/dev/null ||
+        { echo "a skipped update has changed $tensors"; failed=1; }
+done
+
+# ---- standard error is a file here: plain lines, no control characters
+./trainer --dataset_path data --epochs 1 --name plain 2>plain.txt
+! grep -qP '[\x00-\x08\x0b-\x1f]' plain.txt || { echo "control characters in a file"; failed=1; }
+
+echo "$cases cases"
+exit $failed
