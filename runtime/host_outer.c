@@ -143,7 +143,7 @@ static inline TARGET __attribute__((always_inline)) void add_tile(const Strip *s
         }
     }
     int64_t left = s->lanes - LANES * (width - 1);
-    __mmask16 last = left >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1u);
+    __mmask16 last = (__mmask16)(left >= LANES ? 0xffffu : (1u << left) - 1u);
 #pragma GCC unroll 16
     for (int o = 0; o < height; o++)
 #pragma GCC unroll 4

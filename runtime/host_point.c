@@ -84,9 +84,12 @@ static bool is_load(const SnugPoint *point)
     return point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear;
 }
 
-/* A load that reads exactly a block's elements of a bf16 tensor. */
+/* A load that reads exactly a block's elements of a bf16 tensor. Registers behind the code's are
+ * those of split products. */
 static bool is_dense_load(const Compiler *c, int32_t i)
 {
+    if (i >= c->count)
+        return false;
     const SnugPoint *point = &c->code[i];
     return point->op == SNUG_POINT_load && point->factor <= 1 && point->channel == 0 &&
            c->args[point->arg].type == SNUG_BF16 && c->args[point->arg].pitch == c->domain.c;

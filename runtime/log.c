@@ -56,7 +56,8 @@ static bool keep_lines(const char *path, const char *header, size_t prefix, int6
     int64_t size = 0;
     bool ok = !os_exists(path) || os_read_file(path, LOG_MAX_BYTES, &data, &size, error);
 
-    if (ok && size >= (int64_t)kept.length && memcmp(data, header, kept.length) == 0)
+    if (ok && data != NULL && size >= (int64_t)kept.length
+        && memcmp(data, header, kept.length) == 0)
         kept = (Kept){(const char *)data,
                       lines_up_to((const char *)data, (size_t)size, kept.length, prefix, last)};
     ok = ok && os_write_atomically(path, write_kept, &kept, error);
