@@ -92,7 +92,7 @@ int __wrap_open(const char *path, int flags, ...)
     return is_hit() ? -1 : __real_open(path, flags, mode);
 }
 
-/* ---- a checkpoint of one letter ---------------------------------------------------------------- */
+/* ---- a checkpoint of one letter -------------------------------------------------------------- */
 
 enum { TENSORS = 5, BYTES = 3000 };
 
@@ -135,7 +135,7 @@ static char read_letter(const char *path)
     return letter;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void fail_each_call(Fault kind, int number)
 {

@@ -1,8 +1,8 @@
 /* Compares two checkpoints: the same tensors, the same values, the same state of the training.
  *
  *     compare A B                 bit for bit
- *     compare A B LIMIT PREFIX    tensors whose names start so: norm of the difference at most LIMIT
- *                                 times the norm; 0: bit for bit
+ *     compare A B LIMIT PREFIX    tensors whose names start so: norm of the difference at most
+ *                                 LIMIT times the norm; 0: bit for bit
  */
 #include <math.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #include "files.h"
 #include "runtime/checkpoint.h"
 
-/* ---- a device of 4 KiB --------------------------------------------------------------------------- */
+/* ---- a device of 4 KiB ----------------------------------------------------------------------- */
 
 struct Device {
     uint8_t bytes[4096];
@@ -37,13 +37,15 @@ static bool download(Device *device, int64_t offset, void *data, int64_t bytes, 
 static const DeviceOps ops = {.name = "array", .upload = upload, .download = download};
 
 /* A conv 3 -> 2, its batch norm, a transposed conv, a head with bias. Forms 512 bytes apart. */
-#define AT(offset) .weight = (offset), .m = 1024 + (offset), .v = 2048 + (offset), .ema = 512 + (offset)
+#define AT(offset)                                                                                 \
+    .weight = (offset), .m = 1024 + (offset), .v = 2048 + (offset), .ema = 512 + (offset)
 #define STATE(offset) .weight = (offset), .m = -1, .v = -1, .ema = 512 + (offset)
 static const SnugParam params[] = {
     {.name = "conv1.weight", .kind = SNUG_PARAM_conv_weight, .shape = {2, 3, 3, 3}, AT(0)},
     {.name = "bn1.weight", .kind = SNUG_PARAM_bn_gamma, .shape = {1, 1, 1, 2}, AT(220)},
     {.name = "bn1.bias", .kind = SNUG_PARAM_bn_beta, .shape = {1, 1, 1, 2}, AT(228)},
-    {.name = "bn1.running_mean", .kind = SNUG_PARAM_running_mean, .shape = {1, 1, 1, 2}, STATE(236)},
+    {.name = "bn1.running_mean", .kind = SNUG_PARAM_running_mean, .shape = {1, 1, 1, 2},
+     STATE(236)},
     {.name = "bn1.running_var", .kind = SNUG_PARAM_running_var, .shape = {1, 1, 1, 2}, STATE(244)},
     {.name = "up.weight", .kind = SNUG_PARAM_deconv_weight, .shape = {2, 2, 2, 3}, AT(252)},
     {.name = "final_layer.weight", .kind = SNUG_PARAM_conv_weight, .shape = {4, 1, 1, 3}, AT(348)},
@@ -102,7 +104,7 @@ static void save(Device *device)
         fail_msg("%s: %s", error.what, error.why);
 }
 
-/* ---- checkpoints --------------------------------------------------------------------------------- */
+/* ---- checkpoints ----------------------------------------------------------------------------- */
 
 static void everything_comes_back(void **state)
 {
@@ -219,7 +221,7 @@ static void a_device_that_fails(void **state)
     assert_true(checkpoint_load(path, &ops, &device, &program, &back, &error));
 }
 
-/* ---- files that do not belong here ----------------------------------------------------------------- */
+/* ---- files that do not belong here ----------------------------------------------------------- */
 
 typedef struct Given {
     const char *name;
@@ -313,7 +315,7 @@ static void another_network(void **state)
     assert_string_equal(error.hint, "it was made by model small");
 }
 
-/* ---- imports ---------------------------------------------------------------------------------------- */
+/* ---- imports --------------------------------------------------------------------------------- */
 
 /* What a trainer of classes would have: behind a wrapper's prefix, 16 bits, with a head of its own
  * that has our head's name. */
