@@ -16,7 +16,7 @@ expect() {
     shift 2
     "$@" >output 2>messages || status=$?
     [ $status -eq "$expected" ] || fail "$*: status $status, expected $expected"
-    cat output messages | grep -qF -- "$text" || { cat output; fail "$*: does not say: $text"; }
+    grep -qF -- "$text" output messages || { cat output; fail "$*: does not say: $text"; }
 }
 field() { sed -n "${2}p" "$1" | cut -d, -f"$3"; } # FILE LINE COLUMN
 
