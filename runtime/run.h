@@ -53,9 +53,11 @@ bool profile_print(const Run *run, Error *error);
 /* ---- commands.c ---- */
 bool command_eval(Run *run, Error *error);
 bool command_predict(Run *run, Error *error);
-bool command_check_data(Run *run, Error *error);
 bool command_export(Run *run, Error *error);
 bool open_split(const Run *run, const char *split, Dataset *dataset, Error *error);
+
+/* ---- check_data.c ---- */
+bool command_check_data(Run *run, Error *error);
 
 /* ---- run_folder.c ---- */
 /* Makes run->folder: save_dir/name, with _2, _3, ... where that exists already. */
