@@ -178,37 +178,82 @@ static void format_eta(const Progress *p, char *text, size_t size)
     snprintf(text, size, "ETA %s, run %s%s", epoch, run, clock);
 }
 
-static void format_line(const Progress *p, char *line, size_t size)
+/* One part of the line. Where the terminal is narrow, parts with a larger rank are left out. */
+typedef struct Segment {
+    int rank;
+    char text[96];
+} Segment;
+
+enum { SEGMENTS = 9, LINE_BYTES = 1024 };
+
+static void make_segments(const Progress *p, Segment segments[SEGMENTS])
 {
-    char eta[96], planned[32], in_use[32] = "?";
+    static const int ranks[SEGMENTS] = {0, 1, 2, 7, 8, 3, 5, 4, 6};
+    char planned[32], in_use[32] = "?", *text[SEGMENTS];
+    size_t size = sizeof segments[0].text;
     int64_t resident = os_resident_bytes();
 
-    format_eta(p, eta, sizeof eta);
+    for (int k = 0; k < SEGMENTS; k++) {
+        segments[k].rank = ranks[k];
+        text[k] = segments[k].text;
+    }
     format_bytes(p->planned_bytes, planned, sizeof planned);
     if (resident >= 0)
         format_bytes(resident, in_use, sizeof in_use);
-    snprintf(line, size,
-             "epoch %d/%d  update %lld/%lld  loss %.5f  lr %.2e  scale %g  %.2f img/s  data %.0f%%"
-             "  %s  mem plan %s, in use %s",
-             p->epoch + 1, p->epochs, (long long)p->update, (long long)p->updates, p->loss, p->lr,
-             p->loss_scale, p->trained > 0 ? (double)p->images / p->trained : 0.0,
-             p->trained > 0 ? 100 * p->waited / p->trained : 0.0, eta, planned, in_use);
+    snprintf(text[0], size, "epoch %d/%d", p->epoch + 1, p->epochs);
+    snprintf(text[1], size, "update %lld/%lld", (long long)p->update, (long long)p->updates);
+    snprintf(text[2], size, "loss %.5f", p->loss);
+    snprintf(text[3], size, "lr %.2e", p->lr);
+    snprintf(text[4], size, "scale %g", p->loss_scale);
+    snprintf(text[5], size, "%.2f img/s", p->trained > 0 ? (double)p->images / p->trained : 0.0);
+    snprintf(text[6], size, "data %.0f%%", p->trained > 0 ? 100 * p->waited / p->trained : 0.0);
+    format_eta(p, text[7], size);
+    snprintf(text[8], size, "mem plan %s, in use %s", planned, in_use);
+}
+
+/* At most `width` characters. */
+static void format_line(const Progress *p, char *line, size_t width)
+{
+    Segment segments[SEGMENTS];
+    bool is_in[SEGMENTS] = {false};
+    size_t used = 0;
+
+    make_segments(p, segments);
+    for (int rank = 0; rank < SEGMENTS; rank++) {
+        for (int k = 0; k < SEGMENTS; k++) {
+            size_t length = strlen(segments[k].text) + 2;
+            if (segments[k].rank != rank || used + length > width + 2)
+                continue;
+            is_in[k] = true;
+            used += length;
+        }
+    }
+    line[0] = '\0';
+    for (int k = 0; k < SEGMENTS; k++) {
+        if (!is_in[k])
+            continue;
+        if (line[0] != '\0')
+            strcat(line, "  ");
+        strcat(line, segments[k].text);
+    }
 }
 
 void log_progress(Log *log, const Progress *progress)
 {
     double now = os_seconds(), pause = log->is_terminal ? 0.1 : 10.0;
-    char line[512];
+    char line[LINE_BYTES];
 
     if (now - log->last_shown < pause)
         return;
     log->last_shown = now;
-    format_line(progress, line, sizeof line);
     if (log->is_terminal) {
         int width = os_terminal_width() - 1;
-        fprintf(stderr, "\r%-*.*s", width, width, line);
+        width = width < LINE_BYTES - 1 ? width : LINE_BYTES - 1;
+        format_line(progress, line, (size_t)width);
+        fprintf(stderr, "\r%-*s", width, line);
         log->is_line_open = true;
     } else {
+        format_line(progress, line, LINE_BYTES - 1);
         fprintf(stderr, "%s\n", line);
     }
     fflush(stderr);
