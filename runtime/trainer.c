@@ -423,6 +423,7 @@ static bool run_epochs(Training *training, int *status, Error *error)
     TrainState *state = &training->run->state;
     int64_t save_every = OPTION_WHOLE(&training->run->options, save_every);
 
+    training->progress.started = os_seconds();
     while (state->epoch < training->progress.epochs && !is_patience_spent(training)) {
         training->progress.epoch = state->epoch;
         training->progress.epoch_end = (state->epoch + 1) * training->updates_an_epoch;
@@ -546,7 +547,6 @@ static void plan_updates(Training *training)
         .updates = training->total_updates,
         .loss = epoch_loss(&run->state),
         .planned_bytes = run->program->total_bytes,
-        .started = os_seconds(),
     };
 }
 
