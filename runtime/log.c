@@ -76,23 +76,21 @@ static FILE *open_for_append(const char *path, Error *error)
     return file;
 }
 
-bool log_open(Log *log, const char *folder, const char *log_dir, int32_t epochs, int64_t updates,
+bool log_open(Log *log, const char *folder, const char *log_folder, int32_t epochs, int64_t updates,
               Error *error)
 {
-    const char *metrics_folder = log_dir[0] ? log_dir : folder;
-    char *metrics = os_join(metrics_folder, "metrics.csv");
+    char *metrics = os_join(log_folder, "metrics.csv");
     char *lines = os_join(folder, "log.jsonl");
     bool ok = metrics != NULL && lines != NULL;
 
     *log = (Log){.is_terminal = os_is_terminal(stderr), .last_shown = -1e9};
     if (!ok)
         error_set(error, ERROR_MEMORY, "no memory for a path");
-    ok = ok && os_make_folders(metrics_folder, error)
-         && keep_lines(metrics, metrics_header, 0, epochs, error)
+    ok = ok && keep_lines(metrics, metrics_header, 0, epochs, error)
          && keep_lines(lines, "", sizeof update_prefix - 1, updates, error)
          && (log->metrics = open_for_append(metrics, error)) != NULL
          && (log->updates = open_for_append(lines, error)) != NULL
-         && events_open(&log->events, metrics_folder, updates, error);
+         && events_open(&log->events, log_folder, updates, error);
     free(metrics);
     free(lines);
     return ok;

@@ -30,9 +30,9 @@ typedef struct Log {
     bool is_line_open; /* on the terminal */
 } Log;
 
-/* Opens log.jsonl in folder; metrics.csv and the events in log_dir where that is given. A resumed
+/* Opens log.jsonl in folder; metrics.csv and the events in log_folder. A resumed
  * run keeps the rows of the first `epochs` epochs and the lines of the first `updates` updates. */
-bool log_open(Log *log, const char *folder, const char *log_dir, int32_t epochs, int64_t updates,
+bool log_open(Log *log, const char *folder, const char *log_folder, int32_t epochs, int64_t updates,
               Error *error);
 bool log_close(Log *log, Error *error); /* of zeros too */
 /* Hands everything to the system: done before each checkpoint, so that no line is missing that the

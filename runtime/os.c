@@ -761,6 +761,16 @@ bool os_make_folders(const char *path, Error *error)
     return error_why_errno(error, number);
 }
 
+bool os_make_new_folder(const char *path, bool *is_new, Error *error)
+{
+    *is_new = make_folder(path);
+    if (*is_new || errno == EEXIST)
+        return true;
+    int number = errno;
+    error_set(error, ERROR_FILES, "cannot make the folder %s", path);
+    return error_why_errno(error, number);
+}
+
 typedef struct NameList {
     char **names;
     int64_t count, capacity;

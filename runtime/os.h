@@ -18,6 +18,9 @@ bool os_read_file(const char *path, int64_t limit, uint8_t **data, int64_t *size
 bool os_write_atomically(const char *path, bool (*write)(FILE *file, void *context), void *context,
                          Error *error);
 bool os_make_folders(const char *path, Error *error); /* like mkdir -p */
+/* Makes the last folder of the path. One that exists is no error: *is_new says who made it, so that
+ * of two processes only one takes it. */
+bool os_make_new_folder(const char *path, bool *is_new, Error *error);
 bool os_exists(const char *path);
 bool os_is_folder(const char *path);
 bool os_remove(const char *path);

@@ -423,7 +423,6 @@ bool report_write(const Run *run, const Predictions *predictions, Error *error)
                                                     "median", "within 2 mm", "within 4 mm"};
     static const char *const colors[SERIES_COUNT] = {"#1668b8", "#1668b8", "#1668b8", "#b83a16",
                                                      "#d9a400", "#1668b8", "#2a9d57"};
-    const char *log_dir = OPTION_TEXT(&run->options, log_dir);
     Page page = {.run = run, .predictions = predictions, .error = error};
     char *path = os_join(run->folder, "report.html");
 
@@ -433,8 +432,7 @@ bool report_write(const Run *run, const Predictions *predictions, Error *error)
     }
     bool ok = path != NULL
               && read_lines(&page.curves, run->folder, "log.jsonl", read_update, error)
-              && read_lines(&page.curves, log_dir[0] ? log_dir : run->folder, "metrics.csv",
-                            read_epoch, error)
+              && read_lines(&page.curves, run->log_folder, "metrics.csv", read_epoch, error)
               && os_write_atomically(path, write_page, &page, error);
     curves_free(&page.curves);
     free(path);

@@ -16,6 +16,7 @@ typedef struct Run {
     char *checkpoint; /* that the command starts from; NULL: none. malloc'ed */
     char *symbols;    /* of the checkpoint: a JSON list of the points' names. malloc'ed */
     char *folder;     /* of the run, train only. malloc'ed */
+    char *log_folder; /* of metrics.csv and the events: `folder`, or one of its name in --log_dir */
     TrainState state;
 } Run;
 
@@ -60,8 +61,11 @@ bool open_split(const Run *run, const char *split, Dataset *dataset, Error *erro
 bool command_check_data(Run *run, Error *error);
 
 /* ---- run_folder.c ---- */
-/* Makes run->folder: save_dir/name, with _2, _3, ... where that exists already. */
+/* Makes run->folder: save_dir/name, with _2, _3, ... where that, or a log folder of this name,
+ * exists already; and run->log_folder. */
 bool run_folder_create(Run *run, Error *error);
+/* run->folder and run->log_folder of the run that run->checkpoint lies in. */
+bool run_folder_of_checkpoint(Run *run, Error *error);
 /* What --resume or --checkpoint names: a file, a run folder (its `file`), a folder of run folders
  * or auto (the newest of them). malloc'ed; NULL after an error. */
 char *run_folder_find(const Run *run, const char *given, const char *file, Error *error);

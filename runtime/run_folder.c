@@ -7,27 +7,63 @@
 #include "os.h"
 #include "run.h"
 
+/* The two paths of a run of this name. Runs that share a --log_dir have a folder each in it: none
+ * cuts the rows of another. */
+static bool set_folders(Run *run, const char *parent, const char *name, Error *error)
+{
+    const char *log_dir = OPTION_TEXT(&run->options, log_dir);
+
+    free(run->folder);
+    free(run->log_folder);
+    run->folder = os_join(parent, name);
+    run->log_folder = os_join(log_dir[0] ? log_dir : parent, name);
+    return (run->folder != NULL && run->log_folder != NULL)
+           || error_set(error, ERROR_MEMORY, "no memory for a path");
+}
+
 bool run_folder_create(Run *run, Error *error)
 {
     const char *given = OPTION_TEXT(&run->options, name);
+    const char *base = given[0] ? given : run->program->model;
+    const char *save_dir = OPTION_TEXT(&run->options, save_dir);
     char name[256];
+    bool is_new = false;
 
+    if (!os_make_folders(save_dir, error))
+        return false;
     for (int k = 1; k < 100000; k++) {
-        const char *base = given[0] ? given : run->program->model;
         if (k == 1)
             snprintf(name, sizeof name, "%s", base);
         else
             snprintf(name, sizeof name, "%s_%d", base, k);
-        run->folder = os_join(OPTION_TEXT(&run->options, save_dir), name);
-        if (run->folder == NULL)
-            return error_set(error, ERROR_MEMORY, "no memory for a path");
-        if (!os_exists(run->folder))
-            return os_make_folders(run->folder, error);
-        free(run->folder);
+        if (!set_folders(run, save_dir, name, error))
+            return false;
+        if (strcmp(run->folder, run->log_folder) != 0 && os_exists(run->log_folder))
+            continue;
+        if (!os_make_new_folder(run->folder, &is_new, error) || is_new)
+            return is_new && os_make_folders(run->log_folder, error);
     }
-    run->folder = NULL;
-    return error_set(error, ERROR_FILES, "%s holds too many runs of this name",
-                     OPTION_TEXT(&run->options, save_dir));
+    return error_set(error, ERROR_FILES, "%s holds too many runs of this name", save_dir);
+}
+
+bool run_folder_of_checkpoint(Run *run, Error *error)
+{
+    char *folder = strdup(run->checkpoint);
+    bool ok = folder != NULL || error_set(error, ERROR_MEMORY, "no memory for a path");
+
+    if (ok) { /* a/b/last.safetensors: b in a */
+        char *file = strrchr(folder, '/');
+        if (file != NULL)
+            *file = '\0';
+        char *name = file != NULL ? strrchr(folder, '/') : NULL;
+        if (name != NULL)
+            *name = '\0';
+        ok = set_folders(run, name == NULL ? "." : name == folder ? "/" : folder,
+                         name != NULL ? name + 1 : file != NULL ? folder : ".", error)
+             && os_make_folders(run->log_folder, error);
+    }
+    free(folder);
+    return ok;
 }
 
 /* ---- finding a checkpoint -------------------------------------------------------------------- */

@@ -553,17 +553,11 @@ static void plan_updates(Training *training)
 /* The run goes on in the folder of its checkpoint. */
 static bool resume(Run *run, Error *error)
 {
-    const char *path = run->checkpoint, *slash = strrchr(path, '/');
-
-    if (!checkpoint_load(path, run->ops, run->device, run->program, &run->state, error))
+    if (!checkpoint_load(run->checkpoint, run->ops, run->device, run->program, &run->state, error)
+        || !run_folder_of_checkpoint(run, error))
         return false;
-    size_t length = slash != NULL ? (size_t)(slash - path) : 0;
-    run->folder = malloc(length + 2);
-    if (run->folder == NULL)
-        return error_set(error, ERROR_MEMORY, "no memory for a path");
-    snprintf(run->folder, length + 2, "%.*s", length > 0 ? (int)length : 1,
-             length > 0 ? path : slash != NULL ? "/" : ".");
-    fprintf(stderr, "resuming %s after update %lld\n", path, (long long)run->state.update);
+    fprintf(stderr, "resuming %s after update %lld\n", run->checkpoint,
+            (long long)run->state.update);
     return true;
 }
 
@@ -601,8 +595,8 @@ static bool prepare(Training *training, Error *error)
         return error_set(error, ERROR_MEMORY, "no memory to start");
     return (run->folder != NULL || run_folder_create(run, error))
            && run_folder_write_config(run, &training->train, &training->valid, error)
-           && log_open(&training->log, run->folder, OPTION_TEXT(&run->options, log_dir),
-                       run->state.epoch, run->state.update, error);
+           && log_open(&training->log, run->folder, run->log_folder, run->state.epoch,
+                       run->state.update, error);
 }
 
 bool train(Run *run, int *status, Error *error)

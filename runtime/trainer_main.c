@@ -88,6 +88,7 @@ int main(int argc, char **argv)
     else if (ok)
         ok = start(&run, &status, &error);
     free(run.folder);
+    free(run.log_folder);
     free(run.checkpoint);
     free(run.symbols);
     options_free(&run.options);

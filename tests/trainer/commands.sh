@@ -35,6 +35,11 @@ cp -r runs/tiny before
 expect 0 "results in runs/tiny_2" ./trainer --dataset_path data --max_updates 1
 diff -r before runs/tiny >/dev/null || fail "the first run has changed"
 rm -rf runs/tiny_2
+for k in 1 2 3 4; do
+    ./trainer --dataset_path data --epochs 1 --overlays 0 --save_dir at_once 2>messages_$k &
+done
+wait
+[ "$(cat at_once/*/metrics.csv | wc -l)" -eq 8 ] || fail "4 runs at once: $(ls at_once)"
 
 # ---- a run that is complete, and one that gets more epochs ----
 expect 0 "runs/tiny has all of its epochs" ./trainer --resume auto

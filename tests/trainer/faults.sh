@@ -51,7 +51,15 @@ reads runs/first/report.html "<svg"
 reads runs/first/report.html "data:image/png;base64,"
 expect 0 "ms each" ./trainer --dataset_path data --epochs 1 --max_updates 1 --profile
 expect 0 "" ./trainer --dataset_path data --epochs 1 --max_updates 1 --name logs --log_dir logs
-holds logs/metrics.csv logs/events.out.tfevents.*
+holds logs/logs/metrics.csv logs/logs/events.out.tfevents.*
+# --log_dir is shared: a run of the same name elsewhere gets another one, a resumed one its own
+expect 0 "valid MRE" ./trainer --resume runs/logs
+expect 0 "results in else/logs_2" ./trainer --dataset_path data --epochs 1 --save_dir else \
+    --name logs --log_dir logs
+for folder in logs/logs logs/logs_2; do
+    [ "$(wc -l <$folder/metrics.csv)" -eq 2 ] || { echo "$folder/metrics.csv has no row"; failed=1; }
+done
+[ ! -e runs/logs/metrics.csv ] || { echo "--log_dir is forgotten by --resume"; failed=1; }
 
 # ---- resume: in the middle of an epoch the new batch must fit
 expect 2 "was trained with --seed 1" ./trainer --resume runs/first --seed 2
