@@ -186,7 +186,7 @@ static void draw_log_ticks(FILE *file, const Range *y)
 
 static void draw_axes(FILE *file, const Range *x, const Range *y)
 {
-    if (y->is_log) {
+    if (y->is_log && y->high > 5 * y->low) {
         draw_log_ticks(file, y);
     } else if (y->high > y->low) {
         double step = tick_step(y->high - y->low);
@@ -359,14 +359,15 @@ static bool write_worst(FILE *file, const Predictions *predictions, Error *error
 /* ---- the page -------------------------------------------------------------------------------- */
 
 static const char page_style[] =
-    "body{font:15px/1.4 system-ui,sans-serif;margin:2em auto;max-width:62em;padding:0 1em;"
+    "body{font:15px/1.4 system-ui,sans-serif;margin:2em auto;max-width:64em;padding:0 1em;"
+    "overflow-x:auto;"
     "color:#222;background:#fff}h1{font-size:1.4em}h2{font-size:1.15em;margin-top:2em}"
     "figure{margin:0 0 1em}figcaption{font-weight:600}small{color:#666;font-weight:400}"
     ".row{display:flex;flex-wrap:wrap;gap:1em}.row figure{flex:1 1 26em;max-width:30em}"
     "img{max-width:100%}svg{width:100%;background:#fafafa;border:1px solid #ddd}"
     "svg text{font-size:11px;fill:#555}.y{text-anchor:end}.x{text-anchor:middle}"
     ".grid{stroke:#e4e4e4}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
-    "td,th{padding:.15em .7em;text-align:right;white-space:nowrap;border-bottom:1px solid #eee}"
+    "td,th{padding:.15em .5em;text-align:right;white-space:nowrap;border-bottom:1px solid #eee}"
     "th:first-child{text-align:left}pre{background:#f6f6f6;padding:.7em;overflow:auto}";
 
 typedef struct Page {
