@@ -18,6 +18,14 @@
 #include "random.h"
 #include "run.h"
 
+/* What is to be drawn: large PNGs take longer than an epoch of a small network, so that they wait
+ * until they are a small share of the time. */
+typedef struct Drawing {
+    Predictions best, last;    /* of the validations; last is empty where it is the best one */
+    bool has_overlays, has_report; /* to be drawn */
+    double seconds;            /* spent so far */
+} Drawing;
+
 typedef struct Training {
     Run *run;
     Dataset train, valid;
@@ -26,6 +34,7 @@ typedef struct Training {
     Augmentation augmentation;
     Log log;
     Progress progress;
+    Drawing drawing;
     float *image_weights;  /* {batch_size} */
     int32_t batches;       /* of an epoch */
     int64_t updates_an_epoch, warmup_updates, total_updates;
@@ -300,13 +309,11 @@ static bool keep_epoch(Training *training, Error *error)
     return true;
 }
 
-/* Measures the validation split, draws overlays where it is the best so far. */
+/* Measures the validation split. */
 static bool validate(Training *training, Predictions *predictions, ErrorSummary *summary,
                      bool *is_best, Error *error)
 {
-    enum { OVERLAY_SIDE = 1024 };
     Run *run = training->run;
-    int32_t overlays = (int32_t)OPTION_WHOLE(&run->options, overlays);
 
     if (!predictions_create(predictions, &training->valid, error)
         || !predict_dataset(run, &training->valid, predictions, error))
@@ -317,19 +324,56 @@ static bool validate(Training *training, Predictions *predictions, ErrorSummary 
         return error_set(error, ERROR_MEMORY, "no memory for the metrics");
     *is_best = summary->count > 0
                && (run->state.best_mre < 0 || summary->mean_mm < run->state.best_mre);
-    if (!*is_best)
+    return true;
+}
+
+/* Takes over what the validation of an epoch has given, if there was one. */
+static void keep_for_drawing(Drawing *drawing, Predictions *predictions, bool is_best)
+{
+    drawing->has_report = true;
+    if (predictions->points == NULL)
+        return;
+    predictions_free(&drawing->last);
+    if (is_best) {
+        predictions_free(&drawing->best);
+        drawing->has_overlays = true;
+    }
+    *(is_best ? &drawing->best : &drawing->last) = *predictions;
+    *predictions = (Predictions){0};
+}
+
+/* overlays/ of the best validation and report.html, of the last one, where they are due. */
+static bool draw(Training *training, bool is_end, Error *error)
+{
+    enum { OVERLAY_SIDE = 1024, SMALL_SHARE = 20 };
+    Run *run = training->run;
+    Drawing *drawing = &training->drawing;
+    int32_t overlays = (int32_t)OPTION_WHOLE(&run->options, overlays);
+    double began = os_seconds();
+    bool ok = true;
+
+    if (!is_end && drawing->seconds * SMALL_SHARE > training->progress.trained)
         return true;
-    char *folder = os_join(run->folder, "overlays");
-    bool ok = folder != NULL
-                  ? overlays_write(predictions, overlays, OVERLAY_SIDE, folder, error)
-                  : error_set(error, ERROR_MEMORY, "no memory for a path");
-    free(folder);
+    if (drawing->has_overlays) {
+        char *folder = os_join(run->folder, "overlays");
+        ok = folder != NULL
+                 ? overlays_write(&drawing->best, overlays, OVERLAY_SIDE, folder, error)
+                 : error_set(error, ERROR_MEMORY, "no memory for a path");
+        free(folder);
+    }
+    if (ok && drawing->has_report)
+        ok = report_write(run, drawing->last.points != NULL   ? &drawing->last
+                               : drawing->best.points != NULL ? &drawing->best
+                                                              : NULL,
+                          error);
+    drawing->has_overlays = drawing->has_report = false;
+    drawing->seconds += os_seconds() - began;
     return ok;
 }
 
-/* The epoch is over: its row, the state of the next one, checkpoints, the report. */
+/* The epoch is over: its row, the state of the next one, checkpoints. */
 static bool close_epoch(Training *training, const ErrorSummary *summary, bool is_best,
-                        const Predictions *predictions, Error *error)
+                        Error *error)
 {
     Run *run = training->run;
     TrainState *state = &run->state;
@@ -349,8 +393,7 @@ static bool close_epoch(Training *training, const ErrorSummary *summary, bool is
         state->best_epoch = state->epoch;
     }
     return (!is_best || save(training, "best.safetensors", error)) && keep_epoch(training, error)
-           && save(training, "last.safetensors", error)
-           && report_write(run, predictions, error);
+           && save(training, "last.safetensors", error);
 }
 
 /* After the last batch of an epoch. *is_done: false where an interruption came first. */
@@ -366,8 +409,11 @@ static bool finish_epoch(Training *training, bool *is_done, Error *error)
     bool ok = !is_validated || validate(training, &predictions, &summary, &is_best, error);
 
     *is_done = ok && !(is_validated && os_interrupted() != 0);
-    if (*is_done)
-        ok = close_epoch(training, &summary, is_best, is_validated ? &predictions : NULL, error);
+    if (*is_done) {
+        ok = close_epoch(training, &summary, is_best, error);
+        keep_for_drawing(&training->drawing, &predictions, is_best);
+        ok = ok && draw(training, false, error);
+    }
     predictions_free(&predictions);
     return ok;
 }
@@ -384,7 +430,7 @@ static bool stop(Training *training, int *status, Error *error)
 {
     *status = os_interrupted();
     training->is_stopped = true;
-    if (!save(training, "last.safetensors", error))
+    if (!save(training, "last.safetensors", error) || !draw(training, true, error))
         return false;
     log_say(&training->log, "%s after update %lld; --resume %s goes on\n",
             *status ? "interrupted" : "stopped", (long long)training->run->state.update,
@@ -612,13 +658,15 @@ bool train(Run *run, int *status, Error *error)
                 "%s\n",
                 run->program->model, training.train.item_count, training.valid.item_count,
                 (long long)training.total_updates, planned, run->folder);
-        ok = run_epochs(&training, status, error);
+        ok = run_epochs(&training, status, error) && draw(&training, true, error);
         if (ok && !training.is_stopped)
             say_end(&training);
     }
     ok = log_close(&training.log, error) && ok;
     if (training.loader != NULL)
         loader_destroy(training.loader);
+    predictions_free(&training.drawing.best);
+    predictions_free(&training.drawing.last);
     dataset_close(&training.train);
     dataset_close(&training.valid);
     free(training.image_weights);
