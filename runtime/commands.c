@@ -37,9 +37,13 @@ static bool load_weights(Run *run, Error *error)
 static bool predict_all(Run *run, const Dataset *dataset, Predictions *predictions, bool *is_done,
                         Error *error)
 {
+    Loader *loader = NULL;
     bool ok = load_weights(run, error) && predictions_create(predictions, dataset, error)
-              && predict_dataset(run, dataset, predictions, error);
+              && predict_loader(run, dataset, false, &loader, error)
+              && predict_dataset(run, loader, predictions, error);
 
+    if (loader != NULL)
+        loader_destroy(loader);
     *is_done = ok && os_interrupted() == 0;
     return ok;
 }

@@ -74,7 +74,8 @@ static bool predict_batch(Run *run, const Batch *batch, Decoder *decoder, Predic
     return true;
 }
 
-bool predict_dataset(Run *run, const Dataset *dataset, Predictions *predictions, Error *error)
+bool predict_loader(const Run *run, const Dataset *dataset, bool cache, Loader **loader,
+                    Error *error)
 {
     const SnugProgram *program = run->program;
     LoaderOptions options = {
@@ -85,16 +86,21 @@ bool predict_dataset(Run *run, const Dataset *dataset, Predictions *predictions,
         .batches_ahead = 2,
         .skip_bad = OPTION_IS(&run->options, skip_bad),
         .seed = run->state.seed,
+        .cache = cache,
     };
-    Loader *loader = NULL;
+    return loader_create(loader, dataset, &options, error);
+}
+
+bool predict_dataset(Run *run, Loader *loader, Predictions *predictions, Error *error)
+{
+    const SnugProgram *program = run->program;
     Decoder decoder = {0};
     const Batch *batch = NULL;
     double waited = 0;
     bool ok = program->output_buffer >= 0
               || error_set(error, ERROR_USAGE, "%s has no heat maps to decode", program->model);
 
-    ok = ok && decoder_create(&decoder, program, error)
-         && loader_create(&loader, dataset, &options, error);
+    ok = ok && decoder_create(&decoder, program, error);
     if (ok)
         loader_start(loader, 0, 0);
     while (ok && os_interrupted() == 0 && (ok = loader_next(loader, &batch, &waited, error))
@@ -103,8 +109,6 @@ bool predict_dataset(Run *run, const Dataset *dataset, Predictions *predictions,
         for (const char *w; (w = loader_next_warning(loader)) != NULL;)
             fprintf(stderr, "warning: %s\n", w);
     }
-    if (loader != NULL)
-        loader_destroy(loader);
     decoder_free(&decoder);
     return ok;
 }

@@ -27,9 +27,12 @@ bool train(Run *run, int *status, Error *error);
 bool start_weights(Run *run, Error *error);
 
 /* ---- predict.c ---- */
-/* The evaluate segment over a data set, in its order; predictions are in original pixels. An
+/* A loader of the whole data set in its order, without augmentation; cache: it will be read again. */
+bool predict_loader(const Run *run, const Dataset *dataset, bool cache, Loader **loader,
+                    Error *error);
+/* The evaluate segment over the loader's data set; predictions are in original pixels. An
  * interruption ends it early: ask os_interrupted(). */
-bool predict_dataset(Run *run, const Dataset *dataset, Predictions *predictions, Error *error);
+bool predict_dataset(Run *run, Loader *loader, Predictions *predictions, Error *error);
 
 /* ---- overlay.c ---- */
 /* Truth (green) and prediction (red) in the original picture, made smaller where its longer side

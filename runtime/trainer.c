@@ -30,7 +30,7 @@ typedef struct Training {
     Run *run;
     Dataset train, valid;
     bool has_valid;
-    Loader *loader;
+    Loader *loader, *valid_loader;
     Augmentation augmentation;
     Log log;
     Progress progress;
@@ -316,7 +316,7 @@ static bool validate(Training *training, Predictions *predictions, ErrorSummary 
     Run *run = training->run;
 
     if (!predictions_create(predictions, &training->valid, error)
-        || !predict_dataset(run, &training->valid, predictions, error))
+        || !predict_dataset(run, training->valid_loader, predictions, error))
         return false;
     if (os_interrupted() != 0)
         return true;
@@ -535,7 +535,10 @@ static bool open_data(Training *training, Error *error)
         .seed = run->state.seed,
         .cache = OPTION_IS(&run->options, cache),
     };
-    return loader_create(&training->loader, &training->train, &options, error);
+    return loader_create(&training->loader, &training->train, &options, error)
+           && (!training->has_valid
+               || predict_loader(run, &training->valid, options.cache, &training->valid_loader,
+                                 error));
 }
 
 /* The names of the points as a JSON list: the checkpoint names what it predicts. */
@@ -665,6 +668,8 @@ bool train(Run *run, int *status, Error *error)
     ok = log_close(&training.log, error) && ok;
     if (training.loader != NULL)
         loader_destroy(training.loader);
+    if (training.valid_loader != NULL)
+        loader_destroy(training.valid_loader);
     predictions_free(&training.drawing.best);
     predictions_free(&training.drawing.last);
     dataset_close(&training.train);
