@@ -104,7 +104,7 @@ static bool prepare(Loader *loader, int32_t item, Sample *sample, Error *error)
     return ok;
 }
 
-/* Black, no points, the identity map. */
+/* No points, the identity map; black until repeat_pictures. */
 static void make_filler(const Loader *loader, Sample *sample)
 {
     size_t pixels = (size_t)loader->options.height * (size_t)loader->options.width * 3;
@@ -314,6 +314,15 @@ static void move_sample(const Loader *loader, Sample *to, const Sample *from)
     to->item = from->item;
 }
 
+/* Fillers show the batch's own pictures again: batch norm takes its statistics over them too, and
+ * black ones would make it learn those of pictures that do not occur. */
+static void repeat_pictures(const Loader *loader, Batch *batch)
+{
+    size_t pixels = (size_t)loader->options.height * (size_t)loader->options.width * 3;
+    for (int32_t i = batch->filled; batch->filled > 0 && i < loader->options.batch_size; i++)
+        memcpy(batch->samples[i].pixels, batch->samples[i % batch->filled].pixels, pixels);
+}
+
 /* Brings the samples that are no filler to the front, in order. The first picture that cannot be
  * read is the error, whichever worker met it first. */
 static bool finish(Loader *loader, Slot *slot, int32_t first, Error *error)
@@ -336,6 +345,7 @@ static bool finish(Loader *loader, Slot *slot, int32_t first, Error *error)
         }
         batch->filled++;
     }
+    repeat_pictures(loader, batch);
     return true;
 }
 

@@ -1,7 +1,7 @@
 /* The loader: worker threads prepare batches ahead, in a fixed order.
  *
  *     order of the epoch:  a permutation of (seed, epoch)        items 7 2 9 4 | 1 0 3 8 | 5 6 - -
- *     batches:             batch_size items each; the last is filled with items of weight 0
+ *     batches:             batch_size items each; the last is filled with its pictures at weight 0
  *     workers:             take the next sample that nobody has taken; a ring of batches is handed
  *                          out strictly in order
  */
