@@ -54,6 +54,17 @@ void os_condition_wait(OsCondition *condition, OsMutex *mutex);
 void os_condition_signal_all(OsCondition *condition);
 int os_processor_count(void);
 
+/* ---- shared libraries, os_library.c ---- */
+typedef struct OsLibrary OsLibrary;
+/* A path with a folder is opened as it is, a bare name by the loader's own search, which on Windows
+ * leaves out the current folder. NULL: there is none that can be loaded. It stays open. */
+OsLibrary *os_library_open(const char *path);
+/* NULL: the library has no such function. Convert it to its type through memcpy. */
+void *os_library_symbol(OsLibrary *library, const char *name);
+char *os_executable_folder(void); /* of this process; malloc'ed, NULL: unknown */
+/* Where this user's programs keep what they can make again; malloc'ed, NULL: the system names none. */
+char *os_cache_folder(void);
+
 /* ---- time, terminal, signals ---- */
 double os_seconds(void); /* monotonic */
 int64_t os_unix_seconds(void);

@@ -37,8 +37,10 @@ only "compiler/ sees the syntax tree in its first stages only" '#include "\.\./g
     'compiler/(elaborate|builtins|evaluate|pipeline)[a-z_]*\.[ch]' compiler/*.[ch]
 only "compiler/ sees of runtime/ the program format only" '#include "\.\./runtime/[^p]' '' \
     compiler/*.[ch]
-only "systems differ in one file a side" '^ *# *(el)?if.*_WIN32' '(compiler/system|runtime/os)\.c' \
+only "systems differ in the files named for it" '^ *# *(el)?if.*_WIN32' '(compiler/system|runtime/os|runtime/os_library)\.c' \
     grammar/*.[ch] compiler/*.[ch] runtime/*.[ch]
+only "the CUDA libraries are called in four files" '\b(cu[A-Z][A-Za-z]+|nvrtc[A-Z]|cublas[A-Z])[A-Za-z]*[ ]*\(' \
+    'runtime/(cuda_api|kernel_cache|device_cuda|cuda_graph)\.c' runtime/*.c compiler/*.c
 only "nothing includes tests/ or generated/" '#include ".*(tests|generated)/' '' \
     grammar/*.[ch] compiler/*.[ch] runtime/*.[ch]
 exit $broken
