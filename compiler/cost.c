@@ -205,6 +205,20 @@ double kernel_time_us(const Target *target, const SnugKernel *kernel)
     return (compute_us > memory_us ? compute_us : memory_us) + target->card->launch_us;
 }
 
+/* The norm reads the gradients; AdamW reads and zeroes them, and changes weights, m, v and averages
+ * in place. */
+double update_time_us(const Target *target, const Layout *layout)
+{
+    double bytes = 3.0 * (double)layout->grads
+                   + 2.0 * (double)(layout->weights + layout->moments + layout->ema);
+    bool is_host = target->device == DEVICE_host;
+
+    if (layout->grads == 0)
+        return 0;
+    return bytes / (is_host ? host_bandwidth_gbs : target->card->bandwidth_gbs) * 1e-3
+           + 2 * (is_host ? host_launch_us : target->card->launch_us);
+}
+
 /* A step may run the kernel again without its reductions; the device may then cut it otherwise. */
 static int64_t workspace_of_all_forms(Compilation *c, const Kernel *kernel)
 {

@@ -7,6 +7,7 @@
 #include "options.h"
 #include "pipeline.h"
 #include "system.h"
+#include "what_if.h"
 
 static bool use_color(const Options *options, FILE *stream)
 {
@@ -45,13 +46,14 @@ static bool compile_options(const Options *options, Arena *arena, CompileOptions
         .override_count = options->define.count,
         .device = options->device != NULL ? (strcmp(options->device, "cuda") == 0 ? DEVICE_cuda
                                                                                   : DEVICE_host)
-                  : options->command == PLAN ? DEVICE_cuda
-                                             : DEVICE_host,
+                  : options->command & (PLAN | FIT) ? DEVICE_cuda
+                                                    : DEVICE_host,
         .card = options->card,
         .vram_bytes = max_i64(options->vram, 0),
         .reserve_bytes = options->reserve,
         .threads = (int32_t)options->threads,
         .full_precision = options->precision != NULL && strcmp(options->precision, "full") == 0,
+        .no_ema = options->flag_no_ema,
         .dump = options->dump,
         .time_stages = options->flag_time,
     };
@@ -106,6 +108,52 @@ static ExitStatus command_check(const Options *options, Arena *arena)
     return status;
 }
 
+typedef void Form(FILE *out, const Compilation *c);
+
+typedef struct Page {
+    const Compilation *c;
+    Form *form;
+} Page;
+
+static bool write_page(FILE *file, void *context)
+{
+    const Page *page = context;
+    page->form(file, page->c);
+    return true;
+}
+
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+/* A form of the plan as a file, whole or not at all; "-": to stdout. */
+static bool write_form(Arena *arena, const Compilation *c, const char *path, Form *form)
+{
+    Page page = {.c = c, .form = form};
+
+    if (path == NULL)
+        return true;
+    if (is_stdout(path)) {
+        form(stdout, c);
+        return true;
+    }
+    if (write_if_changed(arena, path, write_page, &page))
+        return true;
+    fprintf(stderr, "snug: cannot write %s: %s\n", path, strerror(errno));
+    return false;
+}
+
+static void print_plan_form(const Options *options, const Compilation *c)
+{
+    if (options->flag_json)
+        report_json(stdout, c, true);
+    else if (options->flag_csv)
+        report_csv(stdout, c);
+    else if (!is_stdout(options->trace))
+        report_text(stdout, c, use_color(options, stdout));
+}
+
 static ExitStatus command_plan(const Options *options, Arena *arena)
 {
     Compilation *c = NULL;
@@ -115,11 +163,42 @@ static ExitStatus command_plan(const Options *options, Arena *arena)
     if (c != NULL)
         print_diagnostics(options, c);
     if (has_plan && options->dump == NULL) {
-        if (options->flag_json)
-            report_json(stdout, c, true);
-        else
-            report_text(stdout, c, use_color(options, stdout));
+        if (status == EXIT_STATUS_memory)
+            check_plans(c); /* the pipeline stops at the plan; what is shown is proven all the same */
+        print_plan_form(options, c);
+        if (!write_form(arena, c, options->trace, report_trace))
+            status = EXIT_STATUS_files;
     }
+    compilation_destroy(c);
+    return status;
+}
+
+static ExitStatus command_fit(const Options *options, Arena *arena)
+{
+    CompileOptions compile;
+
+    if (!compile_options(options, arena, &compile))
+        return EXIT_STATUS_usage;
+    if (options->image_size.count > 2) {
+        fprintf(stderr, "snug: one image size is taken here\n");
+        return EXIT_STATUS_usage;
+    }
+    if (options->image_size.count > 0) {
+        compile.image_height = options->image_size.items[0];
+        compile.image_width = options->image_size.items[1];
+    }
+    FitRequest request = {
+        .options = &compile,
+        .batches = options->batch_size.items,
+        .batch_count = options->batch_size.count,
+        .accumulations = options->accumulation.items,
+        .accumulation_count = options->accumulation.count,
+        .json = options->flag_json,
+        .color = use_color(options, stdout),
+    };
+    Compilation *c = NULL;
+    ExitStatus status = fit_table(&request, stdout, &c);
+    print_diagnostics(options, c);
     compilation_destroy(c);
     return status;
 }
@@ -290,6 +369,7 @@ static int run_command(const Options *options, Arena *arena)
     switch (options->command) {
     case CHECK:   return (int)command_check(options, arena);
     case PLAN:    return (int)command_plan(options, arena);
+    case FIT:     return (int)command_fit(options, arena);
     case COMPILE: return (int)command_compile(options, arena, &product);
     case TRAIN:   return command_train(options, arena);
     case DOCTOR:  return (int)doctor(arena, stdout);

@@ -36,6 +36,7 @@ typedef struct CommandRow {
 static const CommandRow command_rows[] = {
     {CHECK, "check", "FILE", "parse a model file and check its types and shapes"},
     {PLAN, "plan", "FILE", "show what the model needs in memory, and whether it fits"},
+    {FIT, "fit", "FILE", "show which batch sizes fit a card, at what cost"},
     {COMPILE, "compile", "FILE", "write a training executable"},
     {TRAIN, "train", "FILE", "compile if needed, then run the trainer with the other flags"},
     {DOCTOR, "doctor", NULL, "show what this machine has and what is missing"},
@@ -44,6 +45,7 @@ static const CommandRow command_rows[] = {
 
 static const char *const examples[] = {
     "snug plan models/hrnet_w32.snug --vram 8GiB --batch_size 8",
+    "snug fit models/hrnet_w32.snug --card \"RTX 3060\" --batch_size 1,2,4",
     "snug compile models/hrnet_w18.snug --image_size 256 256 -o hrnet_w18_train",
     "snug train models/hrnet_w18.snug --dataset_path Aariz --epochs 200",
 };
@@ -87,7 +89,7 @@ void print_usage(FILE *out, const Options *options)
             continue;
         snprintf(left, sizeof left, "--%s %s", option->name,
                  option->argument ? option->argument : "");
-        fprintf(out, "  %-24s %s\n", left, option->help);
+        fprintf(out, "  %-26s %s\n", left, option->help);
     }
     if (row->command == TRAIN)
         fprintf(out, "\nall other flags go to the trainer: snug compile, then ./NAME_train --help\n");
@@ -158,7 +160,7 @@ static bool parse_whole(const char *text, int64_t *number)
     return true;
 }
 
-static bool set_list(Parser *parser, const char *flag, const char *value)
+static bool set_list(Parser *parser, const char *flag, const char *value, IntegerList *list)
 {
     for (const char *at = value;; at++) {
         size_t length = strcspn(at, ",");
@@ -167,7 +169,7 @@ static bool set_list(Parser *parser, const char *flag, const char *value)
         item[length] = '\0';
         if (!parse_whole(item, &number))
             return usage_error(flag, "a whole number of at least 1 is needed", value);
-        ARRAY_APPEND(parser->arena, &parser->options->batch_size, number);
+        ARRAY_APPEND(parser->arena, list, number);
         at += length;
         if (*at == '\0')
             return true;
@@ -220,6 +222,7 @@ static bool set_text(Options *options, Arena *arena, OptionName name, const char
     case OPTION_output:      options->output = value; return true;
     case OPTION_card:        options->card = value; return true;
     case OPTION_dump:        options->dump = value; return true;
+    case OPTION_trace:       options->trace = value; return true;
     case OPTION_generated:   options->generated = value; return true;
     case OPTION_cc:          options->cc = value; return true;
     case OPTION_define:      ARRAY_APPEND(arena, &options->define, value); return true;
@@ -245,6 +248,8 @@ static void set_flag(Options *options, OptionName name)
     switch (name) {
     case OPTION_headless: options->flag_headless = true; break;
     case OPTION_json:     options->flag_json = true; break;
+    case OPTION_csv:      options->flag_csv = true; break;
+    case OPTION_no_ema:   options->flag_no_ema = true; break;
     case OPTION_time:     options->flag_time = true; break;
     case OPTION_help:     options->flag_help = true; break;
     case OPTION_version:  options->flag_version = true; break;
@@ -272,7 +277,9 @@ static bool set_option(Parser *parser, OptionName name, const char *argument)
     }
     switch (row->kind) {
     case TEXT:    return set_text(options, parser->arena, name, value);
-    case LIST:    return set_list(parser, row->name, value);
+    case LIST:
+        return set_list(parser, row->name, value,
+                        name == OPTION_batch_size ? &options->batch_size : &options->accumulation);
     case SHAPE:   return set_shape(parser, row->name, value);
     case SIZE:
         return set_size(row->name, value,

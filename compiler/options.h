@@ -13,24 +13,29 @@ typedef enum Command {
     TRAIN = 1 << 3,
     DOCTOR = 1 << 4,
     EXPLAIN = 1 << 5,
-    ALL_PLAN = PLAN | COMPILE | TRAIN,
+    FIT = 1 << 6,
+    ALL_PLAN = PLAN | COMPILE | TRAIN | FIT,
     ALL_MODEL = CHECK | ALL_PLAN,
     ALL_COMMANDS = ALL_MODEL | DOCTOR | EXPLAIN
 } Command;
 
 enum { OPTIONS_MAX_VARIANTS = 16 };
 
+typedef ARRAY(int64_t) IntegerList;
+
 typedef struct Options {
     Command command;
     const char *operand; /* the model file, or the code to explain; NULL where there is none */
 
-    bool flag_headless, flag_json, flag_time, flag_help, flag_version;
+    bool flag_headless, flag_json, flag_csv, flag_no_ema, flag_time, flag_help, flag_version;
     const char *output, *device, *card, *precision, *dump, *generated, *cc, *diagnostics, *color;
+    const char *html, *trace, *compare; /* files */
     ARRAY(const char *) define;
     int64_t vram, reserve; /* -1: not given */
     int64_t threads;       /* 0: not given */
-    ARRAY(int64_t) batch_size;           /* empty: as the model says */
-    ARRAY(int64_t) image_size;           /* pairs of height and width */
+    IntegerList batch_size;              /* empty: as the model says */
+    IntegerList accumulation;            /* fit: --gradient_accumulation_steps */
+    IntegerList image_size;              /* pairs of height and width */
     ARRAY(const char *) passed_on;       /* train: what is for the trainer, in order */
 } Options;
 

@@ -20,6 +20,7 @@ typedef struct CompileOptions {
     int64_t vram_bytes, reserve_bytes; /* 0, -1: not given */
     int32_t threads;        /* 0: as many as the machine has */
     bool full_precision;    /* --precision full */
+    bool no_ema;            /* --no_ema: no averaged weights, whatever the model file says */
     const char *dump;       /* a stage's name, or NULL */
     bool time_stages;
     double planner_seconds; /* --time_limit of the planner's search */
@@ -129,6 +130,8 @@ const char *type_name(SnugType type);
 void report_text(FILE *out, const Compilation *c, bool color);
 /* is_timed: with the seconds that planning took; else the same input gives the same bytes. */
 void report_json(FILE *out, const Compilation *c, bool is_timed);
+void report_csv(FILE *out, const Compilation *c);   /* for other packers */
+void report_trace(FILE *out, const Compilation *c); /* for Chrome and Perfetto */
 
 /* ---- pipeline.c ------------------------------------------------------------------------------ */
 Compilation *compilation_create(const CompileOptions *options);

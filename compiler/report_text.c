@@ -1,20 +1,28 @@
 /* `snug plan`: the plan for people, 80 columns.
  *
- *     does it fit; where the bytes go; what is alive at the worst moment; what is proven
+ *     does it fit; where the bytes go; what is alive at the worst moment; what is computed again;
+ *     what is proven; how long a step may take; what the next larger batch would need
  */
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
-#include "pipeline.h"
+#include "cost.h"
+#include "inspect.h"
+#include "what_if.h"
 
-enum { ALIVE_SHOWN = 12, NAME_WIDTH = 44 };
+enum {
+    ALIVE_SHOWN = 12,
+    REPEATS_SHOWN = 8,
+    NAME_WIDTH = 33, /* of tensors and kernels */
+    BAR_WIDTH = 20   /* of the waterfall, characters */
+};
 
 typedef struct Report {
     FILE *out;
     const Compilation *c;
+    const Inspection *inspection;
     Arena *arena;
     bool color;
-    SnugSegmentId segment; /* the one that is told about */
 } Report;
 
 static const char *paint(const Report *report, const char *code)
@@ -22,25 +30,11 @@ static const char *paint(const Report *report, const char *code)
     return report->color ? code : "";
 }
 
-/* "  weights                        108.8   note" */
-static void print_row(const Report *report, int indent, const char *name, int64_t bytes,
-                      const char *remark)
+/* A heading, bold on a terminal. */
+static void print_heading(const Report *report, const char *heading, const char *rest)
 {
-    int width = 34 - indent;
-
-    fprintf(report->out, "%*s%-*s %9s", indent, "", width, name,
-            bytes < 0 ? arena_printf(report->arena, "-%s", format_mib(report->arena, -bytes))
-                      : format_mib(report->arena, bytes));
-    fprintf(report->out, remark[0] != '\0' ? "   %s\n" : "%s\n", remark);
-}
-
-static const char *place_of(const Report *report, Span source)
-{
-    if (source.file == 0)
-        return "";
-    return arena_printf(report->arena, "%s:%u",
-                        diagnostics_file(report->c->diags, source.file)->path,
-                        span_line_column(report->c->diags, source).line);
+    fprintf(report->out, "\n%s%s%s%s\n", paint(report, "\033[1m"), heading,
+            paint(report, "\033[0m"), rest);
 }
 
 /* A name that fits its column: the end is what tells names apart. */
@@ -52,13 +46,28 @@ static const char *fit_name(const Report *report, const char *name, size_t width
                            : arena_printf(report->arena, "..%s", name + length - width + 2);
 }
 
-/* ---- verdict, budget ------------------------------------------------------------------------- */
+static const char *signed_mib(const Report *report, int64_t bytes)
+{
+    return bytes < 0 ? arena_printf(report->arena, "-%s", format_mib(report->arena, -bytes))
+                     : format_mib(report->arena, bytes);
+}
+
+static const char *instance_name(const Report *report, uint32_t b)
+{
+    const Buffer *buffer = &report->inspection->plan->buffers.items[b];
+    uint32_t instance = report->inspection->facts[b].instance;
+
+    return instance == 0 ? buffer->name
+                         : arena_printf(report->arena, "%s#%u", buffer->name, instance + 1);
+}
+
+/* ---- verdict --------------------------------------------------------------------------------- */
 
 static void print_verdict(const Report *report)
 {
     const Compilation *c = report->c;
     const Model *model = c->model;
-    int64_t left = c->target.budget_bytes - c->layout.total_bytes;
+    const char *needs = format_bytes(report->arena, c->layout.total_bytes);
 
     fprintf(report->out, "%s  batch %lld, %lld x %lld, %s, %s\n", model->name,
             (long long)model->batch_size, (long long)model->image_height,
@@ -68,180 +77,295 @@ static void print_verdict(const Report *report)
                                c->target.threads == 1 ? "" : "s")
                 : c->target.card->name);
     if (c->target.vram_bytes == 0)
-        fprintf(report->out, "needs %s; --vram SIZE says what there is\n",
-                format_bytes(report->arena, c->layout.total_bytes));
+        fprintf(report->out, "needs %s; --vram SIZE says what there is\n", needs);
     else if (c->fits)
         fprintf(report->out, "%sfits%s: needs %s of %s, %s left\n", paint(report, "\033[1;32m"),
-                paint(report, "\033[0m"), format_bytes(report->arena, c->layout.total_bytes),
+                paint(report, "\033[0m"), needs,
                 format_bytes(report->arena, c->target.budget_bytes),
-                format_bytes(report->arena, left));
+                format_bytes(report->arena, c->target.budget_bytes - c->layout.total_bytes));
     else
         fprintf(report->out, "%sdoes not fit%s: needs %s, the budget is %s\n",
-                paint(report, "\033[1;31m"), paint(report, "\033[0m"),
-                format_bytes(report->arena, c->layout.total_bytes),
+                paint(report, "\033[1;31m"), paint(report, "\033[0m"), needs,
                 format_bytes(report->arena, c->target.budget_bytes));
+    fprintf(report->out, "checked: %u steps, %llu reads each of what was written last\n",
+            report->inspection->plan->steps.count,
+            (unsigned long long)report->inspection->reads);
 }
 
-static const char *parameters_text(const Report *report)
-{
-    const Model *model = report->c->model;
-    int64_t count = 0;
+/* ---- budget ---------------------------------------------------------------------------------- */
 
-    for (uint32_t p = 1; p < model->params.count; p++) {
-        const Param *param = &model->params.items[p];
-        if (param->kind != SNUG_PARAM_running_mean && param->kind != SNUG_PARAM_running_var)
-            count += param->shape.n * param->shape.h * param->shape.w * param->shape.c;
-    }
-    return arena_printf(report->arena, "%.2f M parameters, f32", (double)count / 1e6);
+typedef struct Waterfall {
+    const Report *report;
+    int64_t scale; /* bytes that the whole bar stands for */
+    int64_t used;  /* where the next bar begins */
+} Waterfall;
+
+static int bar_position(const Waterfall *fall, int64_t bytes)
+{
+    double at = (double)bytes / (double)fall->scale * BAR_WIDTH;
+
+    return at < 0 ? 0 : at > BAR_WIDTH ? BAR_WIDTH : (int)floor(at + 0.5);
+}
+
+/* "  weights            108.8    ##               28.54 M parameters, f32" */
+static void print_fall(const Waterfall *fall, const char *name, int64_t bytes, int64_t from,
+                       int64_t to, const char *remark)
+{
+    char bar[BAR_WIDTH + 1];
+    int begin = bar_position(fall, from), end = bar_position(fall, to);
+
+    memset(bar, ' ', BAR_WIDTH);
+    for (int k = begin; k < end; k++)
+        bar[k] = '#';
+    if (to > from && end == begin && begin < BAR_WIDTH)
+        bar[begin] = '.'; /* too small for a '#' of its own */
+    bar[BAR_WIDTH] = '\0';
+    int length = BAR_WIDTH;
+    while (length > 0 && remark[0] == '\0' && bar[length - 1] == ' ')
+        bar[--length] = '\0';
+    fprintf(fall->report->out, "  %-19s%10s", name, signed_mib(fall->report, bytes));
+    fprintf(fall->report->out, length > 0 ? "  %s" : "%s", bar);
+    fprintf(fall->report->out, remark[0] != '\0' ? "  %s\n" : "%s\n", remark);
+}
+
+static void print_part(Waterfall *fall, const char *name, int64_t bytes, const char *remark)
+{
+    print_fall(fall, name, bytes, fall->used, fall->used + bytes, remark);
+    fall->used += bytes;
+}
+
+static const char *arena_remark(const Report *report)
+{
+    const Compilation *c = report->c;
+    const Plan *evaluate = c->plans[SNUG_SEGMENT_evaluate];
+
+    if (evaluate == NULL || report->inspection->segment == SNUG_SEGMENT_evaluate)
+        return "";
+    return arena_printf(report->arena, "evaluation uses %s",
+                        format_mib(report->arena, evaluate->arena_bytes));
 }
 
 static void print_budget(const Report *report)
 {
     const Compilation *c = report->c;
     const Layout *layout = &c->layout;
-    const Plan *evaluate = c->plans[SNUG_SEGMENT_evaluate];
+    const Target *target = &c->target;
+    int64_t workspace =
+        report->inspection->load[report->inspection->plan->certificate.peak_step][CLASS_workspace];
+    Waterfall fall = {.report = report,
+                      .scale = max_i64(target->vram_bytes, layout->total_bytes
+                                                               + target->reserve_bytes)};
 
-    fprintf(report->out, "\n%-34s %9s\n", "budget", "MiB");
-    if (c->target.vram_bytes > 0) {
-        print_row(report, 2, c->target.device == DEVICE_host ? "memory" : "card",
-                  c->target.vram_bytes, "--vram");
-        print_row(report, 2, "reserve", -c->target.reserve_bytes,
-                  "driver, display, other programs: --reserve");
+    print_heading(report, "where the bytes go", "          MiB");
+    if (target->vram_bytes > 0) {
+        print_fall(&fall, "card", target->vram_bytes, 0, target->vram_bytes, "--vram");
+        print_part(&fall, "reserve", target->reserve_bytes, "driver, context, display");
     }
-    print_row(report, 2, "weights", layout->weights, parameters_text(report));
-    print_row(report, 2, "running statistics", layout->state, "");
-    print_row(report, 2, "gradients", layout->grads, "f32");
-    print_row(report, 2, "optimiser", layout->moments, "m and v of AdamW, f32");
-    print_row(report, 2, "averages", layout->ema, "EMA of weights and statistics");
-    print_row(report, 2, "inputs", layout->inputs, "pictures, points, scalars");
-    print_row(report, 2, "arena", layout->arena_bytes,
-              evaluate == NULL || report->segment == SNUG_SEGMENT_evaluate
-                  ? ""
-                  : arena_printf(report->arena, "evaluation uses %s of it",
-                                 format_mib(report->arena, evaluate->arena_bytes)));
-    print_row(report, 2, "total", layout->total_bytes, "");
-    if (c->target.vram_bytes > 0)
-        print_row(report, 2, "left", c->target.budget_bytes - layout->total_bytes, "");
+    print_part(&fall, "weights", layout->weights,
+               arena_printf(report->arena, "%.2f M parameters, f32",
+                            (double)trained_numbers(c->model) / 1e6));
+    print_part(&fall, "running statistics", layout->state, "");
+    print_part(&fall, "gradients", layout->grads, "f32");
+    print_part(&fall, "optimiser", layout->moments, "m and v of AdamW, f32");
+    print_part(&fall, "averages", layout->ema, "EMA of the weights, f32");
+    print_part(&fall, "staging", layout->inputs, "pictures, points, scalars");
+    print_part(&fall, "arena", layout->arena_bytes, arena_remark(report));
+    if (workspace > 0)
+        print_fall(&fall, "  workspace in it", workspace, 0, 0, "at the peak");
+    print_fall(&fall, "total", layout->total_bytes, target->reserve_bytes,
+               target->reserve_bytes + layout->total_bytes, "");
+    if (target->vram_bytes > 0)
+        print_fall(&fall, "left", target->budget_bytes - layout->total_bytes, fall.used,
+                   target->vram_bytes, "");
 }
 
 /* ---- the peak -------------------------------------------------------------------------------- */
 
-typedef struct Alive {
-    int64_t bytes;
-    uint32_t buffer;
-} Alive;
-
-static int compare_alive(const void *left, const void *right)
+static void print_alive(const Report *report, uint32_t b, int64_t sum)
 {
-    const Alive *a = left, *b = right;
+    const Inspection *inspection = report->inspection;
+    const Buffer *buffer = &inspection->plan->buffers.items[b];
+    const BufferFacts *facts = &inspection->facts[b];
 
-    if (a->bytes != b->bytes)
-        return a->bytes > b->bytes ? -1 : 1;
-    return (a->buffer > b->buffer) - (a->buffer < b->buffer);
+    fprintf(report->out, "  %-*s %9s %6s %6.1f  %-10s %u-%u\n", NAME_WIDTH,
+            fit_name(report, instance_name(report, b), NAME_WIDTH),
+            format_mib(report->arena, buffer->bytes), format_mib(report->arena, facts->padding),
+            100.0 * (double)sum / (double)inspection->plan->certificate.live_bound,
+            class_names[facts->class], buffer->life.first, facts->end - 1);
 }
 
-/* What is alive at the peak, largest first; of two that share bytes the one that takes over. */
-static uint32_t find_alive(const Report *report, const Plan *plan, Alive *alive)
+static void print_peak(const Report *report)
 {
-    uint32_t count = 0, peak = plan->certificate.peak_step;
-    bool *is_taken = arena_array(report->arena, bool, plan->buffers.count);
-
-    for (uint32_t b = 0; b < plan->buffers.count; b++)
-        if (plan->buffers.items[b].in_place_of.i != b && plan->buffers.items[b].life.first == peak)
-            is_taken[plan->buffers.items[b].in_place_of.i] = true;
-    for (uint32_t b = 0; b < plan->buffers.count; b++) {
-        const Buffer *buffer = &plan->buffers.items[b];
-        if (buffer->storage == STORAGE_arena && buffer->life.first <= peak
-            && peak < buffer->life.last && !is_taken[b])
-            alive[count++] = (Alive){buffer->bytes, b};
-    }
-    qsort(alive, count, sizeof *alive, compare_alive);
-    return count;
-}
-
-static void print_peak(const Report *report, const Plan *plan)
-{
-    const Certificate *certificate = &plan->certificate;
-    const Step *step = &plan->steps.items[certificate->peak_step];
-    const Kernel *kernel = &report->c->kernels[report->segment]->kernels.items[step->kernel.i];
-    Alive *alive = arena_array(report->arena, Alive, plan->buffers.count);
-    uint32_t count = find_alive(report, plan, alive);
+    const Inspection *inspection = report->inspection;
+    const Certificate *certificate = &inspection->plan->certificate;
+    const Kernel *kernel = kernel_of(inspection, certificate->peak_step);
     int64_t sum = 0;
 
-    fprintf(report->out, "\npeak at step %u of %u: %s  %s\n", certificate->peak_step,
-            plan->steps.count, kernel->label, place_of(report, kernel->source));
-    fprintf(report->out, "  %-*s %9s %6s  %s\n", NAME_WIDTH, "alive", "MiB", "sum %", "steps");
-    for (uint32_t k = 0; k < count && k < ALIVE_SHOWN; k++) {
-        const Buffer *buffer = &plan->buffers.items[alive[k].buffer];
-        sum += buffer->bytes;
-        fprintf(report->out, "  %-*s %9s %6.1f  %u .. %u\n", NAME_WIDTH,
-                fit_name(report, buffer->name, NAME_WIDTH),
-                format_mib(report->arena, buffer->bytes),
-                100.0 * (double)sum / (double)certificate->live_bound, buffer->life.first,
-                buffer->life.last - 1);
+    print_heading(report, "the peak",
+                  arena_printf(report->arena, ", step %u of %u: %s, %s", certificate->peak_step,
+                               inspection->plan->steps.count,
+                               fit_name(report, kernel->label, NAME_WIDTH),
+                               source_place(report->c, kernel->source, report->arena)));
+    fprintf(report->out, "  %-*s %9s %6s %6s  %-10s %s\n", NAME_WIDTH, "alive", "MiB", "padded",
+            "sum %", "class", "steps");
+    for (uint32_t k = 0; k < inspection->alive_count && k < ALIVE_SHOWN; k++) {
+        sum += inspection->plan->buffers.items[inspection->alive[k]].bytes;
+        print_alive(report, inspection->alive[k], sum);
     }
-    if (count > ALIVE_SHOWN)
-        fprintf(report->out, "  %-*s %9s %6.1f\n", NAME_WIDTH,
-                arena_printf(report->arena, "%u others", count - ALIVE_SHOWN),
-                format_mib(report->arena, certificate->live_bound - sum), 100.0);
+    if (inspection->alive_count > ALIVE_SHOWN)
+        fprintf(report->out, "  %-*s %9s %6s %6.1f\n", NAME_WIDTH,
+                arena_printf(report->arena, "%u others", inspection->alive_count - ALIVE_SHOWN),
+                format_mib(report->arena, certificate->live_bound - sum), "", 100.0);
+}
+
+/* ---- recomputation --------------------------------------------------------------------------- */
+
+static double percent(double part, double whole)
+{
+    return whole > 0 ? 100 * part / whole : 0;
+}
+
+static void print_repeats(const Report *report)
+{
+    const Inspection *inspection = report->inspection;
+    const Work *once = &inspection->once, *again = &inspection->again;
+    double rest = 0;
+
+    if (inspection->repeat_count == 0)
+        return;
+    print_heading(report, "computed again",
+                  arena_printf(report->arena,
+                               ": %u kernels, +%.1f %% time, +%.1f %% FLOPs, +%.1f %% traffic",
+                               inspection->repeat_count, percent(again->time_us, once->time_us),
+                               percent((double)again->flops, (double)once->flops),
+                               percent((double)again->bytes, (double)once->bytes)));
+    fprintf(report->out, "  %-*s %9s %6s %6s  %s\n", NAME_WIDTH, "kernel", "frees MiB", "ms",
+            "step", "free for steps");
+    for (uint32_t k = 0; k < inspection->repeat_count; k++) {
+        const Repeat *repeat = &inspection->repeats[k];
+        if (k >= REPEATS_SHOWN) {
+            rest += repeat->time_us;
+            continue;
+        }
+        fprintf(report->out, "  %-*s %9s %6.2f %6u  %u-%u%s\n", NAME_WIDTH,
+                fit_name(report, kernel_of(inspection, repeat->step)->label, NAME_WIDTH),
+                format_mib(report->arena,
+                           inspection->plan->buffers.items[repeat->buffer].bytes),
+                repeat->time_us / 1e3, repeat->step, repeat->dropped_at, repeat->step - 1,
+                repeat->frees_peak ? ", the peak" : "");
+    }
+    if (inspection->repeat_count > REPEATS_SHOWN)
+        fprintf(report->out, "  %-*s %9s %6.2f\n", NAME_WIDTH,
+                arena_printf(report->arena, "%u others", inspection->repeat_count - REPEATS_SHOWN),
+                "", rest / 1e3);
 }
 
 /* ---- bounds, time ---------------------------------------------------------------------------- */
 
-static void print_bounds(const Report *report, const Plan *plan)
+static void print_bound(const Report *report, const char *name, int64_t bytes, const char *remark)
 {
-    const Certificate *certificate = &plan->certificate;
-    int64_t gap = plan->arena_bytes - certificate->live_bound;
-
-    fprintf(report->out, "\n%-34s %9s\n", "bounds of the arena", "MiB");
-    print_row(report, 2, "most alive at once", certificate->live_bound,
-              gap == 0 ? "reached: no packing of this order is smaller"
-                       : arena_printf(report->arena, "the arena is %lld bytes (%.3f %%) above it",
-                                      (long long)gap,
-                                      100.0 * (double)gap / (double)certificate->live_bound));
-    print_row(report, 2, "one kernel alone", certificate->feasibility_floor,
-              "no order and no recomputation is smaller");
-    print_row(report, 2, "everything kept", certificate->keep_all_bytes,
-              "without recomputation");
+    fprintf(report->out, "  %-19s%10s  %s\n", name, format_mib(report->arena, bytes), remark);
 }
 
-static void print_time(const Report *report, const Plan *plan)
+static void print_bounds(const Report *report)
 {
-    const KernelSet *set = report->c->kernels[report->segment];
-    double total = 0;
-    uint32_t repeats = 0;
+    const Plan *plan = report->inspection->plan;
+    const Certificate *certificate = &plan->certificate;
+    double once = report->inspection->once.time_us;
+    int64_t gap = plan->arena_bytes - certificate->live_bound;
 
-    for (uint32_t s = 0; s < plan->steps.count; s++) {
-        total += set->kernels.items[plan->steps.items[s].kernel.i].time_us;
-        repeats += plan->steps.items[s].is_repeat;
+    print_heading(report, "bounds of the arena", "         MiB");
+    print_bound(report, "most alive at once", certificate->live_bound,
+                gap == 0 ? "reached: no packing of this order is smaller"
+                         : arena_printf(report->arena, "the arena is %.3f %% above it",
+                                        percent((double)gap, (double)certificate->live_bound)));
+    print_bound(report, "one kernel alone", certificate->feasibility_floor,
+                "no order and no recomputation is smaller");
+    print_bound(report, "everything kept", certificate->keep_all_bytes, "without recomputation");
+    if (report->inspection->repeat_count == 0)
+        return;
+    fprintf(report->out, "  %-19s%10s  ", "added time",
+            arena_printf(report->arena, "%.2f %%", percent(certificate->recompute_us, once)));
+    if (certificate->recompute_bound_us > 0)
+        fprintf(report->out, "no plan within the budget adds less than %.2f %%\n",
+                percent(certificate->recompute_bound_us, once));
+    else
+        fputs("no bound was proven\n", report->out);
+}
+
+static void print_duration(const Report *report, const char *name, double us, const char *remark)
+{
+    fprintf(report->out, "  %-19s%7.*f ms  %s\n", name, us < 1e4 ? 3 : 1, us / 1e3, remark);
+}
+
+static void print_time(const Report *report)
+{
+    const Compilation *c = report->c;
+    const Inspection *inspection = report->inspection;
+    int64_t batch = c->model->batch_size, accumulate = max_i64(c->model->defaults.accumulate, 1);
+    double step = inspection->once.time_us + inspection->again.time_us;
+    double update = update_time_us(&c->target, &c->layout);
+
+    print_heading(report, "time",
+                  arena_printf(report->arena, ", estimated for %s: a roofline, not measured",
+                               c->target.device == DEVICE_host ? "this host"
+                                                               : c->target.card->name));
+    if (inspection->segment == SNUG_SEGMENT_evaluate) {
+        print_duration(report, "evaluation", step,
+                       arena_printf(report->arena, "%u kernels", inspection->set->kernels.count));
+        return;
     }
-    double again = plan->certificate.recompute_us, once = total - again;
-    fprintf(report->out, "\ntime, estimated: %.1f ms a %s of %lld image%s, %u kernels\n",
-            total / 1e3,
-            report->segment == SNUG_SEGMENT_micro_step ? "micro-step" : "evaluation",
-            (long long)report->c->model->batch_size,
-            report->c->model->batch_size == 1 ? "" : "s", set->kernels.count);
-    if (repeats > 0)
-        fprintf(report->out, "  of it %.1f ms (+%.1f %%) for %u kernels computed again\n",
-                again / 1e3, once > 0 ? 100.0 * again / once : 0.0, repeats);
+    print_duration(report, "micro-step", step,
+                   arena_printf(report->arena, "%lld picture%s, %u kernels", (long long)batch,
+                                batch == 1 ? "" : "s", inspection->set->kernels.count));
+    print_duration(report, "update", update, "norm, AdamW, averages");
+    print_duration(report, "a picture", (step + update / (double)accumulate) / (double)batch,
+                   arena_printf(report->arena, "an update every %lld x %lld",
+                                (long long)accumulate, (long long)batch));
+}
+
+/* ---- what if --------------------------------------------------------------------------------- */
+
+/* The same with one picture more. */
+static void print_next_batch(const Report *report)
+{
+    const Compilation *c = report->c;
+    Trial trial = {.batch_size = c->model->batch_size + 1};
+
+    run_trials(&c->options, &trial, 1);
+    if (!trial.is_planned)
+        return; /* the model fixes its batch */
+    print_heading(report, "what if", "");
+    fprintf(report->out, "  --batch_size %lld needs %s", (long long)trial.batch_size,
+            format_bytes(report->arena, trial.total_bytes));
+    if (c->target.vram_bytes > 0)
+        fprintf(report->out, trial.fits ? ": fits, %s left" : ": %s too much",
+                format_bytes(report->arena, trial.fits
+                                                ? c->target.budget_bytes - trial.total_bytes
+                                                : trial.total_bytes - c->target.budget_bytes));
+    if (trial.repeat_count > 0)
+        fprintf(report->out, ", +%.1f %% time",
+                percent(trial.added_us, trial.step_us - trial.added_us));
+    fputs("\n  snug fit shows other batches; --gradient_accumulation_steps costs no memory\n",
+          report->out);
 }
 
 void report_text(FILE *out, const Compilation *c, bool color)
 {
-    Report report = {
-        .out = out,
-        .c = c,
-        .arena = arena_create(),
-        .color = color,
-        .segment = c->plans[SNUG_SEGMENT_micro_step] != NULL ? SNUG_SEGMENT_micro_step
-                                                             : SNUG_SEGMENT_evaluate,
-    };
-    const Plan *plan = c->plans[report.segment];
+    Arena *arena = arena_create();
+    Report report = {.out = out,
+                     .c = c,
+                     .inspection = inspect_plan(c, main_segment(c), arena),
+                     .arena = arena,
+                     .color = color};
 
     print_verdict(&report);
     print_budget(&report);
-    print_peak(&report, plan);
-    print_bounds(&report, plan);
-    print_time(&report, plan);
-    arena_destroy(report.arena);
+    print_peak(&report);
+    print_repeats(&report);
+    print_bounds(&report);
+    print_time(&report);
+    if (report.inspection->segment == SNUG_SEGMENT_micro_step)
+        print_next_batch(&report);
+    arena_destroy(arena);
 }

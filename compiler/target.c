@@ -102,6 +102,8 @@ bool choose_target(Compilation *c)
     Target *target = &c->target;
     bool mixed = c->model->defaults.mixed_precision != 0 && !c->options.full_precision;
 
+    if (c->options.no_ema)
+        c->model->defaults.use_ema = 0;
     target->device = c->options.device;
     target->card = find_card(c);
     if (target->card == NULL || !set_budget(c))

@@ -197,6 +197,20 @@ const char *format_mib(Arena *arena, int64_t bytes)
     return bytes < 0 ? arena_printf(arena, "-%s", text) : text;
 }
 
+void print_json_string(FILE *out, const char *text)
+{
+    putc('"', out);
+    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
+        if (*byte == '"' || *byte == '\\')
+            fprintf(out, "\\%c", *byte);
+        else if (*byte < 0x20 || *byte == '<')
+            fprintf(out, "\\u%04x", (unsigned)*byte);
+        else
+            putc(*byte, out);
+    }
+    putc('"', out);
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';

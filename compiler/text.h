@@ -32,6 +32,9 @@ size_t utf8_decode(const char *bytes, size_t length, uint32_t *code_point);
 const char *format_bytes(Arena *arena, int64_t bytes);
 const char *format_mib(Arena *arena, int64_t bytes); /* "1159.3": MiB with one decimal, no unit */
 
+/* "text" with what JSON wants escaped; `</` too, so that it may stand in an HTML page. */
+void print_json_string(FILE *out, const char *text);
+
 /* "8GiB", "7.5 GB", "512MiB", "123456": false where it is no size or over 2^62. GB is 10^9, G is
  * GiB. */
 bool parse_bytes(const char *text, int64_t *bytes);

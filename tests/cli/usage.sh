@@ -52,6 +52,13 @@ for flag in vram reserve; do
         expect 2 "--$flag" plan $model "--$flag=$value"
     done
 done
+expect 0 "--gradient_accumulation_steps" fit --help
+expect 2 "did you mean --gradient_accumulation_steps" fit $model --gradient_accumulation 8
+expect 2 "--gradient_accumulation_steps" fit $model --gradient_accumulation_steps 8,x
+expect 2 "one image size" fit $model --image_size 64 64 --image_size 32 32
+expect 1 "RTX 3070 Ti" fit $model --card "RTX 3070 TI"
+expect 1 "error[E028]" fit no/such/file.snug
+expect 4 "cannot write" plan $model --image_size 64 64 --trace /no/such/folder/trace.json
 expect 2 "--batch_size needs a value" plan $model --batch_size
 echo "$cases command lines"
 exit $failed

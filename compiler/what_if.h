@@ -1,0 +1,40 @@
+/* The same model planned again with other options: every figure comes from the planner. */
+#ifndef SNUG_WHAT_IF_H
+#define SNUG_WHAT_IF_H
+
+#include "pipeline.h"
+
+typedef struct Trial {
+    /* asked; 0: as the compilation has it */
+    int64_t batch_size;
+    int64_t budget_bytes;
+    bool keep_all;           /* nothing is computed again, whatever the budget */
+    bool no_ema;
+
+    /* answered; is_planned false: the model has no such size */
+    bool is_planned, fits;   /* fits: within the budget of the compilation or of the trial */
+    int64_t persistent_bytes, arena_bytes, total_bytes;
+    double step_us, added_us, update_us;
+    uint32_t repeat_count;   /* steps that run a kernel again */
+} Trial;
+
+/* Plans every trial, several at once where there are processors. The results do not depend on how
+ * many. Diagnostics of trials are dropped. */
+void run_trials(const CompileOptions *options, Trial *trials, uint32_t count);
+
+/* The answers, of a compilation that has been planned. */
+void answer_trial(const Compilation *c, Trial *trial);
+
+/* ---- fit_table.c: `snug fit` ----------------------------------------------------------------- */
+typedef struct FitRequest {
+    const CompileOptions *options;
+    const int64_t *batches, *accumulations; /* what was asked for; counts of 0: chosen here */
+    uint32_t batch_count, accumulation_count;
+    bool json, color;
+} FitRequest;
+
+/* Prints the table. *c: the compilation that read the model, for its diagnostics; the caller
+ * destroys it. Exit status: memory where nothing that was asked fits. */
+ExitStatus fit_table(const FitRequest *request, FILE *out, Compilation **c);
+
+#endif
