@@ -65,7 +65,6 @@ static void add_builtins(Elaborator *e)
     }
 }
 
-/* A file that imports another may declare a param of it again, which gives that a new default. */
 static void add_global(Elaborator *e, GlobalKind kind, const Node *node)
 {
     const Global *other = map_get(&e->globals, node->name);
@@ -75,9 +74,7 @@ static void add_global(Elaborator *e, GlobalKind kind, const Node *node)
         note(e->diags, "choose another name");
         return;
     }
-    bool is_new_default = other != NULL && kind == GLOBAL_param && other->kind == GLOBAL_param
-                          && other->node->span.file != node->span.file;
-    if (other != NULL && !is_new_default) {
+    if (other != NULL) {
         error_at(e->diags, ERROR_E032, node->name_span, "\"%s\" is defined twice", node->name);
         note_at(e->diags, other->node->name_span, "the first time");
         return;

@@ -120,12 +120,48 @@ static void import_file(Importer *importer, const char *path, Span asked_at)
     importer->is_done.items[index] = true;
 }
 
+typedef struct NewestDefault {
+    const Node *param;
+    bool is_twice; /* in one file: elaborate reports it */
+} NewestDefault;
+
+/* A file that imports another may declare a param of it again, which gives that a new default: the
+ * old declaration is dropped, so that the tree has each param once. */
+static void drop_old_defaults(Compilation *c, Node **tree)
+{
+    Map newest = {0};
+
+    for (Node *node = *tree; node != NULL; node = node->next) {
+        for (Node *p = node->kind == NODE_param ? node->items : NULL; p != NULL; p = p->next) {
+            const NewestDefault *old = map_get(&newest, p->name);
+            NewestDefault *this = arena_new(c->scratch, NewestDefault);
+            bool is_again = old != NULL && old->param->span.file == p->span.file;
+            *this = (NewestDefault){p, old != NULL && (old->is_twice || is_again)};
+            map_set(&newest, c->scratch, p->name, this);
+        }
+    }
+    for (Node **node = tree; *node != NULL;) {
+        for (Node **p = &(*node)->items; (*node)->kind == NODE_param && *p != NULL;) {
+            const NewestDefault *last = map_get(&newest, (*p)->name);
+            if (last->param->span.file != (*p)->span.file && !last->is_twice)
+                *p = (*p)->next;
+            else
+                p = &(*p)->next;
+        }
+        if ((*node)->kind == NODE_param && (*node)->items == NULL)
+            *node = (*node)->next;
+        else
+            node = &(*node)->next;
+    }
+}
+
 bool parse_model(Compilation *c)
 {
     Importer importer = {.c = c};
     const char *path = c->options.model_path;
 
     import_file(&importer, intern(c->names, path, strlen(path)), (Span){0});
+    drop_old_defaults(c, &importer.first);
     c->tree = importer.first;
     return diagnostics_error_count(c->diags) == 0;
 }
