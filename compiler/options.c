@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "pipeline.h"
 #include "text.h"
 
 typedef enum OptionKind { FLAG, TEXT, INTEGER, SIZE, SHAPE, LIST } OptionKind;
@@ -23,9 +24,11 @@ typedef struct OptionRow {
 } OptionRow;
 
 static const OptionRow option_rows[OPTION_COUNT] = {
+#define WORD(name) " " #name
 #define OPTION(name, kind, argument, commands, help) {#name, kind, argument, commands, help},
 #include "options.def"
 #undef OPTION
+#undef WORD
 };
 
 typedef struct CommandRow {
@@ -216,12 +219,35 @@ static bool one_of(const char *flag, const char *value, const char *a, const cha
     return usage_error(flag, what, value);
 }
 
+/* The last stage of the command that has a dump. */
+static const char *last_stage(Command command)
+{
+    return command == CHECK ? "simplify" : "check";
+}
+
+static bool set_dump(Options *options, const char *value)
+{
+    uint32_t stage = find_stage(value);
+    char what[256] = "it must be all or a stage:";
+
+    options->dump = value;
+    if (strcmp(value, "all") == 0 || stage <= find_stage(last_stage(options->command)))
+        return true;
+    if (stage < stage_count)
+        return usage_error("dump", "check ends with simplify; `snug plan` goes on to check", value);
+    for (uint32_t k = 0; k < stage_count; k++) {
+        size_t used = strlen(what);
+        snprintf(what + used, sizeof what - used, " %s", stage_names[k]);
+    }
+    return usage_error("dump", what, value);
+}
+
 static bool set_text(Options *options, Arena *arena, OptionName name, const char *value)
 {
     switch (name) {
     case OPTION_output:      options->output = value; return true;
     case OPTION_card:        options->card = value; return true;
-    case OPTION_dump:        options->dump = value; return true;
+    case OPTION_dump:        return set_dump(options, value);
     case OPTION_trace:       options->trace = value; return true;
     case OPTION_generated:   options->generated = value; return true;
     case OPTION_cc:          options->cc = value; return true;

@@ -168,8 +168,25 @@ bool parse_model(Compilation *c)
 
 /* ---- the column --------------------------------------------------------------------------------- */
 
+const char *const stage_names[] = {
+#define STAGE(name) #name,
+    SNUG_STAGES(STAGE)
+#undef STAGE
+};
+const uint32_t stage_count = COUNT_OF(stage_names);
+
+uint32_t find_stage(const char *name)
+{
+    uint32_t k = 0;
+
+    while (k < stage_count && strcmp(stage_names[k], name) != 0)
+        k++;
+    return k;
+}
+
 typedef struct Progress {
     Compilation *c;
+    uint32_t done;    /* stages */
     const char *last; /* stop after this stage */
     FILE *out;
     Text previous;    /* --dump=all: the dump of the stage before, to say "unchanged" */
@@ -250,6 +267,8 @@ static bool stage_done(Progress *progress, const char *stage)
 {
     Compilation *c = progress->c;
 
+    if (find_stage(stage) != progress->done++)
+        BUG("stage %s is out of order", stage);
     if (c->options.time_stages)
         fprintf(stderr, "%-10s %9.2f ms\n", stage, now_ms() - progress->started);
     if (diagnostics_error_count(c->diags) > 0)

@@ -10,6 +10,11 @@
 
 struct Node;
 
+/* The stages in order: names of --dump and --time, of the table in docs/hacking.md and of the
+ * folders of tests/golden. run_pipeline calls them in the same order. */
+#define SNUG_STAGES(X) \
+    X(tree) X(graph) X(shapes) X(autodiff) X(simplify) X(target) X(fuse) X(kernels) X(plan) X(check)
+
 typedef struct CompileOptions {
     const char *model_path;
     Override *overrides;    /* -D name=value, in order */
@@ -136,8 +141,12 @@ void report_trace(FILE *out, const Compilation *c); /* for Chrome and Perfetto *
 /* ---- pipeline.c ------------------------------------------------------------------------------ */
 Compilation *compilation_create(const CompileOptions *options);
 void compilation_destroy(Compilation *c);
-/* Runs the stages up to and including `last` ("tree", "graph", "shapes", "autodiff", "simplify",
- * "kernels", "plan", "check"). Returns the exit status; diagnostics are in c->diags. */
+extern const char *const stage_names[];
+extern const uint32_t stage_count;
+/* The number of a stage, from 0; stage_count where there is none of that name. */
+uint32_t find_stage(const char *name);
+/* Runs the stages up to and including `last`. Returns the exit status; diagnostics are in
+ * c->diags. */
 ExitStatus run_pipeline(Compilation *c, const char *last, FILE *dump_out);
 
 #endif

@@ -38,6 +38,9 @@ expect 2 "-D width" check $model -D width
 expect 2 "-D width=wide" check $model -D width=wide
 expect 2 "must be host" plan $model --device tpu
 expect 2 "must be mixed" plan $model --precision half
+expect 2 "it must be all or a stage: tree graph" plan $model --dump=kernel
+expect 2 "check ends with simplify" check $model --dump=kernels
+expect 0 "stage2.0.branches" check $model --dump=simplify
 expect 2 "takes no value" plan $model --json=yes
 for flag in batch_size threads; do
     for value in "" -1 0 1.5 nan 1e99 99999999999 zwei; do

@@ -1,5 +1,5 @@
 /* docs/language.md says what the language is: its example is the golden test
- * tests/golden/elaborate/example.snug, and every builtin function stands there with its defaults. */
+ * tests/golden/graph/example.snug, and every builtin function stands there with its defaults. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ static char *read_file(const char *path)
 static void test_example(void **state)
 {
     char *page = read_file(SOURCE_DIR "/docs/language.md");
-    char *golden = read_file(SOURCE_DIR "/tests/golden/elaborate/example.snug");
+    char *golden = read_file(SOURCE_DIR "/tests/golden/graph/example.snug");
     char *example = strstr(page, "```\n"), *end;
     (void)state;
 
