@@ -13,11 +13,18 @@ static void check(bool ok, const Error *error)
     exit(1);
 }
 
-Runner runner_create(Compilation *c, uint64_t loose_seed)
+Runner runner_open(Compilation *c)
 {
-    Runner runner = {.c = c};
+    Runner runner = {.c = c, .program = build_program(c)};
+    DeviceOptions options = {.poison = true};
     Error error = {0};
 
+    check(device_host.open(&runner.device, runner.program, &options, &error), &error);
+    return runner;
+}
+
+Runner runner_create(Compilation *c, uint64_t loose_seed)
+{
     c->options.device = DEVICE_host;
     bool ok = choose_target(c) && fuse(c);
     for (int s = 0; ok && s < SNUG_SEGMENT_COUNT; s++)
@@ -32,10 +39,7 @@ Runner runner_create(Compilation *c, uint64_t loose_seed)
         diagnostics_print(c->diags, stderr, false);
         exit(1);
     }
-    runner.program = build_program(c);
-    DeviceOptions options = {.poison = true};
-    check(device_host.open(&runner.device, runner.program, &options, &error), &error);
-    return runner;
+    return runner_open(c);
 }
 
 void runner_destroy(Runner *runner)

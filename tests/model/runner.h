@@ -16,6 +16,8 @@ typedef struct Runner {
  * no bytes (loose_plan.h). May be called again for the same compilation. Exits where any of it
  * fails. */
 Runner runner_create(Compilation *c, uint64_t loose_seed);
+/* The program of plans that the compilation has already, on a device as above. */
+Runner runner_open(Compilation *c);
 void runner_destroy(Runner *runner);
 
 /* count numbers at an offset of the allocation, as fp32. */
