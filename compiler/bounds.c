@@ -1,5 +1,5 @@
 /* Bounds: bytes that no plan can do without. */
-#include "plan.h"
+#include "recompute.h"
 
 int64_t feasibility_floor(const TaskGraph *graph)
 {

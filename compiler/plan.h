@@ -3,7 +3,7 @@
 #define SNUG_PLAN_H
 
 #include "pipeline.h"
-#include "tasks.h"
+#include "recompute.h"
 
 /* ---- plan_tasks.c: kernels <-> tasks --------------------------------------------------------- */
 /* Task k is kernel k, value v is value v of the graph; only what lies in the arena is read or
@@ -17,11 +17,6 @@ Plan *plan_sequence(const KernelSet *set, const TaskGraph *graph, const Sequence
 void plan_persistent(Compilation *c); /* all but the arena's size */
 /* Where a persistent value lies for a segment: `evaluate` reads averaged parameters. */
 int64_t persistent_offset(const Layout *layout, const Value *value, SnugSegmentId segment);
-
-/* ---- bounds.c -------------------------------------------------------------------------------- */
-/* Most bytes that one task alone needs: what it reads and writes, and its workspace. No order of
- * steps needs less. */
-int64_t feasibility_floor(const TaskGraph *graph);
 
 /* ---- plan.c, fit.c --------------------------------------------------------------------------- */
 void make_plans(Compilation *c); /* plans and layout, whatever the budget */

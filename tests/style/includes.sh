@@ -31,6 +31,8 @@ rule "runtime/ includes nothing from outside" '[a-z0-9_]+\.(h|def|inc)' runtime/
 rule "the floor includes only itself" '(base|arena|text|map|diag)\.h|errors\.def' \
     compiler/{base,arena,text,map,diag}.[ch]
 rule "the checker shares nothing with the planner" '(base|arena|text|diag|ir|check_plan)\.h' compiler/check_plan.c
+rule "the checker of sequences shares nothing with the searches" \
+    '(base|arena|tasks|check_sequence)\.h' compiler/check_sequence.[ch]
 rule "the packer knows sizes and lifetimes only" '(base|arena|text|pack|pack_search)\.h' \
     compiler/pack.[ch] compiler/pack_search.[ch]
 only "compiler/ sees the syntax tree in its first stages only" '#include "\.\./grammar' \

@@ -1,0 +1,136 @@
+/* Order and recomputation: the driver.
+ *
+ *     reorder      the sequence with every task once and the lowest peak; done where it fits
+ *     recompute    annealing over sequences with repeats
+ *     refine       the same from the best so far, cooler
+ *
+ * Each round runs on two threads with seeds of their own; the best of the two is where both go on.
+ * Where they meet is counted in proposals, so that the result does not depend on the machine.
+ */
+#include "recompute.h"
+
+#include <pthread.h>
+
+enum {
+    LANES = 2,
+    RUN_LENGTH = 1000 /* proposals for each task that one run of annealing is given at most */
+};
+
+typedef struct Round {
+    double share;        /* of the effort, both lanes together */
+    double hot, cold;
+    bool may_recompute;
+} Round;
+
+static const Round rounds[] = {
+    {.share = 0.10, .hot = 100, .cold = 1, .may_recompute = false},
+    {.share = 0.45, .hot = 1, .cold = 0.01, .may_recompute = true},
+    {.share = 0.45, .hot = 0.3, .cold = 0.003, .may_recompute = true},
+};
+
+typedef struct Lane {
+    SearchProblem problem;
+    SearchResult result;
+    Arena *arena;
+} Lane;
+
+static void *run_lane(void *argument)
+{
+    Lane *lane = argument;
+
+    lane->result = search_sequences(&lane->problem, lane->arena);
+    return NULL;
+}
+
+/* Where no thread can be had, the lanes run one after the other: the result is the same. */
+static void run_lanes(Lane *lanes)
+{
+    pthread_t threads[LANES];
+    bool is_running[LANES] = {false};
+
+    for (int k = 1; k < LANES; k++)
+        is_running[k] = pthread_create(&threads[k], NULL, run_lane, &lanes[k]) == 0;
+    for (int k = 0; k < LANES; k++) {
+        if (is_running[k])
+            pthread_join(threads[k], NULL);
+        else
+            run_lane(&lanes[k]);
+    }
+}
+
+static bool fits_better(const RecomputeResult *result, const SearchResult *found, int64_t budget)
+{
+    bool fits = found->peak <= budget, fitted = result->peak <= budget;
+
+    if (fits && fitted)
+        return found->added_cost < result->added_cost;
+    return fits != fitted ? fits : found->peak < result->peak;
+}
+
+static void run_once(const RecomputeProblem *problem, const Round *round, uint64_t proposals,
+                     uint64_t seed, double deadline, RecomputeResult *result, Arena *scratch)
+{
+    Lane lanes[LANES];
+
+    for (uint64_t k = 0; k < LANES; k++) {
+        lanes[k].arena = arena_create();
+        lanes[k].problem = (SearchProblem){
+            .graph = problem->graph,
+            .budget = problem->budget,
+            .start = result->sequence,
+            .proposals = proposals / LANES,
+            .seed = seed * LANES + k,
+            .hot = round->hot,
+            .cold = round->cold,
+            .may_recompute = round->may_recompute,
+            .deadline = deadline,
+        };
+    }
+    run_lanes(lanes);
+    for (int k = 0; k < LANES; k++) {
+        const SearchResult *found = &lanes[k].result;
+        if (fits_better(result, found, problem->budget)) {
+            result->peak = found->peak;
+            result->added_cost = found->added_cost;
+            result->sequence.count = found->sequence.count;
+            result->sequence.tasks = arena_array(scratch, uint32_t, found->sequence.count);
+            for (uint32_t s = 0; s < found->sequence.count; s++)
+                result->sequence.tasks[s] = found->sequence.tasks[s];
+        }
+        arena_destroy(lanes[k].arena);
+    }
+}
+
+static bool is_done(const RecomputeProblem *problem, const RecomputeResult *result)
+{
+    return result->peak <= problem->budget && result->added_cost <= result->bound_cost;
+}
+
+/* Several runs where the graph is small, each from the best before it. */
+static void run_round(const RecomputeProblem *problem, const Round *round, uint64_t number,
+                      double deadline, RecomputeResult *result, Arena *scratch)
+{
+    uint64_t proposals = (uint64_t)((double)problem->effort * round->share);
+    uint64_t runs = proposals / ((uint64_t)problem->graph->task_count * RUN_LENGTH * LANES) + 1;
+
+    for (uint64_t k = 0; k < runs && !is_done(problem, result); k++)
+        run_once(problem, round, proposals / runs, (problem->seed * 64 + number) * 4096 + k,
+                 deadline, result, scratch);
+}
+
+RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, Arena *scratch)
+{
+    const TaskGraph *graph = problem->graph;
+    double deadline = problem->seconds > 0 ? search_clock() + problem->seconds : 0;
+    RecomputeResult result = {.sequence = schedule_tasks(graph, scratch, scratch)};
+
+    result.peak = sequence_peak(graph, &result.sequence, NULL);
+    result.is_impossible = feasibility_floor(graph) > problem->budget;
+    for (size_t k = 0; k < COUNT_OF(rounds); k++)
+        run_round(problem, &rounds[k], k, deadline, &result, scratch);
+    uint32_t *tasks = arena_array(arena, uint32_t, result.sequence.count);
+    for (uint32_t s = 0; s < result.sequence.count; s++)
+        tasks[s] = result.sequence.tasks[s];
+    result.sequence.tasks = tasks;
+    return result;
+}

@@ -1,0 +1,63 @@
+/* Order and recomputation under a budget of bytes. Shared by recompute*.c, bounds.c and those who
+ * plan; see docs/memory-plans.md. */
+#ifndef SNUG_RECOMPUTE_H
+#define SNUG_RECOMPUTE_H
+
+#include "tasks.h"
+
+/* ---- recompute.c: the driver ----------------------------------------------------------------- */
+
+typedef struct RecomputeProblem {
+    const TaskGraph *graph;
+    int64_t budget;  /* bytes that the peak of the sequence may reach */
+    uint64_t effort; /* proposals of the local search: counted, so that results are the same on any
+                      * machine */
+    uint64_t seed;
+    double seconds;  /* stops there, wherever it is; 0: only by effort */
+} RecomputeProblem;
+
+typedef struct RecomputeResult {
+    Sequence sequence;  /* peak <= budget, or the lowest peak that was found */
+    int64_t peak;
+    double added_cost;
+    double bound_cost;  /* proven: no sequence within the budget adds less */
+    bool is_impossible; /* proven: no sequence at all is within the budget */
+} RecomputeResult;
+
+/* The sequence with the least added cost that was found. Ensures: the same problem with the same
+ * effort gives the same result, unless `seconds` cut it short. */
+RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, Arena *scratch);
+
+/* ---- recompute_search.c: annealing over sequences -------------------------------------------- */
+
+typedef struct SearchProblem {
+    const TaskGraph *graph;
+    int64_t budget;
+    Sequence start;        /* valid; its peak may exceed the budget */
+    uint64_t proposals;
+    uint64_t seed;
+    double hot, cold;      /* temperatures, in mean costs of a task */
+    bool may_recompute;    /* else only the order changes; ends as soon as the budget is met */
+    double deadline;       /* by search_clock(); 0: none */
+} SearchProblem;
+
+typedef struct SearchResult {
+    Sequence sequence;
+    int64_t peak;
+    double added_cost;
+    uint64_t proposals;    /* made */
+} SearchResult;
+
+/* The best sequence met, never worse than the start: within the budget before others, then by added
+ * cost; outside the budget by peak. */
+SearchResult search_sequences(const SearchProblem *problem, Arena *arena);
+/* Seconds, for deadlines. */
+double search_clock(void);
+
+/* ---- bounds.c -------------------------------------------------------------------------------- */
+
+/* Most bytes that one task alone needs: what it reads and writes, and its workspace. No order of
+ * steps needs less. */
+int64_t feasibility_floor(const TaskGraph *graph);
+
+#endif
