@@ -113,7 +113,7 @@ static Affine draw_motion(RandomKey key, const Augmentation *strength, int32_t h
     double cosine = scale * cos(angle), sine = scale * sin(angle);
     double x = (width - 1) / 2.0, y = (height - 1) / 2.0;
     double shift_x = spread(key, 2, strength->shift) * (double)width;
-    double shift_y = spread(key, 3, strength->shift) * (double)height;
+    double shift_y = spread(key, 3, strength->shift_y) * (double)height;
     return (Affine){{(float)cosine, (float)-sine, (float)(x - cosine * x + sine * y + shift_x),
                      (float)sine, (float)cosine, (float)(y - sine * x - cosine * y + shift_y)}};
 }

@@ -74,7 +74,7 @@ Point affine_apply(Affine map, Point point);
 typedef struct Augmentation {
     float rotation_degrees; /* +- */
     float scale;            /* +- fraction */
-    float shift;            /* +- fraction of the side */
+    float shift, shift_y;   /* +- fraction of the width, of the height */
     float brightness, contrast, gamma; /* +- fraction */
     float noise;            /* standard deviation as a fraction of white */
     float blur;             /* largest sigma, pixels */

@@ -450,6 +450,7 @@ Augmentation options_augmentation(const RunOptions *o)
         .rotation_degrees = (float)OPTION_NUMBER(o, rotation),
         .scale = (float)OPTION_NUMBER(o, scale),
         .shift = (float)OPTION_NUMBER(o, shift),
+        .shift_y = (float)OPTION_NUMBER(o, shift_y),
         .brightness = light,
         .contrast = light,
         .gamma = light,

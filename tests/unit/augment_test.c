@@ -115,7 +115,8 @@ static void test_spot_is_at_point(void **state)
 {
     (void)state;
     static const int32_t sizes[][2] = {{640, 500}, {300, 400}, {150, 130}, {128, 128}, {90, 60}};
-    static const Augmentation motion = {.rotation_degrees = 30, .scale = 0.25f, .shift = 0.1f};
+    static const Augmentation motion = {.rotation_degrees = 30, .scale = 0.25f, .shift = 0.1f,
+                                        .shift_y = 0.1f};
     enum { H = 128, W = 128 };
     for (int s = 0; s < 5; s++) {
         int32_t width = sizes[s][0], height = sizes[s][1];
@@ -146,10 +147,11 @@ static void test_spot_is_at_point(void **state)
 static void test_motion_is_drawn(void **state)
 {
     (void)state;
-    static const Augmentation motion = {.rotation_degrees = 20, .scale = 0.2f, .shift = 0.1f};
+    static const Augmentation motion = {.rotation_degrees = 20, .scale = 0.2f, .shift = 0.3f,
+                                        .shift_y = 0.1f};
     Image image = paint(64, 64, 32, 32, 3);
     one_point = (Point){32, 32, 1};
-    double largest_angle = 0, smallest_scale = 9, largest_scale = 0;
+    double largest_angle = 0, smallest_scale = 9, largest_scale = 0, right = 0, down = 0;
     for (uint64_t seed = 0; seed < 60; seed++) {
         Sample sample;
         Point placed;
@@ -160,9 +162,13 @@ static void test_motion_is_drawn(void **state)
         largest_angle = fmax(largest_angle, fabs(angle));
         smallest_scale = fmin(smallest_scale, scale);
         largest_scale = fmax(largest_scale, scale);
+        Point centre = affine_apply(sample.to_network, (Point){31.5f, 31.5f, 1});
+        right = fmax(right, fabs((double)centre.x - 31.5));
+        down = fmax(down, fabs((double)centre.y - 31.5));
         free(sample.pixels);
     }
     assert_true(largest_angle > 17 && smallest_scale < 0.85 && largest_scale > 1.15);
+    assert_true(right > 0.27 * 64 && right < 0.301 * 64 && down > 0.09 * 64 && down < 0.101 * 64);
     image_free(&image);
 }
 

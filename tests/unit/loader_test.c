@@ -19,6 +19,7 @@ static const Dataset dataset = {.items = items, .item_count = ITEMS, .point_coun
 static const Augmentation strong = {.rotation_degrees = 20,
                                     .scale = 0.2f,
                                     .shift = 0.1f,
+                                    .shift_y = 0.1f,
                                     .brightness = 0.2f,
                                     .contrast = 0.2f,
                                     .gamma = 0.2f,
