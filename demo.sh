@@ -27,11 +27,18 @@ say "4/5 what HRNet-W18 at 256x256 needs in memory"
 snug plan models/hrnet_w18.snug --device host --image_size 256 256 --batch_size 4
 
 say "5/5 compile and train"
-snug compile models/hrnet_w18.snug --image_size 256 256 --batch_size 4 -o "$demo/hrnet_w18_train"
+snug compile models/hrnet_w18.snug --image_size 256 256 --batch_size 4 \
+    --generated "$demo/generated" -o "$demo/hrnet_w18_train"
 "$demo/hrnet_w18_train" --dataset_path "$demo/phantoms" --save_dir "$demo/runs" --epochs 14 \
     --warmup_epochs 1 --lr 1e-3 --gradient_accumulation_steps 1 --ema_decay 0.99
 "$demo/hrnet_w18_train" predict --dataset_path "$demo/phantoms" --split test \
     --checkpoint "$demo/runs" --save_dir "$demo/predictions"
 
 say "look at"
-ls "$demo"/runs/*/report.html "$demo"/runs/*/metrics.csv "$demo"/predictions/*.png | head -8
+look() { [ ! -e "$1" ] || printf '%-42s  %s\n' "$1" "$2"; }
+look "$demo/runs/hrnet_w18/report.html" "curves, errors by landmark and machine, the worst pictures"
+look "$demo/predictions" "an overlay of each test picture: prediction red, truth green"
+look "$demo/generated/hrnet_w18/hrnet_w18.c" "the program, as tables to be read"
+look "$demo/generated/hrnet_w18/plan.html" "its memory plan"
+look "$demo/generated/hrnet_w18/plan.json" "its memory plan, every buffer with offset and lifetime"
+look "$demo/runs/hrnet_w18/metrics.csv" "the figures of each epoch"
