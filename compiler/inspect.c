@@ -5,8 +5,8 @@
  *     conv2              [------------------------)          kept: forward -> backward
  *     conv1 (again)                         [---------)      recomputed
  *
- * Where a buffer takes over the bytes of another, the older one ends a step earlier: so no two share
- * a byte at a step, and the rows alive at a step add up to its load.
+ * Where a buffer takes over the bytes of another, the older one ends a step earlier: so no two
+ * share a byte at a step, and the rows alive at a step add up to its load.
  */
 #include "inspect.h"
 

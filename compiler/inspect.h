@@ -6,6 +6,8 @@
 
 #include "pipeline.h"
 
+enum { PLAN_SCHEMA = 1 }; /* of plan.json and of the data in plan.html */
+
 typedef enum BufferClass {
     CLASS_kept,       /* made going forward, read going backward */
     CLASS_transient,  /* made and dropped on the way */
@@ -88,8 +90,5 @@ typedef struct Drop {
 
 /* Requires: class kept. */
 Drop price_drop(const Inspection *inspection, uint32_t buffer);
-
-/* One sentence: why the tensor is kept, computed again, or neither. In the arena. */
-const char *explain_buffer(const Inspection *inspection, uint32_t buffer, Arena *arena);
 
 #endif

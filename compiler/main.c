@@ -6,6 +6,7 @@
 #include "doctor.h"
 #include "options.h"
 #include "pipeline.h"
+#include "plan_forms.h"
 #include "system.h"
 #include "what_if.h"
 
@@ -108,52 +109,6 @@ static ExitStatus command_check(const Options *options, Arena *arena)
     return status;
 }
 
-typedef void Form(FILE *out, const Compilation *c);
-
-typedef struct Page {
-    const Compilation *c;
-    Form *form;
-} Page;
-
-static bool write_page(FILE *file, void *context)
-{
-    const Page *page = context;
-    page->form(file, page->c);
-    return true;
-}
-
-static bool is_stdout(const char *path)
-{
-    return path != NULL && strcmp(path, "-") == 0;
-}
-
-/* A form of the plan as a file, whole or not at all; "-": to stdout. */
-static bool write_form(Arena *arena, const Compilation *c, const char *path, Form *form)
-{
-    Page page = {.c = c, .form = form};
-
-    if (path == NULL)
-        return true;
-    if (is_stdout(path)) {
-        form(stdout, c);
-        return true;
-    }
-    if (write_if_changed(arena, path, write_page, &page))
-        return true;
-    fprintf(stderr, "snug: cannot write %s: %s\n", path, strerror(errno));
-    return false;
-}
-
-static void print_plan_form(const Options *options, const Compilation *c)
-{
-    if (options->flag_json)
-        report_json(stdout, c, true);
-    else if (options->flag_csv)
-        report_csv(stdout, c);
-    else if (!is_stdout(options->trace))
-        report_text(stdout, c, use_color(options, stdout));
-}
-
 static ExitStatus command_plan(const Options *options, Arena *arena)
 {
     Compilation *c = NULL;
@@ -163,11 +118,18 @@ static ExitStatus command_plan(const Options *options, Arena *arena)
     if (c != NULL)
         print_diagnostics(options, c);
     if (has_plan && options->dump == NULL) {
+        PlanForms forms = {
+            .json = options->flag_json,
+            .csv = options->flag_csv,
+            .html = options->html,
+            .trace = options->trace,
+            .compare = options->compare,
+            .color = use_color(options, stdout),
+        };
         if (status == EXIT_STATUS_memory)
-            check_plans(c); /* the pipeline stops at the plan; what is shown is proven all the same */
-        print_plan_form(options, c);
-        if (!write_form(arena, c, options->trace, report_trace))
-            status = EXIT_STATUS_files;
+            check_plans(c); /* the pipeline stopped before; what is shown is proven all the same */
+        ExitStatus printed = print_plan_forms(c, &forms, stdout);
+        status = printed == EXIT_STATUS_ok ? status : printed;
     }
     compilation_destroy(c);
     return status;
@@ -256,7 +218,7 @@ static bool write_plan(FILE *file, void *context)
     return true;
 }
 
-/* plan.json, or with several variants plan_1x512x512.json and so on. */
+/* plan.json and plan.html, or with several variants plan_1x512x512.json and so on. */
 static bool write_plans(Arena *arena, const char *folder, const Variants *variants)
 {
     for (uint32_t k = 0; k < variants->count; k++) {
@@ -264,11 +226,12 @@ static bool write_plans(Arena *arena, const char *folder, const Variants *varian
         const Model *model = c->model;
         const char *path =
             variants->count == 1
-                ? arena_printf(arena, "%s/plan.json", folder)
-                : arena_printf(arena, "%s/plan_%lldx%lldx%lld.json", folder,
+                ? arena_printf(arena, "%s/plan", folder)
+                : arena_printf(arena, "%s/plan_%lldx%lldx%lld", folder,
                                (long long)model->batch_size, (long long)model->image_height,
                                (long long)model->image_width);
-        if (!write_if_changed(arena, path, write_plan, c))
+        if (!write_if_changed(arena, arena_printf(arena, "%s.json", path), write_plan, c)
+            || !write_plan_page(c, arena_printf(arena, "%s.html", path)))
             return false;
     }
     return true;

@@ -248,6 +248,8 @@ static bool set_text(Options *options, Arena *arena, OptionName name, const char
     case OPTION_output:      options->output = value; return true;
     case OPTION_card:        options->card = value; return true;
     case OPTION_dump:        return set_dump(options, value);
+    case OPTION_html:        options->html = value; return true;
+    case OPTION_compare:     options->compare = value; return true;
     case OPTION_trace:       options->trace = value; return true;
     case OPTION_generated:   options->generated = value; return true;
     case OPTION_cc:          options->cc = value; return true;

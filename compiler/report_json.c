@@ -7,8 +7,6 @@
  */
 #include "inspect.h"
 
-enum { PLAN_SCHEMA = 1 };
-
 static void print_bytes(FILE *out, const char *name, int64_t bytes)
 {
     fprintf(out, "  \"%s\": %lld,\n", name, (long long)bytes);

@@ -10,11 +10,12 @@ typedef struct Trial {
     int64_t budget_bytes;
     bool keep_all;           /* nothing is computed again, whatever the budget */
     bool no_ema;
+    uint16_t *runs_again;    /* NULL, or for each kernel: how often it runs again (answered) */
 
     /* answered; is_planned false: the model has no such size */
     bool is_planned, fits;   /* fits: within the budget of the compilation or of the trial */
     int64_t persistent_bytes, arena_bytes, total_bytes;
-    double step_us, added_us, update_us;
+    double step_us, added_us, update_us, bound_us; /* bound_us: as in Certificate */
     uint32_t repeat_count;   /* steps that run a kernel again */
 } Trial;
 
@@ -24,6 +25,17 @@ void run_trials(const CompileOptions *options, Trial *trials, uint32_t count);
 
 /* The answers, of a compilation that has been planned. */
 void answer_trial(const Compilation *c, Trial *trial);
+
+/* What a page shows beside the plan. */
+typedef struct OtherPlans {
+    Trial *curve;      /* the same sizes with less and less memory */
+    uint32_t curve_count;
+    Trial *rows;       /* batch sizes, with and without recomputation and averages */
+    uint32_t row_count;
+} OtherPlans;
+
+/* Plans them all. Requires a plan. Lives in the arena. */
+const OtherPlans *plan_others(const Compilation *c, Arena *arena);
 
 /* ---- fit_table.c: `snug fit` ----------------------------------------------------------------- */
 typedef struct FitRequest {

@@ -62,6 +62,9 @@ expect 2 "one image size" fit $model --image_size 64 64 --image_size 32 32
 expect 1 "RTX 3070 Ti" fit $model --card "RTX 3070 TI"
 expect 1 "error[E028]" fit no/such/file.snug
 expect 4 "cannot write" plan $model --image_size 64 64 --trace /no/such/folder/trace.json
+expect 4 "cannot read no.json" plan $model --image_size 64 64 --compare no.json
+expect 4 "no JSON" plan $model --image_size 64 64 --compare README.md
+expect 4 "is no plan of this version" plan $model --image_size 64 64 --compare <(echo '{"schema": 1}')
 expect 2 "--batch_size needs a value" plan $model --batch_size
 echo "$cases command lines"
 exit $failed
