@@ -107,9 +107,12 @@ static int bar_position(const Waterfall *fall, int64_t bytes)
     return at < 0 ? 0 : at > BAR_WIDTH ? BAR_WIDTH : (int)floor(at + 0.5);
 }
 
-/* "  weights            108.8    ##               28.54 M parameters, f32" */
+static const char *const no_ink = "", *const faint = "\033[2m", *const green = "\033[32m",
+                  *const blue = "\033[34m";
+
+/* "  weights            108.8    ##               28.54 M parameters, f32"; ink: of the bar */
 static void print_fall(const Waterfall *fall, const char *name, int64_t bytes, int64_t from,
-                       int64_t to, const char *remark)
+                       int64_t to, const char *ink, const char *remark)
 {
     char bar[BAR_WIDTH + 1];
     int begin = bar_position(fall, from), end = bar_position(fall, to);
@@ -124,13 +127,16 @@ static void print_fall(const Waterfall *fall, const char *name, int64_t bytes, i
     while (length > 0 && remark[0] == '\0' && bar[length - 1] == ' ')
         bar[--length] = '\0';
     fprintf(fall->report->out, "  %-19s%10s", name, signed_mib(fall->report, bytes));
-    fprintf(fall->report->out, length > 0 ? "  %s" : "%s", bar);
+    if (length > 0)
+        fprintf(fall->report->out, "  %s%s%s", paint(fall->report, ink), bar,
+                paint(fall->report, *ink ? "\033[0m" : ""));
     fprintf(fall->report->out, remark[0] != '\0' ? "  %s\n" : "%s\n", remark);
 }
 
-static void print_part(Waterfall *fall, const char *name, int64_t bytes, const char *remark)
+static void print_part(Waterfall *fall, const char *name, int64_t bytes, const char *ink,
+                       const char *remark)
 {
-    print_fall(fall, name, bytes, fall->used, fall->used + bytes, remark);
+    print_fall(fall, name, bytes, fall->used, fall->used + bytes, ink, remark);
     fall->used += bytes;
 }
 
@@ -158,25 +164,26 @@ static void print_budget(const Report *report)
 
     print_heading(report, "where the bytes go", "          MiB");
     if (target->vram_bytes > 0) {
-        print_fall(&fall, "card", target->vram_bytes, 0, target->vram_bytes, "--vram");
-        print_part(&fall, "reserve", target->reserve_bytes, "driver, context, display");
+        print_fall(&fall, "card", target->vram_bytes, 0, target->vram_bytes, no_ink,
+                   "--vram");
+        print_part(&fall, "reserve", target->reserve_bytes, faint, "driver, context, display");
     }
-    print_part(&fall, "weights", layout->weights,
+    print_part(&fall, "weights", layout->weights, green,
                arena_printf(report->arena, "%.2f M parameters, f32",
                             (double)trained_numbers(c->model) / 1e6));
-    print_part(&fall, "running statistics", layout->state, "");
-    print_part(&fall, "gradients", layout->grads, "f32");
-    print_part(&fall, "optimiser", layout->moments, "m and v of AdamW, f32");
-    print_part(&fall, "averages", layout->ema, "EMA of the weights, f32");
-    print_part(&fall, "staging", layout->inputs, "pictures, points, scalars");
-    print_part(&fall, "arena", layout->arena_bytes, arena_remark(report));
+    print_part(&fall, "running statistics", layout->state, green, "");
+    print_part(&fall, "gradients", layout->grads, green, "f32");
+    print_part(&fall, "optimiser", layout->moments, green, "m and v of AdamW, f32");
+    print_part(&fall, "averages", layout->ema, green, "EMA of the weights, f32");
+    print_part(&fall, "staging", layout->inputs, green, "pictures, points, scalars");
+    print_part(&fall, "arena", layout->arena_bytes, blue, arena_remark(report));
     if (workspace > 0)
-        print_fall(&fall, "  workspace in it", workspace, 0, 0, "at the peak");
+        print_fall(&fall, "  workspace in it", workspace, 0, 0, no_ink, "at the peak");
     print_fall(&fall, "total", layout->total_bytes, target->reserve_bytes,
-               target->reserve_bytes + layout->total_bytes, "");
+               target->reserve_bytes + layout->total_bytes, no_ink, "");
     if (target->vram_bytes > 0)
         print_fall(&fall, "left", target->budget_bytes - layout->total_bytes, fall.used,
-                   target->vram_bytes, "");
+                   target->vram_bytes, faint, "");
 }
 
 /* ---- the peak -------------------------------------------------------------------------------- */
