@@ -96,7 +96,25 @@ int64_t kernel_workspace(const Target *target, const SnugKernel *kernel)
 
 /* ---- the stage ------------------------------------------------------------------------------- */
 
-/* Ensures: target. */
+/* A model may have inputs that no program reads: tensors, to check a part of a network. */
+static bool inputs_are_fed(const Compilation *c)
+{
+    const Graph *graph = c->model->train;
+    uint32_t errors = diagnostics_error_count(c->diags);
+
+    for (uint32_t v = 1; v < graph->values.count; v++) {
+        const Value *value = &graph->values.items[v];
+        if (value->storage != STORAGE_input || value->input != INPUT_tensor
+            || v == c->model->image.i)
+            continue;
+        error_at(c->diags, ERROR_E183, graph->ops.items[value->maker.i].source,
+                 "a program has no bytes for the tensor \"%s\"", value->name);
+        note(c->diags, "it reads a picture and its landmarks: image : picture[...]");
+    }
+    return diagnostics_error_count(c->diags) == errors;
+}
+
+/* Ensures: target; every input is the picture, its landmarks or their weights. */
 bool choose_target(Compilation *c)
 {
     Target *target = &c->target;
@@ -106,7 +124,7 @@ bool choose_target(Compilation *c)
         c->model->defaults.use_ema = 0;
     target->device = c->options.device;
     target->card = find_card(c);
-    if (target->card == NULL || !set_budget(c))
+    if (target->card == NULL || !set_budget(c) || !inputs_are_fed(c))
         return false;
     if (target->device == DEVICE_cuda) {
         target->half = mixed ? SNUG_F16 : SNUG_F32;
