@@ -1,0 +1,135 @@
+/* Sets of granules of global memory: which a launch read, which it wrote.
+ *
+ * Addresses are cut into chunks of 2 MiB; a chunk that is touched has a bitmap of its granules. The
+ * chunks are found by hashing, the last one without it.
+ */
+#include "gpu.h"
+
+#include <stdlib.h>
+
+enum { CHUNK_SHIFT = 21, CHUNK_WORDS = 1 << (CHUNK_SHIFT - TOUCH_SHIFT - 6) };
+
+typedef struct Chunk {
+    uint64_t key; /* address >> CHUNK_SHIFT */
+    uint64_t bits[CHUNK_WORDS];
+} Chunk;
+
+struct TouchMap {
+    Chunk **chunks;
+    int32_t count, capacity; /* chunks behind count are free to use again */
+    int32_t allocated;
+    int32_t *table;          /* open addressing: index + 1, 0: empty */
+    int32_t table_size;
+    Chunk *last;
+};
+
+TouchMap *touch_create(void)
+{
+    return allocate_or_exit(1, sizeof(TouchMap));
+}
+
+void touch_free(TouchMap *map)
+{
+    if (!map)
+        return;
+    for (int32_t i = 0; i < map->allocated; i++)
+        free(map->chunks[i]);
+    free(map->chunks);
+    free(map->table);
+    free(map);
+}
+
+void touch_clear(TouchMap *map)
+{
+    map->count = 0;
+    map->last = NULL;
+    if (map->table)
+        memset(map->table, 0, (size_t)map->table_size * sizeof *map->table);
+}
+
+static int32_t *find_slot(const TouchMap *map, uint64_t key)
+{
+    uint64_t mask = (uint64_t)map->table_size - 1;
+    uint64_t at = key * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+    for (;; at++) {
+        int32_t *slot = &map->table[at & mask];
+        if (*slot == 0 || map->chunks[*slot - 1]->key == key)
+            return slot;
+    }
+}
+
+static void grow_table(TouchMap *map)
+{
+    free(map->table);
+    map->table_size = map->table_size ? 2 * map->table_size : 64;
+    map->table = allocate_or_exit(map->table_size, sizeof *map->table);
+    for (int32_t i = 0; i < map->count; i++)
+        *find_slot(map, map->chunks[i]->key) = i + 1;
+}
+
+static Chunk *find_chunk(TouchMap *map, uint64_t key)
+{
+    if (2 * map->count >= map->table_size)
+        grow_table(map);
+    int32_t *slot = find_slot(map, key);
+    if (*slot == 0) {
+        if (map->count == map->allocated) {
+            GROW(map->chunks, map->count, map->capacity);
+            map->chunks[map->allocated++] = allocate_or_exit(1, sizeof(Chunk));
+        }
+        Chunk *fresh = map->chunks[map->count++];
+        memset(fresh->bits, 0, sizeof fresh->bits);
+        fresh->key = key;
+        *slot = map->count;
+    }
+    return map->chunks[*slot - 1];
+}
+
+void touch_range(TouchMap *map, uint64_t address, uint64_t bytes)
+{
+    uint64_t first = address >> TOUCH_SHIFT, last = (address + bytes - 1) >> TOUCH_SHIFT;
+
+    for (uint64_t granule = first; granule <= last; granule++) {
+        uint64_t key = granule >> (CHUNK_SHIFT - TOUCH_SHIFT);
+        if (!map->last || map->last->key != key)
+            map->last = find_chunk(map, key);
+        map->last->bits[granule >> 6 & (CHUNK_WORDS - 1)] |= UINT64_C(1) << (granule & 63);
+    }
+}
+
+void touch_add(TouchMap *to, const TouchMap *from)
+{
+    for (int32_t i = 0; i < from->count; i++) {
+        Chunk *chunk = find_chunk(to, from->chunks[i]->key);
+        for (int32_t w = 0; w < CHUNK_WORDS; w++)
+            chunk->bits[w] |= from->chunks[i]->bits[w];
+    }
+}
+
+int64_t touch_bytes(const TouchMap *map)
+{
+    int64_t granules = 0;
+
+    for (int32_t i = 0; i < map->count; i++)
+        for (int32_t w = 0; w < CHUNK_WORDS; w++)
+            granules += __builtin_popcountll(map->chunks[i]->bits[w]);
+    return granules << TOUCH_SHIFT;
+}
+
+bool touch_overlap(const TouchMap *a, const TouchMap *b, uint64_t *address)
+{
+    for (int32_t i = 0; i < a->count && b->table_size; i++) {
+        const Chunk *chunk = a->chunks[i];
+        int32_t found = *find_slot(b, chunk->key);
+        for (int32_t w = 0; found && w < CHUNK_WORDS; w++) {
+            uint64_t both = chunk->bits[w] & b->chunks[found - 1]->bits[w];
+            if (!both)
+                continue;
+            uint64_t granule = (uint64_t)w * 64 + (uint64_t)__builtin_ctzll(both);
+            *address = (chunk->key << CHUNK_SHIFT) + (granule << TOUCH_SHIFT);
+            return true;
+        }
+    }
+    return false;
+}
