@@ -59,6 +59,19 @@ static inline bool checked_add(int64_t a, int64_t b, int64_t *result)
     return true;
 }
 
+/* Position of the lowest bit that is set; bits is not 0. */
+static inline uint32_t lowest_bit(uint64_t bits)
+{
+#if defined(__GNUC__)
+    return (uint32_t)__builtin_ctzll(bits);
+#else
+    uint32_t at = 0;
+    for (; (bits & 1) == 0; bits >>= 1)
+        at++;
+    return at;
+#endif
+}
+
 static inline int64_t min_i64(int64_t a, int64_t b)
 {
     return a < b ? a : b;

@@ -109,11 +109,6 @@ typedef struct Placing {
     int64_t *offsets;
 } Placing;
 
-static int64_t round_up(int64_t value, int64_t align)
-{
-    return (value + align - 1) / align * align;
-}
-
 /* The lowest offset where the item meets none of those placed; best_fit: the tightest hole instead,
  * where there is one. */
 static int64_t find_offset(const Placing *placing, const PackItem *item, bool best_fit)
@@ -125,7 +120,7 @@ static int64_t find_offset(const Placing *placing, const PackItem *item, bool be
         int64_t offset = placing->offsets[placing->placed[p]];
         if (other->last <= item->first || item->last <= other->first)
             continue;
-        int64_t at = round_up(top, item->align), slack = offset - at - item->size;
+        int64_t at = pack_round_up(top, item->align), slack = offset - at - item->size;
         if (slack >= 0 && !best_fit)
             return at;
         if (slack >= 0 && slack < best_slack) {
@@ -135,7 +130,7 @@ static int64_t find_offset(const Placing *placing, const PackItem *item, bool be
         if (offset + other->size > top)
             top = offset + other->size;
     }
-    return best >= 0 ? best : round_up(top, item->align);
+    return best >= 0 ? best : pack_round_up(top, item->align);
 }
 
 static void place(Placing *placing, uint32_t item, int64_t offset)
@@ -199,18 +194,23 @@ static void search_below(const PackProblem *problem, int64_t goal, PackResult *r
 {
     int64_t least = goal, height = goal; /* nothing below `least` was found */
 
-    while (result->nodes < problem->node_limit && least < result->height) {
+    while (result->nodes < problem->node_limit && least < result->height
+           && !pack_is_late(problem)) {
         uint64_t nodes = (problem->node_limit - result->nodes + 1) / 2;
-        if (pack_search(problem, height, &nodes, placing->offsets))
+        PackOutcome outcome = pack_search(problem, height, &nodes, placing->offsets);
+        if (outcome == PACK_FOUND)
             keep_best(result, placing, problem->count, height_of(problem, placing->offsets));
         else
             least = height + 1;
+        if (outcome == PACK_NONE)
+            result->bound = max_i64(result->bound, height + 1);
         result->nodes += nodes > 0 ? nodes : 1;
         height = least + (result->height - least) / 2;
     }
 }
 
-PackResult pack(const PackProblem *problem, Arena *arena)
+/* Packs items in the order of pack_compare. */
+static PackResult pack_sorted(const PackProblem *problem, Arena *arena)
 {
     uint32_t count = problem->count;
     PackResult result = {
@@ -218,7 +218,7 @@ PackResult pack(const PackProblem *problem, Arena *arena)
         .height = INT64_MAX,
         .bound = pack_bound(problem->items, count),
     };
-    int64_t goal = problem->capacity > result.bound ? problem->capacity : result.bound;
+    int64_t goal = max_i64(problem->capacity, result.bound);
     Arena *scratch = arena_create();
     Key *keys = arena_array(scratch, Key, count);
     Placing placing = {
@@ -234,6 +234,52 @@ PackResult pack(const PackProblem *problem, Arena *arena)
     }
     if (result.height > goal)
         search_below(problem, goal, &result, &placing);
+    arena_destroy(scratch);
+    return result;
+}
+
+typedef struct Entry {
+    PackItem item;
+    uint32_t from; /* where the caller has it */
+} Entry;
+
+int pack_compare(const PackItem *a, const PackItem *b)
+{
+    if (a->first != b->first)
+        return a->first < b->first ? -1 : 1;
+    if (a->last != b->last)
+        return a->last < b->last ? -1 : 1;
+    if (a->size != b->size)
+        return a->size < b->size ? -1 : 1;
+    return (a->align > b->align) - (a->align < b->align);
+}
+
+static int compare_entries(const void *left, const void *right)
+{
+    const Entry *a = left, *b = right;
+    int order = pack_compare(&a->item, &b->item);
+
+    return order != 0 ? order : (a->from > b->from) - (a->from < b->from);
+}
+
+PackResult pack(const PackProblem *problem, Arena *arena)
+{
+    uint32_t count = problem->count;
+    Arena *scratch = arena_create();
+    Entry *entries = arena_array(scratch, Entry, count);
+    PackItem *items = arena_array(scratch, PackItem, count);
+    PackProblem sorted = *problem;
+
+    for (uint32_t i = 0; i < count; i++)
+        entries[i] = (Entry){problem->items[i], i};
+    qsort(entries, count, sizeof *entries, compare_entries);
+    for (uint32_t i = 0; i < count; i++)
+        items[i] = entries[i].item;
+    sorted.items = items;
+    PackResult found = pack_sorted(&sorted, scratch), result = found;
+    result.offsets = arena_array(arena, int64_t, count);
+    for (uint32_t i = 0; i < count; i++)
+        result.offsets[entries[i].from] = found.offsets[i];
     arena_destroy(scratch);
     return result;
 }

@@ -21,17 +21,19 @@ typedef struct PackProblem {
     uint32_t count;
     int64_t capacity;   /* low enough: the search ends at this height; 0: at the bound */
     uint64_t node_limit; /* placements that the exact search may try; 0: heuristics alone */
+    double deadline;     /* seconds since the epoch; the search stops there. 0: none */
 } PackProblem;
 
 typedef struct PackResult {
     int64_t *offsets; /* by item */
     int64_t height;
-    int64_t bound;    /* most bytes alive at once */
+    int64_t bound;    /* no packing is lower: most bytes alive at once, or proven by search */
     uint64_t nodes;   /* placements that the exact search has tried */
 } PackResult;
 
-/* The best packing found; valid in any case. The same problem gives the same result on any machine:
- * limits are counted, not timed. The total of all sizes must be below 2^62. */
+/* The best packing found; valid in any case. The same set of items, in any order, gives the same
+ * height on any machine: limits are counted, not timed, but for the deadline. The total of all sizes
+ * must be below 2^60, with each rounded up to the largest alignment. */
 PackResult pack(const PackProblem *problem, Arena *arena);
 
 /* Most bytes alive at once. */

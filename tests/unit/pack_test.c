@@ -214,8 +214,10 @@ static void packs_minimalloc(void **state)
         const char *name;
         int64_t capacity;
     } problems[] = {
-        {"input.12.csv", 12},          {"D.1048576.csv", 1 << 20}, {"F.1048576.csv", 1 << 20},
-        {"G.1048576.csv", 1 << 20},    {"J.1048576.csv", 1 << 20}, {"K.1048576.csv", 1 << 20},
+        {"input.12.csv", 12},       {"A.1048576.csv", 1 << 20}, {"B.1048576.csv", 1 << 20},
+        {"C.1048576.csv", 1 << 20}, {"D.1048576.csv", 1 << 20}, {"E.1048576.csv", 1 << 20},
+        {"F.1048576.csv", 1 << 20}, {"G.1048576.csv", 1 << 20}, {"H.1048576.csv", 1 << 20},
+        {"I.1048576.csv", 1 << 20}, {"J.1048576.csv", 1 << 20}, {"K.1048576.csv", 1 << 20},
     };
     static PackItem items[MAX_ITEMS];
     (void)state;
