@@ -239,7 +239,10 @@ function drawLine(g, figure, y, label, colour) {
   g.beginPath(); g.moveTo(b.x, y); g.lineTo(b.x + b.w, y); g.stroke();
   g.setLineDash([]);
   g.fillStyle = colour; g.textAlign = "right"; g.textBaseline = "bottom";
-  g.fillText(label, b.x + b.w - 4, y - 2 < b.y + 12 ? y + 14 : y - 2);
+  const base = y - 2 < b.y + 12 ? y + 14 : y - 2;
+  g.strokeStyle = ink.ground; g.lineWidth = 3; g.lineJoin = "round";
+  g.strokeText(label, b.x + b.w - 4, base);
+  g.fillText(label, b.x + b.w - 4, base);
 }
 
 function drawMap() {
@@ -264,14 +267,14 @@ function drawMap() {
   drawAxes(g, map, (v) => toY(map, v), view.y0, view.y1);
 }
 
-// The load has its own range of bytes: from 0, whatever the map shows.
-const loadY = (v) => { const b = load.box(); return b.y + b.h - v / ceiling * b.h; };
+// The load has a range of bytes of its own, whatever the map shows.
+const loadY = (v) => { const b = load.box(); return b.y + b.h - (v - floorOfView) / (ceiling - floorOfView) * b.h; };
 
 function drawLoad() {
   const g = begin(load.base, load), b = load.box();
   clip(g, load);
   g.fillStyle = ink.free; g.fillRect(b.x, b.y, b.w, b.h);
-  g.fillStyle = ink.state; g.fillRect(b.x, loadY(plan.persistent), b.w, loadY(0) - loadY(plan.persistent));
+  g.fillStyle = ink.state; g.fillRect(b.x, loadY(plan.persistent), b.w, b.y + b.h - loadY(plan.persistent));
   const first = stepAt(view.x0), last = Math.min(steps.length - 1, stepAt(view.x1) + 1);
   let base = new Float64Array(last - first + 1).fill(plan.persistent);
   CLASSES.forEach((name, k) => {
@@ -293,7 +296,7 @@ function drawLoad() {
     drawLine(g, load, Math.max(b.y + 1, loadY(plan.budget)),
       "budget " + mib(plan.budget) + " MiB" + (plan.budget > ceiling ? " (above)" : ""), ink.bad);
   g.restore();
-  drawAxes(g, load, loadY, 0, ceiling);
+  drawAxes(g, load, loadY, floorOfView, ceiling);
 }
 
 // ---- what lies over it ------------------------------------------------------------------------
@@ -355,7 +358,14 @@ function redraw() {
   requestAnimationFrame(drawAll);
 }
 function drawAll() { isWaiting = false; drawMap(); drawLoad(); drawOver(); }
-function resize() { readColours(); fit(map); fit(load); clampView(); drawAll(); }
+// A canvas that is drawn while the page is being printed comes out blank: the figures are printed as
+// they are on the screen, and turned light by the style sheet where they are dark.
+function resize() {
+  if (matchMedia("print").matches) return;
+  readColours();
+  document.documentElement.dataset.drawn = getComputedStyle(document.documentElement).colorScheme;
+  fit(map); fit(load); clampView(); drawAll();
+}
 
 // The tensor at a point of the map, -1: none.
 function bufferAt(px, py) {

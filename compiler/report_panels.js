@@ -553,8 +553,5 @@ listenToMap();
 listenToLoad();
 listenToTools();
 addEventListener("resize", resize);
-addEventListener("beforeprint", resize);
-addEventListener("afterprint", resize);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", resize);
-matchMedia("print").addEventListener("change", resize);
 resize();

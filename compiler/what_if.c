@@ -65,76 +65,95 @@ void run_trials(const CompileOptions *options, Trial *trials, uint32_t count)
 
 /* ---- for the page ---------------------------------------------------------------------------- */
 
-enum { CURVE_POINTS = 9 };
+/* Trials come in groups, the easiest first, and stop after a group in which none fits: less memory
+ * or more pictures would not fit either. The sizes of groups are fixed, so that the answer does not
+ * depend on the number of processors. */
+enum { CURVE_POINTS = 12, CURVE_GROUP = 4 };
 
 static const int64_t other_batches[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
 
-/* The curve begins with everything kept and goes down to what one kernel needs, at even distances of
- * bytes; where the planner does not get so far down, its points coincide. */
-static void choose_budgets(const Compilation *c, OtherPlans *others, Arena *arena)
+static bool any_fits(const Trial *trials, uint32_t count)
+{
+    for (uint32_t k = 0; k < count; k++)
+        if (trials[k].is_planned && trials[k].fits)
+            return true;
+    return false;
+}
+
+/* From everything kept down to what one kernel needs, at even distances of bytes; points that are
+ * no smaller than the one before are left out. */
+static void plan_curve(const Compilation *c, OtherPlans *others, Arena *arena)
 {
     SnugSegmentId segment = main_segment(c);
     const Certificate *certificate = &c->plans[segment]->certificate;
     int64_t most = certificate->keep_all_bytes, least = certificate->feasibility_floor;
+    Trial trials[CURVE_POINTS] = {0};
+    uint32_t done = 0;
 
-    others->curve_count = CURVE_POINTS;
-    others->curve = arena_array(arena, Trial, CURVE_POINTS);
-    for (int k = 0; k < CURVE_POINTS; k++) {
-        int64_t arena_bytes = most - (most - least) / CURVE_POINTS * k;
-        others->curve[k].budget_bytes = c->layout.persistent_bytes + arena_bytes;
-        others->curve[k].runs_again =
+    for (int64_t k = 0; k < CURVE_POINTS; k++) {
+        trials[k].budget_bytes =
+            c->layout.persistent_bytes + most - (most - least) * k / CURVE_POINTS;
+        trials[k].runs_again =
             arena_array(arena, uint16_t, c->kernels[segment]->kernels.count);
     }
+    do {
+        run_trials(&c->options, &trials[done], CURVE_GROUP);
+        done += CURVE_GROUP;
+    } while (done < CURVE_POINTS && any_fits(&trials[done - 1], 1));
+    others->curve = arena_array(arena, Trial, CURVE_POINTS);
+    for (uint32_t k = 0; k < done; k++)
+        if (others->curve_count == 0
+            || trials[k].total_bytes < others->curve[others->curve_count - 1].total_bytes)
+            others->curve[others->curve_count++] = trials[k];
 }
 
-static void choose_rows(const Compilation *c, OtherPlans *others, Arena *arena)
+/* Of one batch: everything kept; where that does not fit, with recomputation. Each with averages
+ * and without. Returns whether any fits. */
+static bool plan_batch(const Compilation *c, OtherPlans *others, int64_t batch)
 {
-    bool has_ema = c->layout.ema > 0;
+    uint32_t forms = c->layout.ema > 0 ? 2 : 1, again = 0;
+    Trial kept[2] = {{.batch_size = batch, .keep_all = true},
+                     {.batch_size = batch, .keep_all = true, .no_ema = true}};
+    Trial repeated[2];
+
+    run_trials(&c->options, kept, forms);
+    for (uint32_t k = 0; k < forms; k++)
+        if (kept[k].is_planned && !kept[k].fits)
+            repeated[again++] = (Trial){.batch_size = batch, .no_ema = kept[k].no_ema};
+    run_trials(&c->options, repeated, again);
+    for (uint32_t k = 0, r = 0; k < forms; k++) {
+        others->rows[others->row_count++] = kept[k];
+        if (!kept[k].is_planned || kept[k].fits)
+            continue;
+        if (repeated[r].repeat_count > 0)
+            others->rows[others->row_count++] = repeated[r];
+        r++;
+    }
+    return any_fits(kept, forms) || any_fits(repeated, again);
+}
+
+static void plan_batches(const Compilation *c, OtherPlans *others, Arena *arena)
+{
+    int64_t own = c->model->batch_size, last = 0;
 
     others->rows = arena_array(arena, Trial, 4 * (COUNT_OF(other_batches) + 1));
-    for (size_t k = 0; k <= COUNT_OF(other_batches); k++) {
-        int64_t batch = k < COUNT_OF(other_batches) ? other_batches[k] : c->model->batch_size;
-        bool is_listed = false;
-        for (size_t i = 0; i < COUNT_OF(other_batches); i++)
-            is_listed |= k == COUNT_OF(other_batches) && other_batches[i] == batch;
-        for (int no_ema = 0; no_ema <= has_ema && !is_listed; no_ema++)
-            for (int keep_all = 1; keep_all >= 0; keep_all--)
-                others->rows[others->row_count++] = (Trial){
-                    .batch_size = batch, .no_ema = no_ema, .keep_all = keep_all};
+    for (size_t k = 0; k < COUNT_OF(other_batches); k++) {
+        int64_t batch = other_batches[k];
+        if (last < own && own < batch && !plan_batch(c, others, own))
+            return;
+        if (!plan_batch(c, others, batch))
+            return;
+        last = batch;
     }
-}
-
-/* Without need of it, a plan with recomputation is the plan without: said once. */
-static void drop_equal_rows(OtherPlans *others)
-{
-    uint32_t count = 0;
-
-    for (uint32_t k = 0; k < others->row_count; k++)
-        if (others->rows[k].keep_all || others->rows[k].repeat_count > 0)
-            others->rows[count++] = others->rows[k];
-    others->row_count = count;
-}
-
-/* Points that lie on each other are one. */
-static void drop_equal_points(OtherPlans *others)
-{
-    uint32_t count = 0;
-
-    for (uint32_t k = 0; k < others->curve_count; k++)
-        if (count == 0 || others->curve[k].total_bytes < others->curve[count - 1].total_bytes)
-            others->curve[count++] = others->curve[k];
-    others->curve_count = count;
+    if (own > last)
+        plan_batch(c, others, own);
 }
 
 const OtherPlans *plan_others(const Compilation *c, Arena *arena)
 {
     OtherPlans *others = arena_new(arena, OtherPlans);
 
-    choose_budgets(c, others, arena);
-    choose_rows(c, others, arena);
-    run_trials(&c->options, others->curve, others->curve_count);
-    run_trials(&c->options, others->rows, others->row_count);
-    drop_equal_points(others);
-    drop_equal_rows(others);
+    plan_curve(c, others, arena);
+    plan_batches(c, others, arena);
     return others;
 }
