@@ -131,6 +131,7 @@ static int64_t layout_offset(const Checker *checker, const Value *value)
         bool is_averaged = checker->segment == SNUG_SEGMENT_evaluate && averaged >= 0;
         return is_averaged ? averaged : layout->param_weight[value->param.i];
     }
+    case STORAGE_half: return layout->param_half[value->param.i];
     case STORAGE_grad: return layout->param_grad[value->param.i];
     case STORAGE_input:
         return value->input == INPUT_landmarks       ? layout->points
@@ -147,8 +148,9 @@ static bool check_persistent(Checker *checker, uint32_t kernel, const SnugArg *a
     uint32_t count = checker->param_count;
     uint32_t which = value->storage == STORAGE_param   ? value->param.i
                      : value->storage == STORAGE_grad  ? count + value->param.i
-                     : value->storage == STORAGE_input ? 2 * count + (uint32_t)value->input
-                                                       : 2 * count + 8;
+                     : value->storage == STORAGE_half  ? 2 * count + value->param.i
+                     : value->storage == STORAGE_input ? 3 * count + (uint32_t)value->input
+                                                       : 3 * count + 8;
 
     if (arg->access == SNUG_WRITE)
         return fail(checker, PLAN_persistent, "%s is written over", value->name);
@@ -456,7 +458,7 @@ PlanCheck check_plan(const Plan *plan, const KernelSet *kernels, const Layout *l
         .has_run = arena_array(scratch, bool, kernels->kernels.count),
         .param_count = count_params(kernels->graph),
     };
-    uint32_t persistent_count = 2 * checker.param_count + 9;
+    uint32_t persistent_count = 3 * checker.param_count + 9;
 
     checker.changed_by = arena_array(scratch, int64_t, persistent_count);
     checker.seen_by = arena_array(scratch, int64_t, persistent_count);
@@ -484,7 +486,7 @@ typedef struct Extent {
 
 typedef ARRAY(Extent) Extents;
 
-/* f32 tensors; pictures are a byte an element. */
+/* f32 tensors; half copies have rows padded to 16 bytes, pictures a byte an element. */
 static void add_extent(Extents *extents, Arena *scratch, int64_t begin, Shape shape,
                        int64_t element, const char *name)
 {
@@ -518,6 +520,11 @@ PlanCheck check_layout(const Layout *layout, const Model *model, Arena *arena)
         for (uint32_t p = 1; p < model->params.count; p++)
             add_extent(&extents, scratch, tables[t][p], model->params.items[p].shape, 4,
                        model->params.items[p].name);
+    for (uint32_t p = 1; p < model->params.count && layout->param_half != NULL; p++) {
+        Shape shape = model->params.items[p].shape;
+        shape.c = (shape.c + 7) / 8 * 8;
+        add_extent(&extents, scratch, layout->param_half[p], shape, 2, model->params.items[p].name);
+    }
     for (size_t k = 0; k < COUNT_OF(inputs); k++) {
         const Value *value = &model->train->values.items[inputs[k].i];
         add_extent(&extents, scratch, offsets[k], value->shape, value->type == SNUG_U8 ? 1 : 4,

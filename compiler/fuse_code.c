@@ -26,10 +26,20 @@ static const Where here = {.factor = 1};
 
 /* ---- args ------------------------------------------------------------------------------------ */
 
-static int32_t pitch_of(const Target *target, const Value *value)
+/* Half tensors, and vectors over the channels that small kernels and reductions make. */
+static bool is_padded(const Fusion *fusion, const Value *value)
 {
-    bool is_half = value->type == SNUG_F16 || value->type == SNUG_BF16;
-    return (int32_t)(is_half ? align_up(value->shape.c, target->pitch_multiple) : value->shape.c);
+    if (value->type == SNUG_F16 || value->type == SNUG_BF16)
+        return true;
+    return value->storage == STORAGE_arena
+           && (op_info[op_at(fusion, value->maker)->kind].traits & (REDUCES | TINY)) != 0;
+}
+
+static int32_t pitch_of(const Fusion *fusion, const Value *value)
+{
+    return (int32_t)(is_padded(fusion, value)
+                         ? align_up(value->shape.c, fusion->target->pitch_multiple)
+                         : value->shape.c);
 }
 
 int16_t builder_arg(KernelBuilder *builder, ValueId value, SnugAccess access)
@@ -49,7 +59,7 @@ int16_t builder_arg(KernelBuilder *builder, ValueId value, SnugAccess access)
         .type = v->type,
         .shape = {(int32_t)v->shape.n, (int32_t)v->shape.h, (int32_t)v->shape.w,
                   (int32_t)v->shape.c},
-        .pitch = pitch_of(fusion->target, v),
+        .pitch = pitch_of(fusion, v),
     };
     ARRAY_APPEND(fusion->arena, &builder->args, arg);
     ARRAY_APPEND(fusion->arena, &builder->values, value);

@@ -14,6 +14,12 @@ enum {
     MAX_IN_PLACE_ARG = 32
 };
 
+/* What a reducing op's kernel has collected; value 0: nothing yet. */
+typedef struct Partials {
+    ValueId value;
+    SnugTile tile;
+} Partials;
+
 /* ---- finishing ------------------------------------------------------------------------------- */
 
 /* Moves what the builder has collected into a kernel of the set. */
@@ -93,6 +99,28 @@ static uint32_t in_place_args(const Fusion *fusion, const Kernel *kernel)
 
 /* ---- reductions ------------------------------------------------------------------------------ */
 
+/* On a card: the tile that a block of the kernel makes. A strided convolution's data gradient makes
+ * all pixels of one parity at once, of a tile that is as much larger. */
+static SnugTile reduction_tile(const Fusion *fusion, const Op *core)
+{
+    SnugTile tile = fusion->target->tile;
+
+    if (core != NULL && tile.rows > 0 && (core->kind == OP_conv_dgrad || core->kind == OP_deconv)) {
+        tile.step = core->stride;
+        tile.rows *= core->stride;
+        tile.columns *= core->stride;
+    }
+    return tile;
+}
+
+static int64_t tile_parts(Shape shape, SnugTile tile)
+{
+    int64_t down = (shape.h + tile.rows - 1) / tile.rows;
+    int64_t across = (shape.w + tile.columns - 1) / tile.columns;
+
+    return shape.n * down * across * tile.step * tile.step;
+}
+
 /* Picture rows a partial covers: a function of the shape alone, so that sums are the same for any
  * number of threads. The least divisor of the height that gives at most 64 partials an image, each
  * of at least 128 pixels where there are as many. */
@@ -113,14 +141,14 @@ static SnugReductionKind reduction_kind(OpKind kind)
 }
 
 /* The value for the partials of a reducing op: f32 {1, P, rows, c}. */
-static ValueId append_partials(Fusion *fusion, const Op *op)
+static ValueId append_partials(Fusion *fusion, const Op *op, SnugTile tile)
 {
     Graph *graph = fusion->graph;
     Shape x = value_at(fusion, op->inputs[0])->shape;
-    int64_t rows = rows_per_partial(x);
+    int64_t parts = tile.rows > 0 ? tile_parts(x, tile) : x.n * (x.h / rows_per_partial(x));
     Value partials = {
         .name = arena_printf(fusion->arena, "%s.partials", op->name),
-        .shape = {1, x.n * (x.h / rows), op->kind == OP_channel_sum ? 1 : 2, x.c},
+        .shape = {1, parts, op->kind == OP_channel_sum ? 1 : 2, x.c},
         .type = SNUG_F32,
         .storage = STORAGE_arena,
         .maker = value_at(fusion, op->outputs[0])->maker,
@@ -134,7 +162,7 @@ static ValueId append_partials(Fusion *fusion, const Op *op)
 /* Reductions [first, first + count) of `list` into a kernel that is being built. The x-hats are
  * computed before the result, which must be last. */
 static void emit_reductions(KernelBuilder *builder, Code *code, SnugKernel *kernel,
-                            const OpList *list, uint32_t first, uint32_t count)
+                            const OpList *list, uint32_t first, uint32_t count, SnugTile tile)
 {
     for (uint32_t k = 0; k < count; k++) {
         const Op *op = op_at(builder->fusion, list->items[first + k]);
@@ -142,7 +170,10 @@ static void emit_reductions(KernelBuilder *builder, Code *code, SnugKernel *kern
         *reduction = (SnugReduction){
             .kind = reduction_kind(op->kind),
             .rows_per_partial = rows_per_partial(value_at(builder->fusion, op->inputs[0])->shape),
+            .tile = tile,
         };
+        if (tile.rows > 0)
+            reduction->rows_per_partial = 0;
         if (reduction->kind == SNUG_REDUCE_grad)
             reduction->with = emit_xhat(builder, code, op->inputs[1], op->inputs[2]);
     }
@@ -151,12 +182,14 @@ static void emit_reductions(KernelBuilder *builder, Code *code, SnugKernel *kern
 
 /* The args for the partials come last. */
 static void add_partial_args(KernelBuilder *builder, SnugKernel *kernel, const OpList *list,
-                             uint32_t first, ValueId *partials)
+                             uint32_t first, Partials *partials)
 {
     for (int32_t k = 0; k < kernel->reduction_count; k++) {
         OpId op = list->items[first + (uint32_t)k];
-        partials[op.i] = append_partials(builder->fusion, op_at(builder->fusion, op));
-        kernel->reductions[k].arg = builder_arg(builder, partials[op.i], SNUG_WRITE);
+        SnugTile tile = kernel->reductions[k].tile;
+        partials[op.i].value = append_partials(builder->fusion, op_at(builder->fusion, op), tile);
+        partials[op.i].tile = tile;
+        kernel->reductions[k].arg = builder_arg(builder, partials[op.i].value, SNUG_WRITE);
     }
 }
 
@@ -213,6 +246,25 @@ static const char *core_name(const Op *op)
     }
 }
 
+/* The weights as the matrix product reads them: on a card in half precision the half copy. */
+static ValueId product_weight(Fusion *fusion, ValueId weight)
+{
+    Graph *graph = fusion->graph;
+    Value half = *value_at(fusion, weight);
+
+    if (fusion->target->device != DEVICE_cuda || fusion->target->half != SNUG_F16)
+        return weight;
+    for (uint32_t v = 1; v < graph->values.count; v++)
+        if (graph->values.items[v].storage == STORAGE_half
+            && graph->values.items[v].param.i == half.param.i)
+            return (ValueId){v};
+    half.name = arena_printf(fusion->arena, "%s.half", half.name);
+    half.storage = STORAGE_half;
+    half.type = SNUG_F16;
+    ARRAY_APPEND(graph->arena, &graph->values, half);
+    return (ValueId){graph->values.count - 1};
+}
+
 /* Prologues, weights, geometry: what a core needs before its epilogue. */
 static SnugKernel begin_core(KernelBuilder *builder, const Op *op)
 {
@@ -228,7 +280,7 @@ static SnugKernel begin_core(KernelBuilder *builder, const Op *op)
 
     for (uint32_t k = 0; k < op->input_count; k++) {
         if (value_at(fusion, op->inputs[k])->storage == STORAGE_param) {
-            weight = op->inputs[k];
+            weight = product_weight(fusion, op->inputs[k]);
             continue;
         }
         Code code = {0};
@@ -254,7 +306,7 @@ static void build_wgrad(Fusion *fusion, const Op *op)
 /* The kernel that stores `value`: a core with an epilogue, or a map of one part.
  *
  *     core ->  epilogue: ops up to value's maker  ->  value, and partials of its reductions      */
-static void build_stored(Fusion *fusion, ValueId value, ValueId *partials)
+static void build_stored(Fusion *fusion, ValueId value, Partials *partials)
 {
     KernelBuilder builder = {.fusion = fusion};
     OpId core = fusion->core[value.i];
@@ -273,7 +325,8 @@ static void build_stored(Fusion *fusion, ValueId value, ValueId *partials)
         kernel.name = kernel_name(fusion, "map", &kernel.window, shape);
     }
     emit_reductions(&builder, &code, &kernel, list, 0,
-                    list->count < SNUG_MAX_REDUCTIONS ? list->count : SNUG_MAX_REDUCTIONS);
+                    list->count < SNUG_MAX_REDUCTIONS ? list->count : SNUG_MAX_REDUCTIONS,
+                    reduction_tile(fusion, core.i != 0 ? op : NULL));
     part->channel_count = shape.c;
     part->out = emit_result(&builder, &code, value);
     kernel.parts = part;
@@ -313,7 +366,7 @@ static void build_concat(Fusion *fusion, const Op *op)
 /* Reductions [first, ...) of a value, at most as many as one kernel takes, by a map that stores
  * nothing else. Returns how many. */
 static uint32_t build_reduce(Fusion *fusion, ValueId value, const OpList *list, uint32_t first,
-                             ValueId *partials)
+                             Partials *partials)
 {
     KernelBuilder builder = {.fusion = fusion};
     const Op *op = op_at(fusion, list->items[first]);
@@ -330,7 +383,7 @@ static uint32_t build_reduce(Fusion *fusion, ValueId value, const OpList *list, 
         count = SNUG_MAX_REDUCTIONS;
     kernel.window.y = shape_of(fusion, value);
     kernel.name = kernel_name(fusion, "reduce", &kernel.window, kernel.window.y);
-    emit_reductions(&builder, &code, &kernel, list, first, count);
+    emit_reductions(&builder, &code, &kernel, list, first, count, reduction_tile(fusion, NULL));
     part->channel_count = kernel.window.y.c;
     part->out = finish_code(&builder, &code, emit_value(&builder, &code, value));
     add_partial_args(&builder, &kernel, list, first, partials);
@@ -347,7 +400,7 @@ static void read_inputs(KernelBuilder *builder, const Op *op, uint32_t first, ui
 }
 
 /* Args as listed at SnugKernelKind. */
-static void build_small(Fusion *fusion, const Op *op, ValueId partials)
+static void build_small(Fusion *fusion, const Op *op, Partials partials)
 {
     KernelBuilder builder = {.fusion = fusion};
     SnugKernel kernel = {.weight_arg = -1, .bn = op->bn, .loss = op->loss};
@@ -355,8 +408,11 @@ static void build_small(Fusion *fusion, const Op *op, ValueId partials)
     const char *kind;
 
     kernel.bn.count = op->kind == OP_bn_stats || op->kind == OP_bn_grad_stats ? x.n * x.h * x.w : 0;
-    if (partials.i != 0)
-        builder_arg(&builder, partials, SNUG_READ);
+    kernel.bn.tile = partials.tile;
+    if (partials.tile.rows > 0)
+        kernel.window.y = small_shape(x);
+    if (partials.value.i != 0)
+        builder_arg(&builder, partials.value, SNUG_READ);
     switch (op->kind) {
     case OP_bn_stats:
         kernel.kind = SNUG_KERNEL_bn_combine, kind = "bn_combine";
@@ -432,13 +488,13 @@ static void list_reductions(Fusion *fusion)
 }
 
 /* The partials of a reducing op that no kernel collects yet, with those of its fellows. */
-static void collect_late(Fusion *fusion, OpId op, ValueId *partials)
+static void collect_late(Fusion *fusion, OpId op, Partials *partials)
 {
     ValueId value = op_at(fusion, op)->inputs[0];
     const OpList *list = &fusion->reductions[value.i];
     uint32_t first = can_collect(fusion, value) ? SNUG_MAX_REDUCTIONS : 0;
 
-    while (partials[op.i].i == 0)
+    while (partials[op.i].value.i == 0)
         first += build_reduce(fusion, value, list, first, partials);
 }
 
@@ -446,7 +502,7 @@ static void collect_late(Fusion *fusion, OpId op, ValueId *partials)
  * makes its result, and all that its other ops read was made before that. */
 void build_kernels(Fusion *fusion)
 {
-    ValueId *partials = arena_array(fusion->scratch, ValueId, fusion->graph->ops.count);
+    Partials *partials = arena_array(fusion->scratch, Partials, fusion->graph->ops.count);
 
     list_reductions(fusion);
     for (uint32_t j = 0; j < fusion->order.count; j++) {

@@ -66,6 +66,7 @@ typedef enum Storage {
     STORAGE_arena,  /* made and dropped within a segment */
     STORAGE_param,  /* param: a parameter, or a running statistic */
     STORAGE_grad,   /* param: the gradient of a parameter, fp32, added to */
+    STORAGE_half,   /* param: the half-precision copy of a weight, for a card's matrix products */
     STORAGE_input,  /* input: one of the batch's buffers */
     STORAGE_scalars /* the scalars buffer: the loss */
 } Storage;
@@ -218,11 +219,12 @@ typedef struct Plan {
 
 /* Where the bytes of the one allocation go, persistent part first. */
 typedef struct Layout {
-    int64_t weights, grads, moments, ema, state, inputs; /* bytes of each class, aligned */
+    int64_t weights, halves, grads, moments, ema, state, inputs; /* bytes of each class, aligned */
     int64_t persistent_bytes;
     int64_t arena_bytes; /* the larger of the two segments' */
     int64_t total_bytes;
-    int64_t *param_weight, *param_grad, *param_m, *param_v, *param_ema; /* offsets by ParamId, -1 */
+    int64_t *param_weight, *param_grad, *param_m, *param_v, *param_ema,
+        *param_half;                                                    /* offsets by ParamId, -1 */
     int64_t image, points, image_weights, scalars;                      /* offsets, -1 */
 } Layout;
 
@@ -244,7 +246,9 @@ typedef struct Card {
 typedef struct Target {
     DeviceKind device;
     SnugType half;          /* bf16 on the host, f16 on a card; f32 where the CPU has no bf16 */
-    int32_t pitch_multiple; /* channels of a stored half tensor are padded to this */
+    int32_t pitch_multiple; /* channels of a stored half tensor, and of a vector in the arena, are
+                               padded to this */
+    SnugTile tile;          /* what a block of a card's kernels makes; rows 0 on the host */
     int32_t threads;        /* host */
     const Card *card;
     int64_t vram_bytes;     /* 0: no budget was given */

@@ -1,8 +1,8 @@
 /* The persistent part of the one allocation: what outlives a segment.
  *
- *     | weights | running statistics | gradients | m, v | ema | inputs, scalars | arena ...
+ *     | weights | running statistics | half copies | gradients | m, v | ema | inputs, scalars | arena
  *
- * Each tensor starts at a multiple of SNUG_ALIGNMENT. Running statistics have a value and its
+ * Half copies are what a card's matrix products read, with the input channels padded. Each tensor starts at a multiple of SNUG_ALIGNMENT. Running statistics have a value and its
  * average; a model without a loss has weights and running statistics only.
  */
 #include "plan.h"
@@ -43,6 +43,26 @@ static int64_t place_params(const Compilation *c, int64_t **table, Which which, 
     return *used - begin;
 }
 
+static int64_t place_halves(Compilation *c, int64_t *used)
+{
+    const Target *target = &c->target;
+    bool exists = target->device == DEVICE_cuda && target->half == SNUG_F16;
+    uint32_t count = c->model->params.count;
+    int64_t begin = *used, *table = arena_array(c->arena, int64_t, count);
+
+    for (uint32_t p = 0; p < count; p++) {
+        const Param *param = &c->model->params.items[p];
+        bool is_copied = p > 0 && exists && (param->kind == SNUG_PARAM_conv_weight
+                                             || param->kind == SNUG_PARAM_deconv_weight);
+        table[p] = -1;
+        if (is_copied)
+            table[p] = take(used, tensor_bytes(param->shape, SNUG_F16,
+                                               align_up(param->shape.c, target->pitch_multiple)));
+    }
+    c->layout.param_half = table;
+    return *used - begin;
+}
+
 static int64_t place_input(const Compilation *c, ValueId id, int64_t *used)
 {
     const Value *value = &c->model->train->values.items[id.i];
@@ -60,6 +80,7 @@ void plan_persistent(Compilation *c)
     *layout = (Layout){0};
     layout->weights = place_params(c, &layout->param_weight, TRAINED, true, &used);
     layout->state = place_params(c, &layout->param_weight, STATE, true, &used);
+    layout->halves = place_halves(c, &used);
     layout->grads = place_params(c, &layout->param_grad, TRAINED, trains, &used);
     layout->moments = place_params(c, &layout->param_m, TRAINED, trains, &used);
     layout->moments += place_params(c, &layout->param_v, TRAINED, trains, &used);
@@ -80,6 +101,7 @@ int64_t persistent_offset(const Layout *layout, const Value *value, SnugSegmentI
         if (segment == SNUG_SEGMENT_evaluate && layout->param_ema[value->param.i] >= 0)
             return layout->param_ema[value->param.i];
         return layout->param_weight[value->param.i];
+    case STORAGE_half: return layout->param_half[value->param.i];
     case STORAGE_grad: return layout->param_grad[value->param.i];
     case STORAGE_scalars: return layout->scalars;
     case STORAGE_input:

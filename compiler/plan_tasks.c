@@ -32,7 +32,8 @@ static int64_t arg_bytes(const SnugArg *arg)
  * added. */
 static void order_access(TaskMaker *maker, uint32_t k, const Value *value, bool adds)
 {
-    bool by_param = value->storage == STORAGE_param || value->storage == STORAGE_grad;
+    bool by_param = value->storage == STORAGE_param || value->storage == STORAGE_half
+                    || value->storage == STORAGE_grad;
     Access *access = &maker->access[value->storage][by_param ? value->param.i : 0];
     Task *task = &maker->graph->tasks[k];
     uint32_t *after = arena_array(maker->arena, uint32_t,

@@ -174,6 +174,8 @@ static void print_budget(const Report *report)
     print_part(&fall, "running statistics", layout->state, green, "");
     print_part(&fall, "gradients", layout->grads, green, "f32");
     print_part(&fall, "optimiser", layout->moments, green, "m and v of AdamW, f32");
+    if (layout->halves > 0)
+        print_part(&fall, "half copies", layout->halves, green, "conv weights for matrix products");
     print_part(&fall, "averages", layout->ema, green, "EMA of the weights, f32");
     print_part(&fall, "staging", layout->inputs, green, "pictures, points, scalars");
     print_part(&fall, "arena", layout->arena_bytes, blue, arena_remark(report));

@@ -40,7 +40,7 @@ static bool may_accumulate(const Check *check, const Value *value)
     if (value->storage == STORAGE_grad || value->storage == STORAGE_scalars)
         return true;
     if (value->storage != STORAGE_param)
-        return false;
+        return false; /* half copies follow their weights, in the update */
     SnugParamKind kind = check->model->params.items[value->param.i].kind;
     return kind == SNUG_PARAM_running_mean || kind == SNUG_PARAM_running_var;
 }
@@ -196,6 +196,24 @@ static void check_parts(const Check *check)
     }
 }
 
+static int64_t partial_count(const Check *check, const SnugReduction *reduction, SnugShape domain)
+{
+    int32_t rows = reduction->rows_per_partial;
+    SnugTile tile = reduction->tile;
+
+    if (tile.rows == 0) {
+        REQUIRE(check, rows > 0 && domain.h % rows == 0, "partials do not divide the rows", rows,
+                domain.h);
+        return (int64_t)domain.n * (domain.h / rows);
+    }
+    REQUIRE(check, rows == 0 && tile.step > 0 && tile.rows % tile.step == 0
+                       && tile.columns % tile.step == 0 && tile.columns > 0,
+            "tiles and rows of partials do not agree", tile.rows, rows);
+    int64_t down = ((int64_t)domain.h + tile.rows - 1) / tile.rows;
+    int64_t across = ((int64_t)domain.w + tile.columns - 1) / tile.columns;
+    return domain.n * down * across * tile.step * tile.step;
+}
+
 static void check_reductions(const Check *check)
 {
     const SnugKernel *code = &check->kernel->code;
@@ -207,11 +225,9 @@ static void check_reductions(const Check *check)
     for (int32_t k = 0; k < code->reduction_count; k++) {
         const SnugReduction *reduction = &code->reductions[k];
         const SnugArg *arg = &code->args[reduction->arg];
-        int32_t rows = reduction->rows_per_partial;
-        REQUIRE(check, rows > 0 && domain.h % rows == 0, "partials do not divide the rows", rows,
-                domain.h);
+        int64_t parts = partial_count(check, reduction, domain);
         REQUIRE(check, arg->access == SNUG_WRITE && arg->shape.c == domain.c
-                           && arg->shape.h == domain.n * (domain.h / rows)
+                           && arg->shape.h == parts
                            && arg->shape.w == (reduction->kind == SNUG_REDUCE_sum ? 1 : 2),
                 "partials have another shape", arg->shape.h, arg->shape.w);
         REQUIRE(check, reduction->with >= 0 && reduction->with < code->parts[0].out.count,

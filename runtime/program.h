@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#define SNUG_PROGRAM_VERSION 1
+#define SNUG_PROGRAM_VERSION 2
 #define SNUG_ALIGNMENT       256 /* of every buffer, bytes */
 
 /* ---- types and shapes ------------------------------------------------------------------------ */
@@ -93,9 +93,22 @@ typedef struct SnugPart {
  *
  * Collected by the kernel that makes the value, from the value as rounded for storage. Each of P
  * parts of the picture writes one partial; a small kernel combines them in a fixed order.
- * partials: f32 {1, P, rows, c}; part p covers rows [k * rows_per_partial, ...) of image i, where
- * p = i * parts_an_image + k.
+ * partials: f32 {1, P, rows, c}. On the host part p covers rows [k * rows_per_partial, ...) of image
+ * i, where p = i * parts_an_image + k; on a card a SnugTile.
  */
+
+/* A card's part of a picture: what one block of threads makes. With T = tiles down * tiles across,
+ * tiles of rows x columns pixels, those at the right and at the bottom cut off, part
+ *
+ *     p = ((i * tiles_down + th) * tiles_across + tw) * step * step + a * step + b
+ *
+ * covers of tile (th, tw) of image i every step-th row from its row a on, and of those every step-th
+ * column from column b on: what a strided convolution's data gradient makes at once. A part may be
+ * empty; its partial is zeros. Rows 0: there are no tiles (on the host). */
+typedef struct SnugTile {
+    int32_t rows, columns, step; /* rows and columns are multiples of step */
+} SnugTile;
+
 typedef enum SnugReductionKind {
     SNUG_REDUCE_sum,    /* 1 row: sum of v */
     SNUG_REDUCE_moments, /* 2 rows: mean of v, sum of (v - mean)^2, both over the part */
@@ -106,9 +119,10 @@ typedef struct SnugReduction {
     SnugReductionKind kind;
     int16_t with;             /* grad: register of parts[0].out that holds x-hat */
     int16_t arg;              /* where the partials go */
-    int32_t rows_per_partial; /* picture rows that one partial covers; divides the picture's rows,
-                                 so that every partial counts the same; equal for all reductions
-                                 of a kernel */
+    int32_t rows_per_partial; /* host: picture rows that one partial covers; divides the picture's
+                                 rows, so that every partial counts the same */
+    SnugTile tile;            /* card; this and rows_per_partial are equal for all reductions of a
+                                 kernel */
 } SnugReduction;
 
 /* ---- kernels --------------------------------------------------------------------------------- */
@@ -139,7 +153,10 @@ typedef enum SnugKernelKind {
                                     {1, 1, n, k} */
     SNUG_KERNEL_heatmap_loss_grad, /* heat, points, map_weight -> d heat */
     SNUG_KERNEL_grad_norm,       /* scalars: over all gradients, in the order of the parameters */
-    SNUG_KERNEL_adamw,           /* scalars: over all parameters; gradients are zero afterwards */
+    SNUG_KERNEL_adamw,           /* scalars: over all parameters; gradients are zero afterwards,
+                                    half copies follow their weights */
+    SNUG_KERNEL_copy_weights,    /* scalars: weights -> their half copies */
+    SNUG_KERNEL_copy_ema,        /* scalars: averaged weights -> the half copies of the weights */
     SNUG_KERNEL_KIND_COUNT
 } SnugKernelKind;
 
@@ -155,7 +172,7 @@ typedef struct SnugArg {
 
 /* Geometry of a window: y.h = (x.h + 2 pad - kernel) / stride + 1. Always in the sense of the
  * forward conv: x is its input, y its output; weights are {y.c, kernel, kernel, x.c}, f32 masters
- * or the device's copy. A transposed conv is the dgrad of the conv whose y it reads. */
+ * or the device's half copy, whose pitch is padded. A transposed conv is the dgrad of the conv whose y it reads. */
 typedef struct SnugWindow {
     int32_t kernel, stride, pad;
     SnugShape x, y;
@@ -166,6 +183,7 @@ typedef struct SnugBn {
     float momentum;
     int64_t count; /* elements a channel */
     int32_t frozen;
+    SnugTile tile; /* of the partials; the kernel's window.y is the picture they are of */
 } SnugBn;
 
 /* Heat-map losses. heat {n, h, w, k}; points {1, n, k, 3} f32: x, y in pixels of the heat map times
@@ -235,6 +253,7 @@ typedef enum SnugSegmentId {
     SNUG_SEGMENT_micro_step, /* forward, loss, backward: gradients += */
     SNUG_SEGMENT_update,     /* norm, clip, AdamW, EMA; gradients = 0 */
     SNUG_SEGMENT_evaluate,   /* forward with EMA weights (or plain) and running statistics */
+    SNUG_SEGMENT_init,       /* after parameters were set from outside: half copies = weights */
     SNUG_SEGMENT_COUNT
 } SnugSegmentId;
 
@@ -261,6 +280,8 @@ typedef struct SnugParam {
     SnugParamKind kind;
     SnugShape shape; /* vectors {1, 1, 1, c} */
     int64_t weight, grad, m, v, ema;
+    int64_t half;       /* f16 copy for a card's matrix products: {n, h, w, c padded to a multiple of
+                           8}, padding zero once SNUG_SEGMENT_init has run; -1: there is none */
     float init_scale; /* standard deviation of the normal a weight starts from; 0: zeros (bias,
                          beta, running mean) or ones (gamma, running variance) by kind */
     int32_t decay;    /* weight decay applies */
@@ -284,6 +305,31 @@ typedef enum SnugScalar {
     SNUG_SCALAR_COUNT = 16
 } SnugScalar;
 
+/* ---- kernels of a card -----------------------------------------------------------------------
+ *
+ * The source text of a kernel is a translation unit for NVRTC, with headers by name from the table.
+ * Its entries are launched in order. Each is an extern "C" function that takes one device pointer
+ * an arg of the kernel, in order, then one to the workspace if the kernel has one.
+ */
+
+typedef struct SnugCudaEntry {
+    const char *name;
+    int32_t grid[3];
+    int32_t threads;      /* of a block, in one dimension */
+    int32_t shared_bytes; /* dynamic; above 48 KiB the function must be told */
+} SnugCudaEntry;
+
+typedef struct SnugCudaKernel {
+    const char *source;
+    const SnugCudaEntry *entries;
+    int32_t entry_count;
+} SnugCudaKernel;
+
+typedef struct SnugCudaHeader {
+    const char *name; /* "prims.cuh", as it is included */
+    const char *text;
+} SnugCudaHeader;
+
 /* ---- the program ----------------------------------------------------------------------------- */
 
 /* What the model file's `train` says; flags of the trainer override it. */
@@ -299,7 +345,7 @@ typedef struct SnugProgram {
     const char *model;       /* "hrnet_w32" */
     const char *model_path;  /* as given to the compiler */
     const char *model_hash;  /* XXH3 of the sources and overrides, 32 hex digits */
-    const char *device;      /* "host" */
+    const char *device;      /* "host" or "cuda" */
     const char *overrides;   /* "-D width=48", or "" */
     int32_t host_threads;    /* threads that the plan's workspaces are for */
     int32_t batch_size, image_height, image_width, image_channels;
@@ -311,6 +357,9 @@ typedef struct SnugProgram {
     int32_t buffer_count;
     const SnugKernel *kernels;
     int32_t kernel_count;
+    const SnugCudaKernel *cuda_kernels; /* one a kernel; NULL on the host */
+    const SnugCudaHeader *cuda_headers;
+    int32_t cuda_header_count;
     SnugSegment segments[SNUG_SEGMENT_COUNT];
     const SnugParam *params;
     int32_t param_count;

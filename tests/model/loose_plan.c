@@ -152,6 +152,15 @@ static void make_layout(Compilation *c)
             (*tables[t])[p] = take(&used, tensor_bytes(shape, SNUG_F32, shape.c));
         }
     }
+    layout->param_half = arena_array(c->arena, int64_t, count);
+    for (uint32_t p = 1; p < count; p++) {
+        Shape shape = c->model->params.items[p].shape;
+        bool is_copied = c->target.device == DEVICE_cuda
+                         && c->model->params.items[p].kind <= SNUG_PARAM_deconv_weight;
+        int64_t bytes = tensor_bytes(shape, SNUG_F16, align_up(shape.c, 8));
+        layout->param_half[p] = is_copied ? take(&used, bytes) : -1;
+        layout->halves += is_copied ? bytes : 0;
+    }
     for (size_t k = 0; k < COUNT_OF(inputs); k++) {
         const Value *value = &c->model->train->values.items[inputs[k].i];
         *offsets[k] = take(&used, tensor_bytes(value->shape, value->type, value->shape.c));
