@@ -13,6 +13,9 @@ typedef struct ProgramTables {
 
 const ProgramTables *build_tables(Compilation *c);
 
+/* What all names of the variant begin with: "", or with several variants "b8_512x512_". */
+const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t variant_count);
+
 /* Equal but for the name, which is for people. */
 bool same_kernel(const SnugKernel *a, const SnugKernel *b);
 

@@ -39,7 +39,7 @@ static const char *const reserved[] = {
     "inline",   "int",     "long",     "register", "restrict", "return", "short",    "signed",
     "sizeof",   "static",  "struct",   "switch", "typedef",  "union",    "unsigned", "void",
     "volatile", "while",   "asm",      "typeof", "buffers",  "kernels",  "params",   "program",
-    "micro_step", "update", "evaluate", "main", "linux",    "unix",     "errno",    "NULL",
+    "micro_step", "update", "evaluate", "init", "main", "linux",    "unix",     "errno",    "NULL",
 };
 
 /* Whether runtime/program.h or <stdint.h> may define it. */
@@ -253,6 +253,8 @@ static const char *const kind_names[SNUG_KERNEL_KIND_COUNT] = {
     [SNUG_KERNEL_heatmap_loss_grad] = "heatmap_loss_grad",
     [SNUG_KERNEL_grad_norm] = "grad_norm",
     [SNUG_KERNEL_adamw] = "adamw",
+    [SNUG_KERNEL_copy_weights] = "copy_weights",
+    [SNUG_KERNEL_copy_ema] = "copy_ema",
 };
 
 static void emit_point(const Emitter *emitter, const SnugPoint *point, int32_t reg)
@@ -315,6 +317,14 @@ static void emit_args(const Emitter *emitter, const SnugKernel *kernel)
             kernel->arg_count, kernel->output_arg, kernel->weight_arg);
 }
 
+/* ", .tile = {8, 16, 1}"; nothing on the host. */
+static const char *tile_field(const Emitter *emitter, SnugTile tile)
+{
+    return tile.rows == 0 ? ""
+                          : arena_printf(emitter->arena, ", .tile = {%d, %d, %d}", tile.rows,
+                                         tile.columns, tile.step);
+}
+
 static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)
 {
     static const char *const kinds[] = {"sum", "moments", "grad"};
@@ -345,9 +355,9 @@ static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)
         const SnugReduction *reduction = &kernel->reductions[k];
         fprintf(out,
                 "        .reductions[%d] = {.kind = SNUG_REDUCE_%s, .with = %d, .arg = %d, "
-                ".rows_per_partial = %d},\n",
+                ".rows_per_partial = %d%s},\n",
                 k, kinds[reduction->kind], reduction->with, reduction->arg,
-                reduction->rows_per_partial);
+                reduction->rows_per_partial, tile_field(emitter, reduction->tile));
     }
     if (kernel->reduction_count > 0)
         fprintf(out, "        .reduction_count = %d,\n", kernel->reduction_count);
@@ -397,9 +407,10 @@ static void emit_kernel(const Emitter *emitter, int32_t k, int32_t uses)
         fprintf(out, "        .window.y = %s,\n", c_shape(emitter, window->y));
     emit_parts(emitter, kernel);
     if (is_bn(kernel->kind))
-        fprintf(out, "        .bn = {.eps = %s, .momentum = %s, .count = %lld, .frozen = %d},\n",
+        fprintf(out, "        .bn = {.eps = %s, .momentum = %s, .count = %lld, .frozen = %d%s},\n",
                 c_float(emitter, kernel->bn.eps), c_float(emitter, kernel->bn.momentum),
-                (long long)kernel->bn.count, kernel->bn.frozen);
+                (long long)kernel->bn.count, kernel->bn.frozen,
+                tile_field(emitter, kernel->bn.tile));
     if (is_loss(kernel->kind))
         fprintf(out, "        .loss = %s,\n", loss_fields(emitter, &kernel->loss));
     if (kernel->workspace_bytes != 0)
@@ -424,7 +435,8 @@ static void emit_kernels(const Emitter *emitter)
 
 /* ---- launches -------------------------------------------------------------------------------- */
 
-static const char *const segment_names[SNUG_SEGMENT_COUNT] = {"micro_step", "update", "evaluate"};
+static const char *const segment_names[SNUG_SEGMENT_COUNT] = {"micro_step", "update", "evaluate",
+                                                              "init"};
 
 /* "3: stem.conv2 -> bf16 1x64x64x64 at 33619968; models/hrnet.snug:15" */
 static void emit_launch(const Emitter *emitter, int segment, int32_t index)
@@ -491,12 +503,12 @@ static void emit_params(const Emitter *emitter)
         const SnugParam *param = &emitter->program->params[p];
         fprintf(out,
                 "    {.name = %s, .kind = SNUG_PARAM_%s, .shape = %s,\n"
-                "     .weight = %lld, .grad = %lld, .m = %lld, .v = %lld, .ema = %lld, "
-                ".init_scale = %s, .decay = %d},\n",
+                "     .weight = %lld, .grad = %lld, .m = %lld, .v = %lld, .ema = %lld, .half = %lld,\n"
+                "     .init_scale = %s, .decay = %d},\n",
                 c_string(emitter, param->name), kinds[param->kind], c_shape(emitter, param->shape),
                 (long long)param->weight, (long long)param->grad, (long long)param->m,
-                (long long)param->v, (long long)param->ema, c_float(emitter, param->init_scale),
-                param->decay);
+                (long long)param->v, (long long)param->ema, (long long)param->half,
+                c_float(emitter, param->init_scale), param->decay);
     }
     fprintf(out, "};\n\n");
 }
@@ -559,6 +571,11 @@ static void emit_whole(const Emitter *emitter)
     emit_sizes(emitter);
     fprintf(out, "    .buffers = %sbuffers, .buffer_count = %d,\n", prefix, p->buffer_count);
     fprintf(out, "    .kernels = %skernels, .kernel_count = %d,\n", prefix, p->kernel_count);
+    if (p->cuda_kernels != NULL)
+        fprintf(out,
+                "    .cuda_kernels = %scuda_kernels,\n"
+                "    .cuda_headers = cuda_headers, .cuda_header_count = %d,\n",
+                prefix, p->cuda_header_count);
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
         if (p->segments[s].launch_count > 0)
             fprintf(out,
@@ -600,6 +617,14 @@ static void emit_variant(Emitter *emitter)
     emit_whole(emitter);
 }
 
+const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t variant_count)
+{
+    if (variant_count < 2)
+        return "";
+    return arena_printf(arena, "b%d_%dx%d_", program->batch_size, program->image_height,
+                        program->image_width);
+}
+
 static bool emit_file(FILE *out, void *context)
 {
     const Emission *emission = context;
@@ -621,16 +646,14 @@ static bool emit_file(FILE *out, void *context)
     fprintf(out,
             " * Buffers, kernels, and a list of launches for each segment; runtime/program.h says\n"
             " * what they mean.\n */\n#include \"runtime/program.h\"\n\n");
+    if (first->target.device == DEVICE_cuda)
+        fprintf(out, "#include \"%s_cuda.h\" /* the kernels' texts */\n\n", first->model->name);
     for (uint32_t v = 0; v < emission->count; v++) {
         Compilation *c = emission->variants[v];
         emitter.c = c;
         emitter.tables = build_tables(c);
         emitter.program = &emitter.tables->program;
-        emitter.prefix = "";
-        if (emission->count > 1)
-            emitter.prefix =
-                arena_printf(arena, "b%d_%dx%d_", emitter.program->batch_size,
-                             emitter.program->image_height, emitter.program->image_width);
+        emitter.prefix = program_prefix(arena, emitter.program, emission->count);
         emit_variant(&emitter);
         text_printf(&list, "%s&%sprogram", v > 0 ? ", " : "", emitter.prefix);
     }

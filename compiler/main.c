@@ -262,6 +262,8 @@ static ExitStatus build(const Options *options, Arena *arena, Variants *variants
 
     *product = product_paths(options, arena, variants->items[0]->model->name);
     if (!make_folders(arena, product->folder)
+        || (variants->items[0]->target.device == DEVICE_cuda
+            && !emit_cuda(variants->items, variants->count, product->folder))
         || !emit_program(variants->items, variants->count, product->folder)
         || !write_plans(arena, product->folder, variants)) {
         fprintf(stderr, "snug: cannot write into %s: %s\n", product->folder, strerror(errno));

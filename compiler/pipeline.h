@@ -97,6 +97,11 @@ const SnugProgram *build_program(Compilation *c);
  * variants are of one model with other sizes. Returns false with errno. */
 bool emit_program(Compilation *const *variants, uint32_t count, const char *folder);
 
+/* ---- emit_cuda.c ----------------------------------------------------------------------------- */
+/* For a card: folder/NAME.cu, NAME_cuda.h, which NAME.c includes, and the headers that kernels
+ * include. Requires kernels_are_complete. Returns false with errno. */
+bool emit_cuda(Compilation *const *variants, uint32_t count, const char *folder);
+
 /* ---- verify.c: invariants after each stage, BUG where one is broken -------------------------- */
 void verify_graph(const Graph *graph, const Model *model, const char *stage);
 void verify_kernels(const KernelSet *kernels, const Model *model, const char *stage);

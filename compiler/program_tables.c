@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "cost.h"
+#include "cuda.h"
 
 typedef struct Tables {
     Compilation *c;
@@ -21,7 +22,7 @@ typedef struct Tables {
     ARRAY(Span) buffer_sources;
     ARRAY(SnugKernel) kernels;
     Map kernel_names;                /* interned name -> int32_t: kernels that wanted it */
-    int32_t *weight, *ema, *grad;    /* buffers by ParamId, -1: none yet */
+    int32_t *weight, *ema, *grad, *half; /* buffers by ParamId, -1: none yet */
     int32_t image, points, image_weights, scalars;
 } Tables;
 
@@ -59,6 +60,11 @@ static bool same_args(const SnugKernel *a, const SnugKernel *b)
     return true;
 }
 
+static bool same_tile(SnugTile a, SnugTile b)
+{
+    return a.rows == b.rows && a.columns == b.columns && a.step == b.step;
+}
+
 static bool same_parts(const SnugKernel *a, const SnugKernel *b)
 {
     if (a->part_count != b->part_count || a->reduction_count != b->reduction_count)
@@ -71,7 +77,7 @@ static bool same_parts(const SnugKernel *a, const SnugKernel *b)
     for (int32_t k = 0; k < a->reduction_count; k++) {
         const SnugReduction *p = &a->reductions[k], *q = &b->reductions[k];
         if (p->kind != q->kind || p->with != q->with || p->arg != q->arg
-            || p->rows_per_partial != q->rows_per_partial)
+            || p->rows_per_partial != q->rows_per_partial || !same_tile(p->tile, q->tile))
             return false;
     }
     return true;
@@ -93,6 +99,7 @@ bool same_kernel(const SnugKernel *a, const SnugKernel *b)
            && same_code(&a->in[0], &b->in[0]) && same_code(&a->in[1], &b->in[1])
            && same_parts(a, b) && a->bn.eps == b->bn.eps && a->bn.momentum == b->bn.momentum
            && a->bn.count == b->bn.count && a->bn.frozen == b->bn.frozen
+           && same_tile(a->bn.tile, b->bn.tile)
            && same_loss(&a->loss, &b->loss) && a->workspace_bytes == b->workspace_bytes;
 }
 
@@ -170,6 +177,26 @@ static int32_t param_buffer(Tables *tables, ParamId id, int32_t *table, const in
     return table[id.i];
 }
 
+/* The half copy of a weight: its rows are padded. */
+static int32_t half_buffer(Tables *tables, const Value *value, const SnugArg *arg)
+{
+    int32_t *buffer = &tables->half[value->param.i];
+
+    if (*buffer < 0)
+        *buffer = add_buffer(tables,
+                             (SnugBuffer){
+                                 .name = value->name,
+                                 .offset = tables->c->layout.param_half[value->param.i],
+                                 .bytes = align_up(tensor_bytes(value->shape, arg->type, arg->pitch),
+                                                   SNUG_ALIGNMENT),
+                                 .type = arg->type,
+                                 .shape = arg->shape,
+                                 .pitch = arg->pitch,
+                             },
+                             value->source);
+    return *buffer;
+}
+
 static int32_t input_buffer(Tables *tables, const Value *value)
 {
     const Layout *layout = &tables->c->layout;
@@ -211,7 +238,8 @@ static int32_t scalars_buffer(Tables *tables)
 }
 
 /* The buffer of a persistent value as seen by a segment: `evaluate` reads averaged parameters. */
-static int32_t value_buffer(Tables *tables, const Value *value, SnugSegmentId segment)
+static int32_t value_buffer(Tables *tables, const Value *value, const SnugArg *arg,
+                            SnugSegmentId segment)
 {
     const Layout *layout = &tables->c->layout;
 
@@ -220,6 +248,7 @@ static int32_t value_buffer(Tables *tables, const Value *value, SnugSegmentId se
         if (segment == SNUG_SEGMENT_evaluate && layout->param_ema[value->param.i] >= 0)
             return param_buffer(tables, value->param, tables->ema, layout->param_ema, ".ema");
         return param_buffer(tables, value->param, tables->weight, layout->param_weight, "");
+    case STORAGE_half: return half_buffer(tables, value, arg);
     case STORAGE_grad:
         return param_buffer(tables, value->param, tables->grad, layout->param_grad, ".grad");
     case STORAGE_input: return input_buffer(tables, value);
@@ -266,7 +295,7 @@ static SnugLaunch build_launch(Tables *tables, SnugSegmentId segment, const Step
         BufferId id = step->buffers[from];
         const Value *value = &set->graph->values.items[kernel->args[from].i];
         if (value->storage != STORAGE_arena) {
-            buffers[count++] = value_buffer(tables, value, segment);
+            buffers[count++] = value_buffer(tables, value, &code.args[a], segment);
             continue;
         }
         if (id.i >= plan->buffers.count)
@@ -290,22 +319,61 @@ static SnugLaunch build_launch(Tables *tables, SnugSegmentId segment, const Step
     };
 }
 
+/* A kernel that goes over all parameters: its one arg is the scalars buffer. A workspace is at the
+ * beginning of the arena, which holds nothing between segments. */
+static SnugLaunch build_fixed(Tables *tables, SnugKernelKind kind, const char *name)
+{
+    SnugArg *arg = arena_new(tables->arena, SnugArg);
+    int32_t *buffers = arena_array(tables->arena, int32_t, 2);
+
+    *arg = (SnugArg){.access = SNUG_ACCUMULATE,
+                     .type = SNUG_F32,
+                     .shape = {1, 1, 1, SNUG_SCALAR_COUNT},
+                     .pitch = SNUG_SCALAR_COUNT};
+    SnugKernel kernel = {.name = name, .kind = kind, .args = arg, .arg_count = 1,
+                         .output_arg = -1, .weight_arg = -1};
+    kernel.workspace_bytes = kernel_workspace(&tables->c->target, &kernel);
+    if (kernel.workspace_bytes < 0 || kernel.workspace_bytes > tables->c->layout.arena_bytes)
+        BUG("%s needs %lld bytes of workspace", name, (long long)kernel.workspace_bytes);
+    buffers[0] = scalars_buffer(tables);
+    if (kernel.workspace_bytes > 0) {
+        Buffer workspace = {.name = arena_printf(tables->arena, "%s.workspace", name),
+                            .bytes = kernel.workspace_bytes};
+        buffers[1] = arena_buffer(tables, &workspace, NULL);
+    }
+    return (SnugLaunch){.label = name, .kernel = add_kernel(tables, kernel), .buffers = buffers};
+}
+
+/* Half copies follow the weights; evaluation with averaged weights has them follow those, and puts
+ * them back afterwards. */
+static bool has_halves(const Tables *tables)
+{
+    return tables->c->layout.halves > 0;
+}
+
 static void build_segment(Tables *tables, SnugSegmentId segment, ProgramTables *result)
 {
     const Plan *plan = tables->c->plans[segment];
     const KernelSet *set = tables->c->kernels[segment];
-    SnugLaunch *launches = arena_array(tables->arena, SnugLaunch, plan->steps.count);
-    Span *sources = arena_array(tables->arena, Span, plan->steps.count);
+    bool swaps = segment == SNUG_SEGMENT_evaluate && has_halves(tables)
+                 && tables->c->layout.ema > 0;
+    SnugLaunch *launches = arena_array(tables->arena, SnugLaunch, plan->steps.count + 2);
+    Span *sources = arena_array(tables->arena, Span, plan->steps.count + 2);
     int32_t *by_plan = arena_array(tables->arena, int32_t, plan->buffers.count);
+    uint32_t count = 0;
 
     for (uint32_t b = 0; b < plan->buffers.count; b++)
         by_plan[b] = -1;
+    if (swaps)
+        launches[count++] = build_fixed(tables, SNUG_KERNEL_copy_ema, "copy_ema");
     for (uint32_t s = 0; s < plan->steps.count; s++) {
-        launches[s] = build_launch(tables, segment, &plan->steps.items[s], by_plan);
-        sources[s] = set->kernels.items[plan->steps.items[s].kernel.i].source;
+        sources[count] = set->kernels.items[plan->steps.items[s].kernel.i].source;
+        launches[count++] = build_launch(tables, segment, &plan->steps.items[s], by_plan);
     }
+    if (swaps)
+        launches[count++] = build_fixed(tables, SNUG_KERNEL_copy_weights, "copy_weights");
     tables->program->segments[segment] =
-        (SnugSegment){.launches = launches, .launch_count = (int32_t)plan->steps.count};
+        (SnugSegment){.launches = launches, .launch_count = (int32_t)count};
     result->launch_sources[segment] = sources;
     if (segment != SNUG_SEGMENT_evaluate)
         return;
@@ -314,40 +382,31 @@ static void build_segment(Tables *tables, SnugSegmentId segment, ProgramTables *
             tables->program->output_buffer = by_plan[b];
 }
 
-/* grad_norm, then adamw. Both go over all parameters; their workspace, if any, is the arena, which
- * holds nothing between micro-steps. */
+static void build_list(Tables *tables, SnugSegmentId segment, const SnugLaunch *launches,
+                       int32_t count, ProgramTables *result)
+{
+    SnugLaunch *own = arena_array(tables->arena, SnugLaunch, (size_t)count);
+
+    for (int32_t k = 0; k < count; k++)
+        own[k] = launches[k];
+    tables->program->segments[segment] = (SnugSegment){.launches = own, .launch_count = count};
+    result->launch_sources[segment] = arena_array(tables->arena, Span, (size_t)count);
+}
+
 static void build_update(Tables *tables, ProgramTables *result)
 {
-    static const SnugKernelKind kinds[] = {SNUG_KERNEL_grad_norm, SNUG_KERNEL_adamw};
-    static const char *const names[] = {"grad_norm", "adamw"};
-    SnugLaunch *launches = arena_array(tables->arena, SnugLaunch, COUNT_OF(kinds));
-    int32_t scalars = scalars_buffer(tables);
+    const SnugLaunch launches[] = {build_fixed(tables, SNUG_KERNEL_grad_norm, "grad_norm"),
+                                   build_fixed(tables, SNUG_KERNEL_adamw, "adamw")};
 
-    for (size_t k = 0; k < COUNT_OF(kinds); k++) {
-        SnugArg *arg = arena_new(tables->arena, SnugArg);
-        int32_t *buffers = arena_array(tables->arena, int32_t, 2);
-        *arg = (SnugArg){.access = SNUG_ACCUMULATE,
-                         .type = SNUG_F32,
-                         .shape = {1, 1, 1, SNUG_SCALAR_COUNT},
-                         .pitch = SNUG_SCALAR_COUNT};
-        SnugKernel kernel = {.name = names[k], .kind = kinds[k], .args = arg, .arg_count = 1,
-                             .output_arg = -1, .weight_arg = -1};
-        kernel.workspace_bytes = kernel_workspace(&tables->c->target, &kernel);
-        if (kernel.workspace_bytes < 0 || kernel.workspace_bytes > tables->c->layout.arena_bytes)
-            BUG("%s needs %lld bytes of workspace", names[k], (long long)kernel.workspace_bytes);
-        buffers[0] = scalars;
-        if (kernel.workspace_bytes > 0) {
-            Buffer workspace = {.name = arena_printf(tables->arena, "%s.workspace", names[k]),
-                                .bytes = kernel.workspace_bytes};
-            buffers[1] = arena_buffer(tables, &workspace, NULL);
-        }
-        launches[k] = (SnugLaunch){
-            .label = names[k], .kernel = add_kernel(tables, kernel), .buffers = buffers};
-    }
-    tables->program->segments[SNUG_SEGMENT_update] =
-        (SnugSegment){.launches = launches, .launch_count = COUNT_OF(kinds)};
-    result->launch_sources[SNUG_SEGMENT_update] =
-        arena_array(tables->arena, Span, COUNT_OF(kinds));
+    build_list(tables, SNUG_SEGMENT_update, launches, COUNT_OF(launches), result);
+}
+
+static void build_init(Tables *tables, ProgramTables *result)
+{
+    const SnugLaunch launches[] = {
+        build_fixed(tables, SNUG_KERNEL_copy_weights, "copy_weights")};
+
+    build_list(tables, SNUG_SEGMENT_init, launches, COUNT_OF(launches), result);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */
@@ -369,6 +428,7 @@ static void build_params(Tables *tables)
             .m = layout->param_m[p],
             .v = layout->param_v[p],
             .ema = layout->param_ema[p],
+            .half = layout->param_half[p],
             .init_scale = param->init_scale,
             .decay = param->decay,
         };
@@ -457,6 +517,33 @@ static int32_t *no_buffers(Tables *tables)
     return table;
 }
 
+/* Where the model file asks for a kernel first. */
+static Span first_source(const ProgramTables *result, int32_t kernel)
+{
+    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
+        for (int32_t k = 0; k < result->program.segments[s].launch_count; k++)
+            if (result->program.segments[s].launches[k].kernel == kernel)
+                return result->launch_sources[s][k];
+    BUG("kernel %s is never launched", result->program.kernels[kernel].name);
+}
+
+/* The texts of all kernels; those that the card's device does not have yet stay NULL. */
+static void build_cuda_kernels(const Compilation *c, ProgramTables *result)
+{
+    SnugProgram *program = &result->program;
+    SnugCudaKernel *kernels = arena_array(c->arena, SnugCudaKernel, (size_t)program->kernel_count);
+
+    for (int32_t k = 0; k < program->kernel_count; k++) {
+        Span source = first_source(result, k);
+        const char *path = source.file != 0 ? diagnostics_file(c->diags, source.file)->path : NULL;
+        (void)cuda_kernel_source(c->arena, program, c->target.card, k, path,
+                                 (int32_t)span_line_column(c->diags, source).line, &kernels[k]);
+    }
+    program->cuda_kernels = kernels;
+    program->cuda_headers = cuda_headers;
+    program->cuda_header_count = cuda_header_count;
+}
+
 const ProgramTables *build_tables(Compilation *c)
 {
     ProgramTables *result = arena_new(c->arena, ProgramTables);
@@ -465,6 +552,7 @@ const ProgramTables *build_tables(Compilation *c)
     tables.weight = no_buffers(&tables);
     tables.ema = no_buffers(&tables);
     tables.grad = no_buffers(&tables);
+    tables.half = no_buffers(&tables);
     tables.image = tables.points = tables.image_weights = tables.scalars = -1;
     tables.program->output_buffer = -1;
     if (c->plans[SNUG_SEGMENT_micro_step] != NULL) {
@@ -472,6 +560,8 @@ const ProgramTables *build_tables(Compilation *c)
         build_update(&tables, result);
     }
     build_segment(&tables, SNUG_SEGMENT_evaluate, result);
+    if (has_halves(&tables))
+        build_init(&tables, result);
     build_params(&tables);
     describe(&tables);
     result->program.buffers = tables.buffers.items;
@@ -479,6 +569,8 @@ const ProgramTables *build_tables(Compilation *c)
     result->program.kernels = tables.kernels.items;
     result->program.kernel_count = (int32_t)tables.kernels.count;
     result->buffer_sources = tables.buffer_sources.items;
+    if (c->target.device == DEVICE_cuda)
+        build_cuda_kernels(c, result);
     return result;
 }
 

@@ -1,0 +1,104 @@
+/* y = code, a chunk at a time: residual sums, an HRNet module's fuse row, concat, slices,
+ * resampling, and reductions of what is in memory.
+ *
+ * A thread keeps its chunk of channels and walks over pixels, so that what depends on the channel
+ * alone is loaded once. Neighbouring threads have neighbouring chunks, then neighbouring pixels: a
+ * warp reads and writes one stretch of memory.
+ *
+ *     grid.x   stretches of pixels, or with reductions tiles of TILE_ROWS x TILE_COLUMNS
+ *     grid.y   parts, each in groups of LANES chunks
+ */
+#include "prims.cuh"
+#if REDUCTIONS > 0
+#include "collect.cuh"
+#endif
+
+template <class Part>
+DEVICE void store_part(const Args &args, int n, int h, int w, int c, const float v[8])
+{
+#ifdef OUT
+    auto *pixel = args.OUT + pixel_at<HEIGHT, WIDTH, OUT_PITCH>(n, h, w) + Part::BEGIN;
+    if constexpr (Part::BEGIN % 8 == 0 && Part::END % 8 == 0)
+        store_chunk<OUT_PITCH, Part::END - Part::BEGIN>(pixel, c, v);
+    else
+        store_some<Part::END - Part::BEGIN>(pixel, c, v);
+#endif
+}
+
+#if REDUCTIONS > 0
+
+/* One part, one tile. */
+extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
+{
+    const Args args = ARGS;
+    __shared__ __align__(16) float scratch[COLLECT_FLOATS(THREADS)];
+    int lane = threadIdx.x % Part0::LANES, row = threadIdx.x / Part0::LANES;
+    int c = (blockIdx.y * Part0::LANES + lane) * 8;
+    bool is_active = row < Part0::ROWS && c < Part0::CHANNELS;
+    int tile = blockIdx.x, across = tile % TILES_ACROSS;
+    int down = tile / TILES_ACROSS % TILES_DOWN, n = tile / (TILES_ACROSS * TILES_DOWN);
+    Collector collector;
+
+    collect_begin(collector);
+    if (is_active) {
+        Part0::Channels k = Part0::channels(args, c);
+        for (int p = row; p < TILE_ROWS * TILE_COLUMNS; p += Part0::ROWS) {
+            int h = down * TILE_ROWS + p / TILE_COLUMNS, w = across * TILE_COLUMNS + p % TILE_COLUMNS;
+            if (h >= HEIGHT || w >= WIDTH)
+                continue;
+            uint4 raw[Part0::LOADS + 1];
+            float v[8], xhat[REDUCTIONS][8];
+            Part0::load(args, n, h, w, c, raw);
+            Part0::apply(args, k, n, h, w, c, raw, nullptr, v, xhat);
+            store_part<Part0>(args, n, h, w, c, v);
+            collect_add(collector, v, xhat);
+        }
+    }
+    collect_finish<Part0::LANES, Part0::ROWS>(collector, args, scratch, lane, row, is_active, tile,
+                                              c);
+}
+
+#else
+
+template <class Part>
+DEVICE void map_part(const Args &args, int group)
+{
+    int lane = threadIdx.x % Part::LANES, row = threadIdx.x / Part::LANES;
+    int c = (group * Part::LANES + lane) * 8;
+    int first = blockIdx.x * (Part::ROWS * PIXELS_A_THREAD) + row;
+
+    if (row >= Part::ROWS || c >= Part::END - Part::BEGIN)
+        return;
+    typename Part::Channels k = Part::channels(args, c);
+    for (int p = 0; p < PIXELS_A_THREAD; p++) {
+        int pixel = first + p * Part::ROWS;
+        if (pixel >= IMAGES * HEIGHT * WIDTH)
+            return;
+        int w = pixel % WIDTH, h = pixel / WIDTH % HEIGHT, n = pixel / (WIDTH * HEIGHT);
+        uint4 raw[Part::LOADS + 1];
+        float v[8];
+        if (c < Part::CHANNELS) {
+            Part::load(args, n, h, w, c, raw);
+            Part::apply(args, k, n, h, w, c, raw, nullptr, v, nullptr);
+        } else {
+            EACH(i) v[i] = 0.0f; /* a whole chunk of padding behind the last part */
+        }
+        store_part<Part>(args, n, h, w, c, v);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
+{
+    const Args args = ARGS;
+    int group = blockIdx.y;
+#define PART(part)                                                                                 \
+    if (group < part::GROUPS) {                                                                    \
+        map_part<part>(args, group);                                                               \
+        return;                                                                                    \
+    }                                                                                              \
+    group -= part::GROUPS;
+    PARTS
+#undef PART
+}
+
+#endif
