@@ -126,10 +126,11 @@ static void print_memory(FILE *out, const Compilation *c)
     print_bytes(out, "total_bytes", layout->total_bytes);
     print_bytes(out, "persistent_bytes", layout->persistent_bytes);
     fprintf(out,
-            "  \"persistent\": {\"weights\": %lld, \"state\": %lld, \"halves\": %lld, \"gradients\": %lld, "
-            "\"moments\": %lld, \"ema\": %lld, \"inputs\": %lld},\n",
+            "  \"persistent\": {\"weights\": %lld, \"state\": %lld, \"halves\": %lld, "
+            "\"gradients\": %lld, \"moments\": %lld, \"ema\": %lld, \"inputs\": %lld},\n",
             (long long)layout->weights, (long long)layout->state, (long long)layout->halves,
-            (long long)layout->grads, (long long)layout->moments, (long long)layout->ema, (long long)layout->inputs);
+            (long long)layout->grads, (long long)layout->moments, (long long)layout->ema,
+            (long long)layout->inputs);
     print_bytes(out, "arena_bytes", layout->arena_bytes);
 }
 
