@@ -166,7 +166,7 @@ static void put_kernels(Page *page)
         fprintf(page->out, "%s[%u,%u", k == 0 ? "" : ",", string_index(page, kernel->label),
                 string_index(page, kernel->code.name));
         put_place(page, kernel->source);
-        fprintf(page->out, ",%d,%.2f,%lld,%lld]", kernel->is_backward, kernel->time_us,
+        fprintf(page->out, ",%d,%.4f,%lld,%lld]", kernel->is_backward, kernel->time_us,
                 (long long)kernel->flops, (long long)kernel->bytes);
     }
     fputs("]", page->out);
