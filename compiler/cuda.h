@@ -3,7 +3,8 @@
  *     emit_cuda.c     writes NAME.cu, and the texts into NAME.c
  *     cuda_source.c   the text of one kernel: arguments, geometry, pointwise code, #include
  *     cuda_point.c    pointwise code as device functions
- *     cuda_maps.c     grids and workspaces of the kernels that are no matrix products
+ *     cuda_maps.c     kernels that make a result chunk by chunk: maps, windows
+ *     cuda_small.c    batch norm's vectors, losses, the update
  */
 #ifndef SNUG_CUDA_H
 #define SNUG_CUDA_H
@@ -30,6 +31,9 @@ bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *ca
                         const char *place, int32_t line, SnugCudaKernel *result);
 
 void cuda_define(CudaSource *source, const char *name, int64_t value);
+void cuda_define_float(CudaSource *source, const char *name, float value);
+/* The shortest decimal that reads back as the same float, as C has it: "0.1f". */
+const char *cuda_float(Arena *arena, float number);
 /* X_IMAGES, X_HEIGHT, X_WIDTH, X_CHANNELS; with the prefix "" no CHANNELS, which is a member of every
  * code. */
 void cuda_define_shape(CudaSource *source, const char *prefix, SnugShape shape);
@@ -62,10 +66,14 @@ void cuda_write_code(CudaSource *source, const char *name, const SnugPointwise *
                      const char *members);
 
 /* ---- cuda_maps.c ----------------------------------------------------------------------------- */
-CudaDescribe cuda_describe_map;
+CudaDescribe cuda_describe_map, cuda_describe_window;
+/* What map.cuh expects for the kernel's parts over its result. */
+void cuda_write_walk(CudaSource *source);
 
-/* ---- workspaces: bytes that a launch needs, multiples of SNUG_ALIGNMENT ---------------------- */
-int64_t cuda_workspace(const Card *card, const SnugKernel *kernel);
+/* ---- cuda_small.c ---------------------------------------------------------------------------- */
+CudaDescribe cuda_describe_combine, cuda_describe_loss, cuda_describe_loss_grad,
+    cuda_describe_loss_combine, cuda_describe_update;
+int64_t cuda_small_workspace(const SnugKernel *kernel); /* bytes that a launch needs */
 
 /* ---- the headers, embedded by CMake: kernels/NAME.cuh ---------------------------------------- */
 extern const SnugCudaHeader cuda_headers[];

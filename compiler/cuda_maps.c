@@ -1,4 +1,4 @@
-/* Grids of the kernels that are no matrix products: one thread a chunk of 8 channels, lanes of a
+/* Kernels that make their result chunk by chunk, without a matrix product: one thread a chunk of 8 channels, lanes of a
  * block along the channels, rows along the pixels. */
 #include "cuda.h"
 
@@ -59,7 +59,7 @@ static void write_parts(CudaSource *source)
 
     for (int32_t p = 0; p < kernel->part_count; p++) {
         const SnugPart *part = &kernel->parts[p];
-        SnugShape domain = kernel->window.y;
+        SnugShape domain = cuda_result_shape(kernel);
         int32_t begin, end;
         part_channels(kernel, p, &begin, &end);
         domain.c = part->channel_count;
@@ -73,11 +73,11 @@ static void write_parts(CudaSource *source)
     text_printf(&source->text, "#define PARTS%s\n", list.bytes);
 }
 
-void cuda_describe_map(CudaSource *source)
+void cuda_write_walk(CudaSource *source)
 {
     const SnugKernel *kernel = source->kernel;
-    SnugShape domain = kernel->window.y;
-    int64_t pixels = (int64_t)domain.n * domain.h * domain.w, groups = 0, chunks = 0;
+    SnugShape domain = cuda_result_shape(kernel);
+    int64_t pixels = (int64_t)domain.h * domain.w, groups = 0, chunks = 0;
     int64_t least_rows = source->threads;
 
     for (int32_t p = 0; p < kernel->part_count; p++) {
@@ -98,11 +98,35 @@ void cuda_describe_map(CudaSource *source)
         cuda_define(source, "TILE_COLUMNS", tile.columns);
         cuda_define(source, "TILES_DOWN", down);
         cuda_define(source, "TILES_ACROSS", across);
-        cuda_entry(source, "", domain.n * down * across, groups, 1, 0);
+        cuda_entry(source, "", down * across, groups, domain.n, 0);
     } else {
-        int64_t each = pixels_a_thread(source, pixels * chunks);
+        int64_t each = pixels_a_thread(source, domain.n * pixels * chunks);
         cuda_define(source, "PIXELS_A_THREAD", each);
-        cuda_entry(source, "", divide_up(pixels, least_rows * each), groups, 1, 0);
+        cuda_entry(source, "", divide_up(pixels, least_rows * each), groups, domain.n, 0);
     }
     write_parts(source);
+}
+
+void cuda_describe_map(CudaSource *source)
+{
+    cuda_write_walk(source);
+}
+
+/* ---- windows --------------------------------------------------------------------------------- */
+
+void cuda_describe_window(CudaSource *source)
+{
+    const SnugWindow *window = &source->kernel->window;
+    SnugKernelKind kind = source->kernel->kind;
+
+    cuda_define(source, "IS_POOL", kind == SNUG_KERNEL_max_pool);
+    cuda_define(source, "IS_POOL_GRAD", kind == SNUG_KERNEL_max_pool_grad);
+    cuda_define(source, "IS_UPSAMPLE_GRAD", kind == SNUG_KERNEL_upsample_grad);
+    cuda_define_shape(source, "X_", window->x);
+    cuda_define_shape(source, "Y_", window->y);
+    cuda_define(source, "KERNEL", window->kernel);
+    cuda_define(source, "STRIDE", window->stride);
+    cuda_define(source, "PAD", window->pad);
+    cuda_write_prologues(source);
+    cuda_write_walk(source);
 }

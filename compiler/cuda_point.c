@@ -13,8 +13,6 @@
 #include "cuda.h"
 #include "formula.h"
 
-#include <string.h>
-
 typedef enum Home {
     HOME_literal,  /* a constant */
     HOME_channels, /* k.rN[i] */
@@ -117,19 +115,13 @@ static void analyse(Writer *writer, bool with_reductions)
 
 /* ---- registers and instructions -------------------------------------------------------------- */
 
-static const char *float_literal(Arena *arena, float number)
-{
-    const char *text = arena_printf(arena, "%.9g", (double)number);
-    return arena_printf(arena, "%s%sf", text, strpbrk(text, ".en") == NULL ? ".0" : "");
-}
-
 /* Register r at element i of the chunk. in_channels: within channels(), where k is being made. */
 static const char *operand(const Writer *writer, int32_t r)
 {
     Arena *arena = writer->source->arena;
 
     switch (writer->home[r]) {
-    case HOME_literal: return float_literal(arena, writer->code->code[r].constants[0]);
+    case HOME_literal: return cuda_float(arena, writer->code->code[r].constants[0]);
     case HOME_channels: return arena_printf(arena, "k.r%d[i]", r);
     case HOME_chunk: return arena_printf(arena, "r%d[i]", r);
     case HOME_core: return "core[i]";
@@ -180,8 +172,8 @@ static void write_channel_register(const Writer *writer, int32_t r)
         text_printf(writer->text,
                     "        EACH(i) k.r%d[i] = c + i == 0 ? %s : c + i == 1 ? %s : c + i == 2 ? %s "
                     ": %s;\n",
-                    r, float_literal(arena, c[0]), float_literal(arena, c[1]),
-                    float_literal(arena, c[2]), float_literal(arena, c[3]));
+                    r, cuda_float(arena, c[0]), cuda_float(arena, c[1]),
+                    cuda_float(arena, c[2]), cuda_float(arena, c[3]));
     } else {
         text_printf(writer->text, "        EACH(i) k.r%d[i] = %s;\n", r, expression(writer, r));
     }

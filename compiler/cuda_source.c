@@ -19,6 +19,21 @@ typedef struct CudaClass {
 
 static const CudaClass classes[SNUG_KERNEL_KIND_COUNT] = {
     [SNUG_KERNEL_map] = {cuda_describe_map, "map.cuh"},
+    [SNUG_KERNEL_max_pool] = {cuda_describe_window, "window.cuh"},
+    [SNUG_KERNEL_max_pool_grad] = {cuda_describe_window, "window.cuh"},
+    [SNUG_KERNEL_upsample_grad] = {cuda_describe_window, "window.cuh"},
+    [SNUG_KERNEL_bilinear_grad] = {cuda_describe_window, "window.cuh"},
+    [SNUG_KERNEL_bn_combine] = {cuda_describe_combine, "combine.cuh"},
+    [SNUG_KERNEL_bn_frozen] = {cuda_describe_combine, "combine.cuh"},
+    [SNUG_KERNEL_bn_grad_combine] = {cuda_describe_combine, "combine.cuh"},
+    [SNUG_KERNEL_sum_combine] = {cuda_describe_combine, "combine.cuh"},
+    [SNUG_KERNEL_heatmap_loss] = {cuda_describe_loss, "loss.cuh"},
+    [SNUG_KERNEL_loss_combine] = {cuda_describe_loss_combine, "loss_combine.cuh"},
+    [SNUG_KERNEL_heatmap_loss_grad] = {cuda_describe_loss_grad, "loss_grad.cuh"},
+    [SNUG_KERNEL_grad_norm] = {cuda_describe_update, "update.cuh"},
+    [SNUG_KERNEL_adamw] = {cuda_describe_update, "update.cuh"},
+    [SNUG_KERNEL_copy_weights] = {cuda_describe_update, "update.cuh"},
+    [SNUG_KERNEL_copy_ema] = {cuda_describe_update, "update.cuh"},
 };
 
 /* ---- defines and entries --------------------------------------------------------------------- */
@@ -26,6 +41,24 @@ static const CudaClass classes[SNUG_KERNEL_KIND_COUNT] = {
 void cuda_define(CudaSource *source, const char *name, int64_t value)
 {
     text_printf(&source->text, "#define %s %lld\n", name, (long long)value);
+}
+
+const char *cuda_float(Arena *arena, float number)
+{
+    const char *text = NULL;
+    double back = 0;
+
+    for (int digits = 6; digits <= 9; digits++) {
+        text = arena_printf(arena, "%.*g", digits, (double)number);
+        if (parse_number(text, &back) && (float)back == number)
+            break;
+    }
+    return arena_printf(arena, "%s%sf", text, strpbrk(text, ".en") == NULL ? ".0" : "");
+}
+
+void cuda_define_float(CudaSource *source, const char *name, float value)
+{
+    text_printf(&source->text, "#define %s %s\n", name, cuda_float(source->arena, value));
 }
 
 void cuda_define_shape(CudaSource *source, const char *prefix, SnugShape shape)

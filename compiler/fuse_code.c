@@ -26,13 +26,20 @@ static const Where here = {.factor = 1};
 
 /* ---- args ------------------------------------------------------------------------------------ */
 
-/* Half tensors, and vectors over the channels that small kernels and reductions make. */
+/* Half tensors, and the vectors over channels that batch norms and reductions make. */
 static bool is_padded(const Fusion *fusion, const Value *value)
 {
     if (value->type == SNUG_F16 || value->type == SNUG_BF16)
         return true;
-    return value->storage == STORAGE_arena
-           && (op_info[op_at(fusion, value->maker)->kind].traits & (REDUCES | TINY)) != 0;
+    if (value->storage != STORAGE_arena)
+        return false;
+    switch (op_at(fusion, value->maker)->kind) {
+    case OP_bn_stats:
+    case OP_bn_frozen:
+    case OP_bn_grad_stats:
+    case OP_channel_sum: return true;
+    default: return false;
+    }
 }
 
 static int32_t pitch_of(const Fusion *fusion, const Value *value)

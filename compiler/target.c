@@ -5,6 +5,7 @@
  *     = budget          weights, optimiser, inputs and arena must fit in it
  */
 #include "cost.h"
+#include "cuda.h"
 
 #include <string.h>
 
@@ -91,7 +92,8 @@ int64_t kernel_workspace(const Target *target, const SnugKernel *kernel)
         int64_t bytes = snug_host_workspace(kernel, target->threads);
         return bytes < 0 ? bytes : align_up(bytes, SNUG_ALIGNMENT);
     }
-    return kernel->kind == SNUG_KERNEL_conv_wgrad ? cuda_wgrad_workspace(target->card, kernel) : 0;
+    return kernel->kind == SNUG_KERNEL_conv_wgrad ? cuda_wgrad_workspace(target->card, kernel)
+                                                  : cuda_small_workspace(kernel);
 }
 
 /* ---- the stage ------------------------------------------------------------------------------- */

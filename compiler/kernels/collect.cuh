@@ -1,10 +1,6 @@
 /* Reductions over the pixels of a tile, a channel at a time: what a block collects from the values
  * that it makes, as they are rounded for storage, and writes as one partial. In a fixed order: a
- * thread adds up its own pixels, then the threads of a chunk are joined as a binary tree.
- *
- *     thread        0        1       ...   LANES - 1  |  LANES   ...
- *     lane          0        1             LANES - 1  |  0               a chunk of channels
- *     row           0        0             0          |  1               its share of the pixels
+ * thread adds up its own pixels, then reduce.cuh joins the threads.
  *
  * Expects of the generated text: REDUCTIONS, REDUCTION_PITCH, reduction_kind(r),
  * reduction_out(args, r). All threads of a block call collect_finish.
@@ -12,7 +8,7 @@
 #ifndef SNUG_COLLECT_CUH
 #define SNUG_COLLECT_CUH
 
-#include "prims.cuh"
+#include "reduce.cuh"
 
 /* Sums of a thread: of v, or of v - origin with the origin its first value; and of v times x-hat, or
  * of squares of v - origin. */
@@ -53,84 +49,57 @@ DEVICE void collect_add(Collector &t, const float v[8], const float xhat[REDUCTI
 }
 
 /* Floats of shared memory that collect_finish needs. */
-#define COLLECT_FLOATS(threads) (17 * (threads))
+#define COLLECT_FLOATS(threads) JOIN_FLOATS(threads)
 
-DEVICE void read_eight(const float *from, float v[8])
+template <int R>
+DEVICE Sums collected(const Collector &t)
 {
-    float4 low = ((const float4 *)from)[0], high = ((const float4 *)from)[1];
-    v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
-    v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
+    Sums sums;
+    sums.count = (float)t.count;
+    EACH(i) sums.first[i] = t.first[R][i], sums.second[i] = t.second[R][i];
+    if constexpr (reduction_kind(R) == REDUCE_moments) {
+        float share = t.count > 0 ? 1.0f / sums.count : 0.0f;
+        EACH(i) {
+            sums.second[i] -= sums.first[i] * sums.first[i] * share;
+            sums.first[i] = fmaf(sums.first[i], share, t.origin[i]);
+        }
+    }
+    return sums;
 }
 
-DEVICE void write_eight(float *to, const float v[8])
+template <int LANES, int ROWS, int R>
+DEVICE void finish_one(const Collector &t, const Args &args, float *scratch, int lane, int row,
+                       bool is_active, int part, int c)
 {
-    ((float4 *)to)[0] = float4{v[0], v[1], v[2], v[3]};
-    ((float4 *)to)[1] = float4{v[4], v[5], v[6], v[7]};
-}
-
-/* (count, mean, M2) of two sets of pixels (Chan, Golub, LeVeque 1979). */
-DEVICE void join_moments(float mine, float other, float mean[8], float m2[8],
-                         const float other_mean[8], const float other_m2[8])
-{
-    float share = mine + other > 0.0f ? other / (mine + other) : 0.0f;
-    EACH(i) {
-        float away = other_mean[i] - mean[i];
-        mean[i] = fmaf(away, share, mean[i]);
-        m2[i] += other_m2[i] + away * away * mine * share;
+    Sums sums = collected<R>(t);
+    constexpr int rows = reduction_kind(R) == REDUCE_sum ? 1 : 2;
+    join_rows<LANES, ROWS, reduction_kind(R) == REDUCE_moments>(sums, scratch, lane, row,
+                                                                is_active);
+    if (is_active && row == 0) {
+        float *out = reduction_out(args, R) + (long long)part * rows * REDUCTION_PITCH + c;
+        write_eight(out, sums.first);
+        if constexpr (rows == 2)
+            write_eight(out + REDUCTION_PITCH, sums.second);
     }
 }
 
-/* Writes partial `part`, channels [c, c + 8) of this thread's lane. scratch: COLLECT_FLOATS(THREADS)
- * floats, 16-byte aligned, that no thread uses any more. is_active: the thread has a lane with
- * channels and row < ROWS; the others only take part in the barriers. */
+/* Writes partial `part`, channels [c, c + 8) of this thread's lane. scratch: COLLECT_FLOATS(LANES *
+ * ROWS) floats, 16-byte aligned. is_active: the thread has a lane with channels and a row below
+ * ROWS; the others only take part in the barriers. */
 template <int LANES, int ROWS>
-DEVICE void collect_finish(Collector &t, const Args &args, float *scratch, int lane, int row,
+DEVICE void collect_finish(const Collector &t, const Args &args, float *scratch, int lane, int row,
                            bool is_active, int part, int c)
 {
-    float *first = scratch, *second = scratch + 8 * LANES * ROWS;
-    float *counts = scratch + 16 * LANES * ROWS;
-    int at = 8 * (row * LANES + lane);
-
-#pragma unroll
-    for (int r = 0; r < REDUCTIONS; r++) {
-        float a[8], b[8], count = (float)t.count;
-        EACH(i) a[i] = t.first[r][i], b[i] = t.second[r][i];
-        if (reduction_kind(r) == REDUCE_moments) {
-            float share = t.count > 0 ? 1.0f / count : 0.0f;
-            EACH(i) {
-                b[i] -= a[i] * a[i] * share;
-                a[i] = fmaf(a[i], share, t.origin[i]);
-            }
-        }
-        for (int rows = ROWS; rows > 1; rows = (rows + 1) / 2) {
-            int half = (rows + 1) / 2;
-            __syncthreads(); /* the scratch memory is free again */
-            if (is_active && row >= half && row < rows) {
-                write_eight(first + at, a);
-                write_eight(second + at, b);
-                counts[row * LANES + lane] = count;
-            }
-            __syncthreads();
-            if (is_active && row + half < rows) {
-                float other_a[8], other_b[8];
-                float other = counts[(row + half) * LANES + lane];
-                read_eight(first + at + 8 * LANES * half, other_a);
-                read_eight(second + at + 8 * LANES * half, other_b);
-                if (reduction_kind(r) == REDUCE_moments)
-                    join_moments(count, other, a, b, other_a, other_b);
-                else
-                    EACH(i) a[i] += other_a[i], b[i] += other_b[i];
-                count += other;
-            }
-        }
-        if (is_active && row == 0) {
-            int rows = reduction_kind(r) == REDUCE_sum ? 1 : 2;
-            float *out = reduction_out(args, r) + (long long)part * rows * REDUCTION_PITCH + c;
-            write_eight(out, a);
-            if (rows == 2)
-                write_eight(out + REDUCTION_PITCH, b);
-        }
-    }
+    finish_one<LANES, ROWS, 0>(t, args, scratch, lane, row, is_active, part, c);
+#if REDUCTIONS > 1
+    finish_one<LANES, ROWS, 1>(t, args, scratch, lane, row, is_active, part, c);
+#endif
+#if REDUCTIONS > 2
+    finish_one<LANES, ROWS, 2>(t, args, scratch, lane, row, is_active, part, c);
+#endif
+#if REDUCTIONS > 3
+    finish_one<LANES, ROWS, 3>(t, args, scratch, lane, row, is_active, part, c);
+#endif
 }
 
 #endif
