@@ -125,9 +125,17 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
     RecomputeResult result = {.sequence = schedule_tasks(graph, scratch, scratch)};
 
     result.peak = sequence_peak(graph, &result.sequence, NULL);
-    result.is_impossible = feasibility_floor(graph) > problem->budget;
-    for (size_t k = 0; k < COUNT_OF(rounds); k++)
+    CostBound bound = bound_cost(graph, problem->budget);
+    result.is_impossible = bound.is_impossible;
+    result.bound_cost = bound.cost;
+    for (size_t k = 0; k < COUNT_OF(rounds); k++) {
         run_round(problem, &rounds[k], k, deadline, &result, scratch);
+        if (k == 0 && result.peak > problem->budget)
+            result.sequence = recompute_by_cut(graph, &result.sequence, bound.task,
+                                               problem->budget, scratch);
+        result.peak = sequence_peak(graph, &result.sequence, NULL);
+        result.added_cost = sequence_added_cost(graph, &result.sequence);
+    }
     uint32_t *tasks = arena_array(arena, uint32_t, result.sequence.count);
     for (uint32_t s = 0; s < result.sequence.count; s++)
         tasks[s] = result.sequence.tasks[s];

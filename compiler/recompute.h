@@ -28,6 +28,13 @@ typedef struct RecomputeResult {
  * effort gives the same result, unless `seconds` cut it short. */
 RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, Arena *scratch);
 
+/* ---- recompute_cut.c: a start from the cut bound ---------------------------------------------- */
+
+/* `order` (every task once) with repeats, from the plan of the cut at `task`; `order` itself where
+ * that is no better. */
+Sequence recompute_by_cut(const TaskGraph *graph, const Sequence *order, uint32_t task,
+                          int64_t budget, Arena *arena);
+
 /* ---- recompute_search.c: annealing over sequences -------------------------------------------- */
 
 typedef struct SearchProblem {
@@ -59,5 +66,32 @@ double search_clock(void);
 /* Most bytes that one task alone needs: what it reads and writes, and its workspace. No order of
  * steps needs less. */
 int64_t feasibility_floor(const TaskGraph *graph);
+
+typedef struct CostBound {
+    double cost;        /* no sequence within the budget adds less */
+    bool is_impossible; /* no sequence is within the budget */
+    uint32_t task;      /* the task at whose first run the bound was found */
+} CostBound;
+
+CostBound bound_cost(const TaskGraph *graph, int64_t budget);
+
+/* By value: made before `task`, and not in memory while it runs in the plan of the cut bound that
+ * has at most `budget` bytes then (or as few as there can be). */
+bool *choose_redone(const TaskGraph *graph, uint32_t task, int64_t budget, Arena *arena);
+
+typedef struct BoundPoint {
+    int64_t budget;
+    double bound_cost; /* no sequence within that budget adds less; between two points, no less than
+                        * on the line from one to the other is not claimed, only what the next
+                        * larger budget says */
+} BoundPoint;
+
+typedef struct BoundFrontier {
+    BoundPoint *points; /* the largest budget first */
+    uint32_t count;
+} BoundFrontier;
+
+/* The cut bound for all budgets, by parametric minimum cuts. */
+BoundFrontier bound_frontier(const TaskGraph *graph, Arena *arena);
 
 #endif

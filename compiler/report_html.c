@@ -4,8 +4,8 @@
  *     report_page.css, report_map.js, report_panels.js
  *
  * The build embeds these files (embed.cmake). Here the data is written in between: the numbers of
- * the inspection as arrays, names by their index in `strings`, so that 5,000 tensors stay well
- * below a megabyte. The script words and draws them; it computes sums only.
+ * the inspection as arrays, names by their index in `strings`, so that 5,000 tensors stay well below
+ * a megabyte. The script words and draws them; it computes sums only.
  */
 #include <string.h>
 

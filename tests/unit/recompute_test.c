@@ -72,7 +72,8 @@ static void sequences_are_valid(void **state)
         assert_int_equal(check.peak, result.peak);
         assert_true(check.added_cost == result.added_cost);
         assert_true(result.bound_cost <= result.added_cost || result.peak > budget);
-        assert_int_equal(result.is_impossible, seed % 10 == 0);
+        assert_true(result.is_impossible || seed % 10 != 0); /* a byte below one task's need */
+        assert_false(result.is_impossible && result.peak <= budget);
         fitting += result.peak <= budget;
         with_repeats += result.peak <= budget && result.added_cost > 0;
         RecomputeResult again = recompute_tasks(&problem, arena, arena);
@@ -226,7 +227,7 @@ static void costs_are_near_the_optimum(void **state)
     print_message("%u of 60 have a sequence within the budget; the cheapest was found in %u, none "
                   "in %u; bounds are %.1f %% of the optima\n",
                   solved, optimal, missed, 100 * bounds / optima);
-    assert_true(solved >= 25 && optimal * 100 >= solved * 90 && missed <= 2);
+    assert_true(solved >= 25 && optimal * 100 >= solved * 95 && missed <= 1);
 }
 
 /* Both ways to find a peak agree on sequences of all kinds. */
