@@ -5,6 +5,7 @@
 
 #include "doctor.h"
 #include "options.h"
+#include "pack_command.h"
 #include "pipeline.h"
 #include "plan_forms.h"
 #include "system.h"
@@ -327,6 +328,18 @@ static int command_explain(const Options *options)
     return EXIT_STATUS_usage;
 }
 
+static ExitStatus command_pack(const Options *options, Arena *arena)
+{
+    PackRequest request = {
+        .path = options->operand,
+        .capacity = options->capacity,
+        .time_limit = options->time_limit,
+        .json = options->flag_json,
+    };
+
+    return pack_command(&request, arena, stdout);
+}
+
 static int run_command(const Options *options, Arena *arena)
 {
     Product product;
@@ -335,6 +348,7 @@ static int run_command(const Options *options, Arena *arena)
     case CHECK:   return (int)command_check(options, arena);
     case PLAN:    return (int)command_plan(options, arena);
     case FIT:     return (int)command_fit(options, arena);
+    case PACK:    return (int)command_pack(options, arena);
     case COMPILE: return (int)command_compile(options, arena, &product);
     case TRAIN:   return command_train(options, arena);
     case DOCTOR:  return (int)doctor(arena, stdout);

@@ -6,7 +6,7 @@
 #include "pipeline.h"
 #include "text.h"
 
-typedef enum OptionKind { FLAG, TEXT, INTEGER, SIZE, SHAPE, LIST } OptionKind;
+typedef enum OptionKind { FLAG, TEXT, INTEGER, SIZE, SECONDS, SHAPE, LIST } OptionKind;
 
 typedef enum OptionName {
 #define OPTION(name, kind, argument, commands, help) OPTION_##name,
@@ -40,10 +40,21 @@ static const CommandRow command_rows[] = {
     {CHECK, "check", "FILE", "parse a model file and check its types and shapes"},
     {PLAN, "plan", "FILE", "show what the model needs in memory, and whether it fits"},
     {FIT, "fit", "FILE", "show which batch sizes fit a card, at what cost"},
+    {PACK, "pack", "CSV", "pack the buffers of a table (id,lower,upper,size) into few bytes"},
     {COMPILE, "compile", "FILE", "write a training executable"},
     {TRAIN, "train", "FILE", "compile if needed, then run the trainer with the other flags"},
     {DOCTOR, "doctor", NULL, "show what this machine has and what is missing"},
     {EXPLAIN, "explain", "CODE", "explain an error code, E012 say"},
+};
+
+typedef struct Operand {
+    const char *name, *what, *text; /* what it is, an example */
+} Operand;
+
+static const Operand operands[] = {
+    {"FILE", "model file", "models/hrnet_w32.snug"},
+    {"CSV", "packing problem", "tests/pack/A.1048576.csv"},
+    {"CODE", "code", "E012"},
 };
 
 static const char *const examples[] = {
@@ -58,6 +69,14 @@ static const CommandRow *find_command(const char *name)
     for (size_t k = 0; k < COUNT_OF(command_rows); k++)
         if (strcmp(command_rows[k].name, name) == 0)
             return &command_rows[k];
+    return NULL;
+}
+
+static const Operand *find_operand(const char *name)
+{
+    for (size_t k = 0; name != NULL && k < COUNT_OF(operands); k++)
+        if (strcmp(operands[k].name, name) == 0)
+            return &operands[k];
     return NULL;
 }
 
@@ -205,8 +224,21 @@ static bool set_shape(Parser *parser, const char *flag, const char *value)
 
 static bool set_size(const char *flag, const char *value, int64_t *bytes)
 {
-    return parse_bytes(value, bytes)
+    return (parse_bytes(value, bytes) && (*bytes > 0 || strcmp(flag, "capacity") != 0))
            || usage_error(flag, "a size is needed, such as 8GiB or 512MiB", value);
+}
+
+static int64_t *size_of(Options *options, OptionName name)
+{
+    return name == OPTION_vram       ? &options->vram
+           : name == OPTION_capacity ? &options->capacity
+                                     : &options->reserve;
+}
+
+static bool set_seconds(const char *flag, const char *value, double *seconds)
+{
+    return (parse_number(value, seconds) && *seconds > 0 && *seconds <= 1e6)
+           || usage_error(flag, "seconds are needed, above 0 and at most 1000000", value);
 }
 
 static bool one_of(const char *flag, const char *value, const char *a, const char *b, const char *c)
@@ -310,8 +342,8 @@ static bool set_option(Parser *parser, OptionName name, const char *argument)
                         name == OPTION_batch_size ? &options->batch_size : &options->accumulation);
     case SHAPE:   return set_shape(parser, row->name, value);
     case SIZE:
-        return set_size(row->name, value,
-                        name == OPTION_vram ? &options->vram : &options->reserve);
+        return set_size(row->name, value, size_of(options, name));
+    case SECONDS: return set_seconds(row->name, value, &options->time_limit);
     case INTEGER:
         return parse_whole(value, &options->threads)
                || usage_error(row->name, "a whole number of at least 1 is needed", value);
@@ -423,10 +455,10 @@ bool parse_options(Options *options, Arena *arena, int argc, char **argv)
         }
     }
     const CommandRow *row = command_row(options->command);
-    if (row->operand != NULL && options->operand == NULL && !options->flag_help) {
-        fprintf(stderr, "snug: %s needs a %s: snug %s %s\n", row->name,
-                strcmp(row->operand, "CODE") == 0 ? "code" : "model file", row->name,
-                strcmp(row->operand, "CODE") == 0 ? "E012" : "models/hrnet_w32.snug");
+    const Operand *example = find_operand(row->operand);
+    if (example != NULL && options->operand == NULL && !options->flag_help) {
+        fprintf(stderr, "snug: %s needs a %s: snug %s %s\n", row->name, example->what, row->name,
+                example->text);
         return false;
     }
     return true;

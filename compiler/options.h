@@ -14,9 +14,10 @@ typedef enum Command {
     DOCTOR = 1 << 4,
     EXPLAIN = 1 << 5,
     FIT = 1 << 6,
+    PACK = 1 << 7,
     ALL_PLAN = PLAN | COMPILE | TRAIN | FIT,
     ALL_MODEL = CHECK | ALL_PLAN,
-    ALL_COMMANDS = ALL_MODEL | DOCTOR | EXPLAIN
+    ALL_COMMANDS = ALL_MODEL | DOCTOR | EXPLAIN | PACK
 } Command;
 
 enum { OPTIONS_MAX_VARIANTS = 16 };
@@ -25,13 +26,15 @@ typedef ARRAY(int64_t) IntegerList;
 
 typedef struct Options {
     Command command;
-    const char *operand; /* the model file, or the code to explain; NULL where there is none */
+    const char *operand; /* the file, or the code to explain; NULL where there is none */
 
     bool flag_headless, flag_json, flag_csv, flag_no_ema, flag_time, flag_help, flag_version;
     const char *output, *device, *card, *precision, *dump, *generated, *cc, *diagnostics, *color;
     const char *html, *trace, *compare; /* files */
     ARRAY(const char *) define;
     int64_t vram, reserve; /* -1: not given */
+    int64_t capacity;      /* 0: not given */
+    double time_limit;     /* seconds; 0: not given */
     int64_t threads;       /* 0: not given */
     IntegerList batch_size;              /* empty: as the model says */
     IntegerList accumulation;            /* fit: --gradient_accumulation_steps */

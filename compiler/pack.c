@@ -187,8 +187,8 @@ static void sort_keys(const PackProblem *problem, Order order, Key *keys, Arena 
     qsort(keys, problem->count, sizeof *keys, compare_keys);
 }
 
-/* The exact search at the goal; where it does not get there, halfway up to what is known, and so on.
- * Each search may use half of the placements that are left. */
+/* The exact search at the goal; where it does not get there, halfway up to what is known, and so
+ * on. Each search may use half of the placements that are left. */
 static void search_below(const PackProblem *problem, int64_t goal, PackResult *result,
                          Placing *placing)
 {

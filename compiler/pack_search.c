@@ -24,8 +24,8 @@
  *          section's items are what `room` above counts with: as soon as nobody is left who can
  *          lie at the bottom of a tight section, the branch ends. Where no neighbour is left to
  *          lift i, it ends at once.
- *                       |   i i         i cannot be at 1; neighbours j (3 bytes) and k (5 bytes) are
- *                       | a a a a       to come, so that i's offset is at least 1 + 3
+ *                       |   i i         i cannot be at 1; neighbours j (3 bytes) and k (5 bytes)
+ *                       | a a a a       are to come, so that i's offset is at least 1 + 3
  *
  *  twins   Of items equal in lifetime, size and alignment the first one lies lowest.
  *
@@ -68,7 +68,7 @@ typedef struct Search {
 
     uint64_t *open;     /* the set of items to come */
     int64_t *offset;    /* by item: its place, or the lowest one that is free */
-    int64_t *bound;     /* by item to come: it lies no lower; above `offset`: it waits to be lifted */
+    int64_t *bound;     /* by item to come: it lies no lower; above `offset`: it waits for a lift */
     int64_t *rank;      /* by item: the order at equal offsets */
     int64_t *least;     /* by section: least bound of the items to come in it; never: none */
     int64_t *rest;      /* by section: their sizes */
@@ -300,7 +300,7 @@ static bool settle(Search *search)
     return fits;
 }
 
-/* Puts `item` at its lowest offset; raises its neighbours to come. Returns whether there is room. */
+/* Puts `item` at its lowest offset; raises its neighbours to come. Returns whether all has room. */
 static bool place(Search *search, uint32_t item)
 {
     const uint64_t *neighbours = set_of(search, search->neighbours, item);
@@ -366,8 +366,8 @@ static bool lift(Search *search, uint32_t item)
 
 /* ---- depth first ----------------------------------------------------------------------------- */
 
-/* Where in the part's list the next item to try is: the lowest offset, then the first rank, of those
- * that wait for nobody. part->count: there is none. */
+/* Where in the part's list the next item to try is: the lowest offset, then the first rank, of
+ * those that wait for nobody. part->count: there is none. */
 static uint32_t find_candidate(const Search *search, const Part *part)
 {
     int64_t lowest_top = never;

@@ -66,5 +66,15 @@ expect 4 "cannot read no.json" plan $model --image_size 64 64 --compare no.json
 expect 4 "no JSON" plan $model --image_size 64 64 --compare README.md
 expect 4 "is no plan of this version" plan $model --image_size 64 64 --compare <(echo '{"schema": 1}')
 expect 2 "--batch_size needs a value" plan $model --batch_size
+expect 2 "needs a packing problem" pack
+expect 0 "height" pack tests/pack/input.12.csv
+expect 0 "reached" pack tests/pack/input.12.csv --capacity 12
+expect 0 "reached" pack tests/pack/E.1048576.csv --capacity 1MiB --time_limit 60
+expect 1 "the bound proves that nothing fits" pack tests/pack/input.12.csv --capacity 11
+expect 4 "no/such/file.csv" pack no/such/file.csv
+for value in "" -1 0 lots; do
+    expect 2 "--capacity" pack tests/pack/input.12.csv "--capacity=$value"
+    expect 2 "--time_limit" pack tests/pack/input.12.csv "--time_limit=$value"
+done
 echo "$cases command lines"
 exit $failed
