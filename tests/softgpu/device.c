@@ -14,7 +14,8 @@ void *allocate_or_exit(int64_t count, int64_t bytes)
     void *memory = calloc((size_t)(count > 0 ? count : 1), (size_t)bytes);
 
     if (!memory) {
-        fprintf(stderr, "software GPU: no host memory for %lld bytes\n", (long long)(count * bytes));
+        fprintf(stderr, "software GPU: no host memory for %lld bytes\n",
+                (long long)(count * bytes));
         exit(70);
     }
     return memory;

@@ -44,7 +44,7 @@ struct Warp {
     uint32_t mask;   /* lanes that the current op is for */
     uint32_t active; /* lanes at pc */
     uint32_t pc;
-    uint32_t wake;   /* pc from which warp_settle must look: lowest pc of another group; 0: at once */
+    uint32_t wake; /* pc from which warp_settle must look: lowest pc of another group; 0: at once */
     uint32_t live;   /* lanes that have not exited */
     uint32_t born;   /* lanes that are threads of the block */
     Group groups[LANES];
@@ -77,8 +77,8 @@ typedef struct Races {
     Shadow *shadow; /* one a granule */
     int32_t capacity, granules, shift;
     uint32_t time;                           /* of the block: barriers completed + 1 */
-    uint32_t clock[MAX_WARPS][MAX_WARPS];    /* [w][v]: what v did before this time is ordered before
-                                                what w does now */
+    uint32_t clock[MAX_WARPS][MAX_WARPS]; /* [w][v]: what v did before this time is ordered before
+                                             what w does now */
 } Races;
 
 void races_begin(Races *races, int32_t shared_bytes, int32_t shift, int32_t warps);

@@ -84,8 +84,10 @@ FOUR(shf_r_clamp, c >= 32 ? b : pair(a, b) >> (c & 31))
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
-/* Bits [position, position + length) of a; beyond bit 31 or 63 a signed field goes on with the sign. */
-INLINE uint64_t extract(uint64_t a, uint32_t position, uint32_t length, uint32_t bits, int is_signed)
+/* Bits [position, position + length) of a; beyond bit 31 or 63 a signed field goes on with the
+ * sign. */
+INLINE uint64_t extract(uint64_t a, uint32_t position, uint32_t length, uint32_t bits,
+                        int is_signed)
 {
     uint64_t field = 0;
     position &= 255;

@@ -1,5 +1,5 @@
-/* Comparisons: setp, set, slct. The relation and the types are columns of the table; what is combined
- * with the result (and, or, xor with a predicate) is in Op.kind. */
+/* Comparisons: setp, set, slct. The relation and the types are columns of the table; what is
+ * combined with the result (and, or, xor with a predicate) is in Op.kind. */
 #include "exec.h"
 
 #define HANDLER(name) static void name(Warp *warp, const Op *op)
@@ -24,7 +24,8 @@ INLINE F32 flushed(const Op *op, F32 v)
 {
     U32 bits = (U32)v;
 
-    return op->flags & OP_FLUSH ? (F32)(bits & ((U32)((bits & 0x7f800000u) != 0) | 0x80000000u)) : v;
+    return op->flags & OP_FLUSH ? (F32)(bits & ((U32)((bits & 0x7f800000u) != 0) | 0x80000000u))
+                                : v;
 }
 
 #define COMPARE(name, T, mask, a_value, b_value, expression)                                       \
@@ -59,13 +60,13 @@ INLINE F32 widen_bf16(U16 h)
 }
 
 #define FLOATS(relation, ordered)                                                                  \
-    COMPARE(relation##_f32, F32, lanes_mask_u32, flushed(op, REG(F32, 2)), flushed(op, REG(F32, 3)), \
-            (U32)(ordered))                                                                        \
+    COMPARE(relation##_f32, F32, lanes_mask_u32, flushed(op, REG(F32, 2)),                         \
+            flushed(op, REG(F32, 3)), (U32)(ordered))                                              \
     COMPARE(relation##_f64, F64, lanes_mask_u64, REG(F64, 2), REG(F64, 3), (U64)(ordered))         \
     COMPARE(relation##_f16, F32, lanes_mask_u32, widen_half(REG(U16, 2)), widen_half(REG(U16, 3)), \
             (U32)(ordered))                                                                        \
-    COMPARE(relation##_bf16, F32, lanes_mask_u32, widen_bf16(REG(U16, 2)), widen_bf16(REG(U16, 3)), \
-            (U32)(ordered))
+    COMPARE(relation##_bf16, F32, lanes_mask_u32, widen_bf16(REG(U16, 2)),                         \
+            widen_bf16(REG(U16, 3)), (U32)(ordered))
 FLOATS(feq, a == b)
 FLOATS(fne, (a < b) | (a > b))
 FLOATS(flt, a < b)

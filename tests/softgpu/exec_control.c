@@ -1,8 +1,8 @@
 /* Branches, exit, barriers, and what becomes of lanes that part.
  *
- * A warp is at one pc with its active lanes; lanes that went elsewhere wait in groups. The lowest pc
- * runs first, and groups that reach the same pc become one again: so loops and branches of structured
- * code reconverge without any marks in the text.
+ * A warp is at one pc with its active lanes; lanes that went elsewhere wait in groups. The lowest
+ * pc runs first, and groups that reach the same pc become one again: so loops and branches of
+ * structured code reconverge without any marks in the text.
  */
 #include <time.h>
 
@@ -31,8 +31,8 @@ static bool report_stuck(Warp *warp)
     return fault(warp, op, (uint32_t)__builtin_ctz(group->mask),
                  op->run == run_barrier ? SOFTGPU_FAULT_divergent_barrier
                                         : SOFTGPU_FAULT_divergent_warp,
-                 "lanes 0x%08x wait here, lanes 0x%08x wait elsewhere or do not come", group->mask,
-                 elsewhere);
+                 "lanes 0x%08x wait here, lanes 0x%08x wait elsewhere, lanes 0x%08x have exited",
+                 group->mask, elsewhere, warp->born & ~warp->live);
 }
 
 bool warp_settle(Warp *warp)
@@ -114,7 +114,8 @@ void run_barrier(Warp *warp, const Op *op)
 
     if (number >= NAMED_BARRIERS || threads % LANES) {
         fault(warp, op, ALL_LANES, SOFTGPU_FAULT_divergent_barrier,
-              "barrier %u for %u threads: there are 16, for multiples of 32 threads", number, threads);
+              "barrier %u for %u threads: there are 16, for multiples of 32 threads", number,
+              threads);
         return;
     }
     if (warp->mask != warp->live) {

@@ -95,8 +95,8 @@ static uint64_t clamp_integer(uint64_t bits, bool source_signed, int to)
     return negative ? 0 : bits > most ? most : bits;
 }
 
-/* Out of range goes to the nearest integer there is. NaN goes to 0, but from f64 or to 64 bits to the
- * highest bit alone (PTX ISA, cvt). */
+/* Out of range goes to the nearest integer there is. NaN goes to 0, but from f64 or to 64 bits to
+ * the highest bit alone (PTX ISA, cvt). */
 static uint64_t integer_from_float(double x, const Op *op)
 {
     int width = 8 * number_bytes(op->to);

@@ -1,7 +1,7 @@
 /* Arithmetic on fp16 and bf16, single and in pairs (x2: low half first).
  *
- * fp16: sums and products of two are computed in f32, which has more than twice the bits, so that the
- * second rounding changes nothing. fma: in double with rounding to odd (half.c).
+ * fp16: sums and products of two are computed in f32, which has more than twice the bits, so that
+ * the second rounding changes nothing. fma: in double with rounding to odd (half.c).
  */
 #include "exec.h"
 
@@ -183,8 +183,9 @@ HANDLER(fma_f16x2)
     U32 x = REG(U32, 1), y = REG(U32, 2), z = REG(U32, 3);
     U16 low = narrow(fma_in_double(lanes_from_half(low_halves(x)), lanes_from_half(low_halves(y)),
                                    lanes_from_half(low_halves(z))));
-    U16 high = narrow(fma_in_double(lanes_from_half(high_halves(x)), lanes_from_half(high_halves(y)),
-                                    lanes_from_half(high_halves(z))));
+    U16 high =
+        narrow(fma_in_double(lanes_from_half(high_halves(x)), lanes_from_half(high_halves(y)),
+                             lanes_from_half(high_halves(z))));
     PUT_U32(0, join(low, high));
 }
 

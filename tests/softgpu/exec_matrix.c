@@ -43,7 +43,8 @@ void run_load_matrix(Warp *warp, const Op *op)
         for (int lane = 0; lane < LANES; lane++) {
             int g = lane / 4, t = lane % 4;
             uint32_t low = op->flags & OP_TRANSPOSE ? rows[m][2 * t][g] : rows[m][g][2 * t];
-            uint32_t high = op->flags & OP_TRANSPOSE ? rows[m][2 * t + 1][g] : rows[m][g][2 * t + 1];
+            uint32_t high =
+                op->flags & OP_TRANSPOSE ? rows[m][2 * t + 1][g] : rows[m][g][2 * t + 1];
             d[lane] = low | high << 16;
         }
         PUT_U32(m, d);

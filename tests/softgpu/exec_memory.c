@@ -54,8 +54,8 @@ uint8_t *global_pointer(Warp *warp, const Op *op, uint32_t lane, uint64_t addres
         return NULL;
     }
     if (writes && region->read_only) {
-        fault(warp, op, lane, SOFTGPU_FAULT_read_only, "writes %u bytes of constant memory at 0x%llx",
-              bytes, (unsigned long long)address);
+        fault(warp, op, lane, SOFTGPU_FAULT_read_only,
+              "writes %u bytes of constant memory at 0x%llx", bytes, (unsigned long long)address);
         return NULL;
     }
     Block *block = warp->block;

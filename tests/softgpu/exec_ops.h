@@ -41,7 +41,8 @@ void run_to_generic(Warp *warp, const Op *op); /* cvta: space */
 void run_from_generic(Warp *warp, const Op *op);
 void run_is_space(Warp *warp, const Op *op);
 
-/* ---- exec_atomic.c: r = result (or NO_REGISTER), address, b, c; to: NumberType; rounding unused */
+/* ---- exec_atomic.c: r = result (or NO_REGISTER), address, b, c; to: NumberType; rounding unused
+ */
 typedef enum AtomicOp {
     ATOMIC_add, ATOMIC_and, ATOMIC_or, ATOMIC_xor, ATOMIC_exch, ATOMIC_cas, ATOMIC_min, ATOMIC_max,
     ATOMIC_inc, ATOMIC_dec
@@ -49,7 +50,8 @@ typedef enum AtomicOp {
 void run_atomic(Warp *warp, const Op *op); /* from: AtomicOp; count 2: a pair of 16 bits */
 
 /* ---- exec_async.c ---- */
-void run_copy_async(Warp *warp, const Op *op); /* r: destination, source, source bytes; size: bytes */
+void run_copy_async(Warp *warp,
+                    const Op *op); /* r: destination, source, source bytes; size: bytes */
 void run_copy_commit(Warp *warp, const Op *op);
 void run_copy_wait(Warp *warp, const Op *op);  /* imm: groups that may stay; -1: everything */
 
@@ -69,7 +71,8 @@ void run_elect(Warp *warp, const Op *op);
 void run_branch(Warp *warp, const Op *op);
 void run_exit(Warp *warp, const Op *op);
 void run_trap(Warp *warp, const Op *op); /* kind 1: a failed assert */
-void run_barrier(Warp *warp, const Op *op); /* r: barrier, threads or NO_REGISTER; kind: BarrierKind */
+void run_barrier(Warp *warp,
+                 const Op *op); /* r: barrier, threads or NO_REGISTER; kind: BarrierKind */
 enum { BARRIER_sync, BARRIER_arrive, BARRIER_popc, BARRIER_and, BARRIER_or };
 void run_clock(Warp *warp, const Op *op);
 void run_compare_to_register(Warp *warp, const Op *op);

@@ -21,7 +21,8 @@ bool gather_lanes(Warp *warp, const Op *op, uint32_t wanted)
 {
     if ((wanted & warp->born & ~warp->live) != 0)
         return fault(warp, op, ALL_LANES, SOFTGPU_FAULT_divergent_warp,
-                     "waits for lanes 0x%08x, which have exited", wanted & warp->born & ~warp->live);
+                     "waits for lanes 0x%08x, which have exited",
+                     wanted & warp->born & ~warp->live);
     wanted &= warp->born;
     if ((wanted & ~warp->mask) == 0)
         return true;

@@ -42,8 +42,9 @@ double round_to_format(double x, const Format *format, Rounding mode)
     return copysign(INFINITY, x);
 }
 
-/* Round to odd: the sum in double keeps in its last bit that something was lost, so that rounding it
- * once more to a format of fewer bits is as good as rounding once (Boldo and Melquiond, 2008). */
+/* Round to odd: the sum in double keeps in its last bit that something was lost, so that rounding
+ * it once more to a format of fewer bits is as good as rounding once (Boldo and Melquiond, 2008).
+ */
 double fma_in_format(double a, double b, double c, const Format *format, Rounding mode)
 {
     double product = a * b; /* exact: the factors have at most 24 bits */

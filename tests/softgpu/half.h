@@ -19,8 +19,8 @@ typedef struct Format {
 
 extern const Format FORMAT_f16, FORMAT_bf16, FORMAT_tf32, FORMAT_f32;
 
-/* x as the nearest number of the format in this mode; denormals are kept, overflow goes to Inf or to
- * the largest number as IEEE 754 says, NaN stays NaN. */
+/* x as the nearest number of the format in this mode; denormals are kept, overflow goes to Inf or
+ * to the largest number as IEEE 754 says, NaN stays NaN. */
 double round_to_format(double x, const Format *format, Rounding mode);
 /* a * b + c in this format with one rounding. */
 double fma_in_format(double a, double b, double c, const Format *format, Rounding mode);

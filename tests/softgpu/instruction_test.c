@@ -1,5 +1,5 @@
-/* Each instruction against plain C, over edge cases of its operands: zeros, signs, limits, NaN, Inf,
- * denormals, ties of rounding. The PTX is written here, so no NVRTC is needed. */
+/* Each instruction against plain C, over edge cases of its operands: zeros, signs, limits, NaN,
+ * Inf, denormals, ties of rounding. The PTX is written here, so no NVRTC is needed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,7 +99,8 @@ static uint64_t B(Wide x)
     x = x < 0 ? -x : x;
     float narrow = x > (Wide)3.4e38f ? INFINITY : (float)x;
     uint64_t middle = F(narrow) >> 16, best = middle;
-    for (uint64_t other = middle ? middle - 1 : 0; other <= middle + 1 && other <= 0x7f80; other++) {
+    for (uint64_t other = middle ? middle - 1 : 0; other <= middle + 1 && other <= 0x7f80;
+         other++) {
         Wide old = distance(x, best), new = distance(x, other);
         if (new < old || (new == old && !(other & 1)))
             best = other;
@@ -223,8 +224,8 @@ static float directed(char what, uint64_t a, uint64_t b, int mode)
     return z;
 }
 
-/* a * b + c of bf16. Where c is so small that 113 bits would lose it, any number of its sign that is
- * far below the last bit says the same. */
+/* a * b + c of bf16. Where c is so small that 113 bits would lose it, any number of its sign that
+ * is far below the last bit says the same. */
 static Wide bf_fma(uint64_t a, uint64_t b, uint64_t c)
 {
     Wide product = (Wide)bf(a) * bf(b), addend = bf(c), size = product < 0 ? -product : product;
@@ -264,8 +265,9 @@ static uint64_t tf32_away(uint64_t a)
 {
     if (isnan(f(a)) || isinf(f(a)))
         return a;
-    return ((a & 0x7fffffff) + 0x1000) & 0x7fffe000 ? (a & 0x80000000) | (((a & 0x7fffffff) + 0x1000) & 0x7fffe000)
-                                                    : a & 0x80000000;
+    return ((a & 0x7fffffff) + 0x1000) & 0x7fffe000
+               ? (a & 0x80000000) | (((a & 0x7fffffff) + 0x1000) & 0x7fffe000)
+               : a & 0x80000000;
 }
 
 static int64_t to_s32(double x)
@@ -316,11 +318,30 @@ static const uint64_t values32[] = {
     0x38803000, 0x4b000001, 0x4f000000, 0xcf000000, 0x4f800000, 0x5f000000, 0x40200000, 0x40600000,
     0xc0200000, 0x3c003c00, 0x7bff0001, 0x7e00fc00, 0x83ff0400, 0x12345678, 0xdeadbeef, 0x3210,
     0x00fe8c47, 0x3f808000, 0x3f818000, 0x7f7fc000, 0x80000fff};
-static const uint64_t values64[] = {
-    0, 1, 2, 63, 64, 0xffffffff, 0x100000000, 0x8000000000000000, 0x7fffffffffffffff, ~UINT64_C(0),
-    0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0x7ff8000000000000, 0x000fffffffffffff,
-    0x3f10000000000000, 0x40effdffffffffff, 0x40effe0000000000, 0x3e60000000000001,
-    0x123456789abcdef0, 0x0020000000000001, 0x0020000000000003, 0x4330000000000001, 0xffe1};
+static const uint64_t values64[] = {0,
+                                    1,
+                                    2,
+                                    63,
+                                    64,
+                                    0xffffffff,
+                                    0x100000000,
+                                    0x8000000000000000,
+                                    0x7fffffffffffffff,
+                                    ~UINT64_C(0),
+                                    0x3ff0000000000000,
+                                    0xbff0000000000000,
+                                    0x7ff0000000000000,
+                                    0x7ff8000000000000,
+                                    0x000fffffffffffff,
+                                    0x3f10000000000000,
+                                    0x40effdffffffffff,
+                                    0x40effe0000000000,
+                                    0x3e60000000000001,
+                                    0x123456789abcdef0,
+                                    0x0020000000000001,
+                                    0x0020000000000003,
+                                    0x4330000000000001,
+                                    0xffe1};
 
 static uint64_t value_of(char width, uint32_t index)
 {
@@ -360,7 +381,8 @@ static int print_load(char *text, size_t size, char width, int k)
     if (width == 'p')
         return snprintf(text, size, "ld.global.u32 %%r9, [%%d9+%d];\nsetp.ne.u32 %%p%d, %%r9, 0;\n",
                         8 * k, k + 1);
-    return snprintf(text, size, "ld.global.b%d %s%d, [%%d9+%d];\n", 8 * (width - '0'), reg, k + 1, 8 * k);
+    return snprintf(text, size, "ld.global.b%d %s%d, [%%d9+%d];\n", 8 * (width - '0'), reg, k + 1,
+                    8 * k);
 }
 
 static void print_kernel(char *text, size_t size, const Case *one)
@@ -369,7 +391,8 @@ static void print_kernel(char *text, size_t size, const Case *one)
     char result = one->operands[0];
     size_t used = (size_t)snprintf(
         text, size,
-        ".version 8.0\n.target sm_86\n.address_size 64\n.visible .entry k(.param .u64 in, .param .u64 out)\n{\n"
+        ".version 8.0\n.target sm_86\n.address_size 64\n.visible .entry k(.param .u64 in, .param "
+        ".u64 out)\n{\n"
         ".reg .pred %%p<10>;\n.reg .b16 %%h<10>;\n.reg .b32 %%r<10>;\n.reg .b64 %%d<12>;\n"
         "mov.u32 %%r1, %%ctaid.x;\nmov.u32 %%r2, %%ntid.x;\nmov.u32 %%r3, %%tid.x;\n"
         "mad.lo.s32 %%r0, %%r1, %%r2, %%r3;\nld.param.u64 %%d9, [in];\nld.param.u64 %%d10, [out];\n"
@@ -378,15 +401,18 @@ static void print_kernel(char *text, size_t size, const Case *one)
 
     for (int k = 0; sources[k]; k++)
         used += (size_t)print_load(text + used, size - used, sources[k], k);
-    used += (size_t)snprintf(text + used, size - used, "%s %s0", one->mnemonic, register_of(result));
+    used +=
+        (size_t)snprintf(text + used, size - used, "%s %s0", one->mnemonic, register_of(result));
     for (int k = 0; sources[k]; k++)
-        used += (size_t)snprintf(text + used, size - used, ", %s%d", register_of(sources[k]), k + 1);
+        used +=
+            (size_t)snprintf(text + used, size - used, ", %s%d", register_of(sources[k]), k + 1);
     if (result == 'p')
         snprintf(text + used, size - used,
                  ";\nselp.b64 %%d8, 1, 0, %%p0;\nst.global.u64 [%%d10], %%d8;\nret;\n}\n");
     else
         snprintf(text + used, size - used,
-                 ";\nmov.b64 %%d8, 0;\nst.global.u64 [%%d10], %%d8;\nst.global.b%d [%%d10], %s0;\nret;\n}\n",
+                 ";\nmov.b64 %%d8, 0;\nst.global.u64 [%%d10], %%d8;\nst.global.b%d [%%d10], "
+                 "%s0;\nret;\n}\n",
                  8 * (result - '0'), register_of(result));
 }
 
@@ -400,7 +426,8 @@ static bool same_number(const Case *one, uint64_t x, uint64_t y)
     if (strstr(m, "f16x2")) {
         bool is_half = !strstr(m, "bf16x2");
         for (int shift = 0; shift < 32; shift += 16) {
-            double a = is_half ? h(x >> shift) : bf(x >> shift), b = is_half ? h(y >> shift) : bf(y >> shift);
+            double a = is_half ? h(x >> shift) : bf(x >> shift),
+                   b = is_half ? h(y >> shift) : bf(y >> shift);
             if ((x >> shift & 0xffff) != (y >> shift & 0xffff) && !(isnan(a) && isnan(b)))
                 return false;
         }
@@ -435,7 +462,8 @@ static int check_case(const Case *one)
     uint64_t in_at = softgpu_allocate(gpu, sizeof in), out_at = softgpu_allocate(gpu, sizeof out);
     assert_true(softgpu_upload(gpu, in_at, in, sizeof in));
     void *args[] = {&in_at, &out_at};
-    SoftGpuLaunch launch = {.grid = {PER_SOURCE * 7, 1, 1}, .block = {COUNT / PER_SOURCE / 7, 1, 1}};
+    SoftGpuLaunch launch = {.grid = {PER_SOURCE * 7, 1, 1},
+                            .block = {COUNT / PER_SOURCE / 7, 1, 1}};
     if (softgpu_launch(gpu, softgpu_kernel(module, "k"), &launch, args) != SOFTGPU_OK)
         fail_msg("%s", softgpu_report(gpu));
     assert_true(softgpu_download(gpu, out, out_at, sizeof out));

@@ -336,7 +336,8 @@ static void run_block(Block *block)
 
     while (__atomic_load_n(&gpu->status, __ATOMIC_RELAXED) == SOFTGPU_OK) {
         int32_t runnable = 0, done = 0;
-        uint32_t first = (uint32_t)((block->random = mix(block->random)) % (uint32_t)block->warp_count);
+        uint32_t first =
+            (uint32_t)((block->random = mix(block->random)) % (uint32_t)block->warp_count);
         for (int32_t i = 0; i < block->warp_count; i++) {
             Warp *warp = &block->warps[(first + (uint32_t)i) % (uint32_t)block->warp_count];
             if (warp->state == WARP_runs) {
@@ -482,7 +483,8 @@ static void run_grid(SoftGpu *gpu, Launch *launch)
     const uint32_t *grid = launch->shape.grid;
     uint64_t blocks = (uint64_t)grid[0] * grid[1] * grid[2], next = 0;
     uint64_t random = mix(gpu->options.seed + ++gpu->launch_serial), stride = random % blocks | 1;
-    int32_t count = blocks < (uint64_t)gpu->options.threads ? (int32_t)blocks : gpu->options.threads;
+    int32_t count =
+        blocks < (uint64_t)gpu->options.threads ? (int32_t)blocks : gpu->options.threads;
 
     while (greatest_divisor(stride, blocks) != 1)
         stride++;
@@ -532,35 +534,38 @@ static SoftGpuStatus refuse(SoftGpu *gpu, SoftGpuStatus status, const char *kern
     return status;
 }
 
-static SoftGpuStatus check_limits(SoftGpu *gpu, const SoftGpuKernel *kernel,
-                                  const SoftGpuLaunch *launch)
+SoftGpuStatus softgpu_check_launch(SoftGpu *gpu, const SoftGpuKernel *kernel,
+                                   const SoftGpuLaunch *launch)
 {
-    static const uint32_t most_grid[3] = {0x7fffffff, 65535, 65535}, most_block[3] = {1024, 1024, 64};
+    static const uint32_t most_grid[3] = {0x7fffffff, 65535, 65535},
+                          most_block[3] = {1024, 1024, 64};
     const uint32_t *block = launch->block;
 
     for (int i = 0; i < 3; i++) {
         if (launch->grid[i] == 0 || launch->grid[i] > most_grid[i])
             return refuse(gpu, SOFTGPU_INVALID_VALUE, kernel->name,
-                          "a grid of %u in dimension %d; the card takes 1 to %u", launch->grid[i], i,
-                          most_grid[i]);
+                          "a grid of %u in dimension %d; the card takes 1 to %u", launch->grid[i],
+                          i, most_grid[i]);
         if (block[i] == 0 || block[i] > most_block[i])
             return refuse(gpu, SOFTGPU_INVALID_VALUE, kernel->name,
-                          "a block of %u threads in dimension %d; the card takes 1 to %u", block[i], i,
-                          most_block[i]);
+                          "a block of %u threads in dimension %d; the card takes 1 to %u", block[i],
+                          i, most_block[i]);
     }
     int64_t threads = (int64_t)block[0] * block[1] * block[2];
     if (threads > CARD_THREADS)
         return refuse(gpu, SOFTGPU_INVALID_VALUE, kernel->name,
-                      "a block of %lld threads; the card takes %d", (long long)threads, CARD_THREADS);
+                      "a block of %lld threads; the card takes %d", (long long)threads,
+                      CARD_THREADS);
     if (threads > kernel->max_threads || (kernel->exact_threads && threads != kernel->max_threads))
         return refuse(gpu, SOFTGPU_INVALID_VALUE, kernel->name,
                       "a block of %lld threads; the kernel is compiled for %d", (long long)threads,
                       kernel->max_threads);
     int64_t shared = (int64_t)kernel->dynamic_base + launch->shared_bytes;
     if (shared > kernel->shared_allowed)
-        return refuse(gpu, SOFTGPU_INVALID_VALUE, kernel->name,
-                      "%lld bytes of shared memory; without opting in to more the kernel may use %lld",
-                      (long long)shared, (long long)kernel->shared_allowed);
+        return refuse(
+            gpu, SOFTGPU_INVALID_VALUE, kernel->name,
+            "%lld bytes of shared memory; without opting in to more the kernel may use %lld",
+            (long long)shared, (long long)kernel->shared_allowed);
     return SOFTGPU_OK;
 }
 
@@ -569,7 +574,7 @@ SoftGpuStatus softgpu_launch(SoftGpu *gpu, SoftGpuKernel *kernel, const SoftGpuL
 {
     if (gpu->status != SOFTGPU_OK)
         return gpu->status;
-    SoftGpuStatus status = check_limits(gpu, kernel, shape);
+    SoftGpuStatus status = softgpu_check_launch(gpu, kernel, shape);
     if (status != SOFTGPU_OK)
         return status;
     uint8_t *params = allocate_or_exit(1, kernel->param_bytes + 8);

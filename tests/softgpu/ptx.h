@@ -29,8 +29,8 @@ typedef struct Token {
     bool is_float;  /* number: written 0f...: bits are a float's */
 } Token;
 
-/* NULL, with *bad_line and *problem set, where a character starts no token. Ends with TOKEN_end; free
- * it. */
+/* NULL, with *bad_line and *problem set, where a character starts no token. Ends with TOKEN_end;
+ * free it. */
 Token *lex_ptx(const char *text, int32_t *count, int32_t *bad_line, const char **problem);
 bool token_is(const Token *token, const char *text);
 bool token_starts(const Token *token, const char *prefix);
@@ -68,7 +68,7 @@ enum { OP_REGISTERS = 15, NO_REGISTER = -1 };
 
 struct Op {
     void (*run)(Warp *warp, const Op *op);
-    int64_t imm;                /* branch: index of the target; memory: offset; else as the op says */
+    int64_t imm; /* branch: index of the target; memory: offset; else as the op says */
     uint32_t imm2;              /* cp.async: offset of the destination */
     int32_t r[OP_REGISTERS];    /* results first, then sources */
     int32_t guard;              /* predicate, or NO_REGISTER */
@@ -81,7 +81,7 @@ struct Op {
     uint8_t rounding, kind;     /* kind: a choice that the op's own code defines */
     uint8_t from, to;           /* cvt: NumberType */
     uint8_t second_result;      /* r[2] is a result too (bar.red) */
-    uint8_t is_branch, ends;    /* control flow, for `place`: may jump to imm; never falls through */
+    uint8_t is_branch, ends; /* control flow, for `place`: may jump to imm; never falls through */
 };
 
 /* One row of the tables: a mnemonic, what executes it, and its operands as one letter each:

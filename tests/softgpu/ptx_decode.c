@@ -1,5 +1,6 @@
-/* From a mnemonic and its operands to an Op: by table where the operands are registers in a row, by a
- * decoder for the families that have more to say. What is in neither is an error: nothing is skipped.
+/* From a mnemonic and its operands to an Op: by table where the operands are registers in a row, by
+ * a decoder for the families that have more to say. What is in neither is an error: nothing is
+ * skipped.
  */
 #include <stdio.h>
 #include <string.h>
@@ -206,7 +207,8 @@ static bool decode_setp(Parser *parser, Mnemonic *name, Op *op)
     return true;
 }
 
-/* set.REL.dtype.stype d, a, b: a comparison into a predicate of its own, then the predicate into d. */
+/* set.REL.dtype.stype d, a, b: a comparison into a predicate of its own, then the predicate into d.
+ */
 static bool decode_set(Parser *parser, Mnemonic *name, Op *op)
 {
     const char *relation = name->count > 1 ? name->parts[1] : "";
@@ -301,7 +303,8 @@ static bool decode_mov(Parser *parser, Mnemonic *name, Op *op)
         int count = list_length(parser);
         if (wide % (count ? count : 3) || wide / count < 2 || wide / count > 4)
             return unknown(parser, name);
-        if (parse_list(parser, op->r, 4, wide / count, false, true) != count || !expect(parser, ","))
+        if (parse_list(parser, op->r, 4, wide / count, false, true) != count ||
+            !expect(parser, ","))
             return false;
         op->r[count] = parse_source(parser, wide, false);
         op->run = run_unpack;
@@ -396,15 +399,24 @@ typedef struct FastConversion {
 
 /* Those without rounding modes, saturation or registers wider than the type. */
 static const FastConversion fast_conversions[] = {
-    {NUMBER_f32, NUMBER_f16, 4, 2, run_f32_from_f16}, {NUMBER_f16, NUMBER_f32, 2, 4, run_f16_from_f32},
-    {NUMBER_u32, NUMBER_u64, 4, 8, run_u32_from_u64}, {NUMBER_s32, NUMBER_u64, 4, 8, run_u32_from_u64},
-    {NUMBER_u32, NUMBER_s64, 4, 8, run_u32_from_u64}, {NUMBER_s32, NUMBER_s64, 4, 8, run_u32_from_u64},
-    {NUMBER_u64, NUMBER_u32, 8, 4, run_u64_from_u32}, {NUMBER_s64, NUMBER_u32, 8, 4, run_u64_from_u32},
-    {NUMBER_s64, NUMBER_s32, 8, 4, run_s64_from_s32}, {NUMBER_u64, NUMBER_s32, 8, 4, run_s64_from_s32},
-    {NUMBER_u32, NUMBER_u16, 4, 2, run_u32_from_u16}, {NUMBER_s32, NUMBER_u16, 4, 2, run_u32_from_u16},
-    {NUMBER_u16, NUMBER_u32, 2, 4, run_u16_from_u32}, {NUMBER_s16, NUMBER_u32, 2, 4, run_u16_from_u32},
-    {NUMBER_u16, NUMBER_s32, 2, 4, run_u16_from_u32}, {NUMBER_s16, NUMBER_s32, 2, 4, run_u16_from_u32},
-    {NUMBER_f32, NUMBER_s32, 4, 4, run_f32_from_s32}, {NUMBER_f32, NUMBER_u32, 4, 4, run_f32_from_u32},
+    {NUMBER_f32, NUMBER_f16, 4, 2, run_f32_from_f16},
+    {NUMBER_f16, NUMBER_f32, 2, 4, run_f16_from_f32},
+    {NUMBER_u32, NUMBER_u64, 4, 8, run_u32_from_u64},
+    {NUMBER_s32, NUMBER_u64, 4, 8, run_u32_from_u64},
+    {NUMBER_u32, NUMBER_s64, 4, 8, run_u32_from_u64},
+    {NUMBER_s32, NUMBER_s64, 4, 8, run_u32_from_u64},
+    {NUMBER_u64, NUMBER_u32, 8, 4, run_u64_from_u32},
+    {NUMBER_s64, NUMBER_u32, 8, 4, run_u64_from_u32},
+    {NUMBER_s64, NUMBER_s32, 8, 4, run_s64_from_s32},
+    {NUMBER_u64, NUMBER_s32, 8, 4, run_s64_from_s32},
+    {NUMBER_u32, NUMBER_u16, 4, 2, run_u32_from_u16},
+    {NUMBER_s32, NUMBER_u16, 4, 2, run_u32_from_u16},
+    {NUMBER_u16, NUMBER_u32, 2, 4, run_u16_from_u32},
+    {NUMBER_s16, NUMBER_u32, 2, 4, run_u16_from_u32},
+    {NUMBER_u16, NUMBER_s32, 2, 4, run_u16_from_u32},
+    {NUMBER_s16, NUMBER_s32, 2, 4, run_u16_from_u32},
+    {NUMBER_f32, NUMBER_s32, 4, 4, run_f32_from_s32},
+    {NUMBER_f32, NUMBER_u32, 4, 4, run_f32_from_u32},
 };
 
 static void choose_conversion(Op *op)

@@ -8,10 +8,33 @@
 static bool take_hint(Mnemonic *name)
 {
     static const char *const hints[] = {
-        "weak", "volatile", "relaxed", "acquire", "release", "acq_rel", "sc", "cta", "cluster", "gpu",
-        "sys", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc", "L1::evict_normal",
-        "L1::evict_unchanged", "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::64B",
-        "L2::128B", "L2::256B",
+        "weak",
+        "volatile",
+        "relaxed",
+        "acquire",
+        "release",
+        "acq_rel",
+        "sc",
+        "cta",
+        "cluster",
+        "gpu",
+        "sys",
+        "ca",
+        "cg",
+        "cs",
+        "lu",
+        "cv",
+        "wb",
+        "wt",
+        "nc",
+        "L1::evict_normal",
+        "L1::evict_unchanged",
+        "L1::evict_first",
+        "L1::evict_last",
+        "L1::no_allocate",
+        "L2::64B",
+        "L2::128B",
+        "L2::256B",
     };
 
     for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
@@ -45,13 +68,15 @@ typedef struct ElementType {
 } ElementType;
 
 static const ElementType element_types[] = {
-    {"b8", 1, false, NUMBER_u8}, {"u8", 1, false, NUMBER_u8}, {"s8", 1, true, NUMBER_s8},
-    {"b16", 2, false, NUMBER_u16}, {"u16", 2, false, NUMBER_u16}, {"s16", 2, true, NUMBER_s16},
-    {"f16", 2, false, NUMBER_f16}, {"bf16", 2, false, NUMBER_bf16},
-    {"b32", 4, false, NUMBER_u32}, {"u32", 4, false, NUMBER_u32}, {"s32", 4, true, NUMBER_s32},
-    {"f32", 4, false, NUMBER_f32}, {"f16x2", 4, false, NUMBER_f16}, {"bf16x2", 4, false, NUMBER_bf16},
-    {"b64", 8, false, NUMBER_u64}, {"u64", 8, false, NUMBER_u64}, {"s64", 8, true, NUMBER_s64},
-    {"f64", 8, false, NUMBER_f64},
+    {"b8", 1, false, NUMBER_u8},     {"u8", 1, false, NUMBER_u8},
+    {"s8", 1, true, NUMBER_s8},      {"b16", 2, false, NUMBER_u16},
+    {"u16", 2, false, NUMBER_u16},   {"s16", 2, true, NUMBER_s16},
+    {"f16", 2, false, NUMBER_f16},   {"bf16", 2, false, NUMBER_bf16},
+    {"b32", 4, false, NUMBER_u32},   {"u32", 4, false, NUMBER_u32},
+    {"s32", 4, true, NUMBER_s32},    {"f32", 4, false, NUMBER_f32},
+    {"f16x2", 4, false, NUMBER_f16}, {"bf16x2", 4, false, NUMBER_bf16},
+    {"b64", 8, false, NUMBER_u64},   {"u64", 8, false, NUMBER_u64},
+    {"s64", 8, true, NUMBER_s64},    {"f64", 8, false, NUMBER_f64},
 };
 
 static const ElementType *take_type(Mnemonic *name)
@@ -181,8 +206,8 @@ static bool decode_store(Parser *parser, Mnemonic *name, Op *op)
 
 static bool take_atomic(Mnemonic *name, AtomicOp *what)
 {
-    static const char *const names[] = {"add", "and", "or", "xor", "exch", "cas", "min", "max", "inc",
-                                        "dec"};
+    static const char *const names[] = {"add", "and", "or",  "xor", "exch",
+                                        "cas", "min", "max", "inc", "dec"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (take(name, names[i])) {
@@ -296,13 +321,14 @@ static bool parse_copy(Parser *parser, Op *op, bool policy)
     Op to = *op, from = *op;
     int64_t bytes;
 
-    if (!parse_address(parser, &to, 0) || !expect(parser, ",") || !parse_address(parser, &from, 1) ||
-        !expect(parser, ",") || !parse_integer(parser, &bytes))
+    if (!parse_address(parser, &to, 0) || !expect(parser, ",") ||
+        !parse_address(parser, &from, 1) || !expect(parser, ",") || !parse_integer(parser, &bytes))
         return false;
     if (from.kind != 8)
         return parse_error(parser, "a global address of 32 bits");
     if (bytes != 4 && bytes != 8 && bytes != 16)
-        return parse_error(parser, "cp.async of %lld bytes; it copies 4, 8 or 16", (long long)bytes);
+        return parse_error(parser, "cp.async of %lld bytes; it copies 4, 8 or 16",
+                           (long long)bytes);
     op->r[0] = to.r[0];
     op->r[1] = from.r[1];
     op->imm = from.imm;

@@ -141,7 +141,8 @@ static bool decode_elect(Parser *parser, Mnemonic *name, Op *op)
     if (!take(name, "sync") || !is_complete(name))
         return unknown(parser, name);
     op->run = run_elect;
-    if (!result_and_predicate(parser, op, 4) || !(op->flags & OP_SECOND) || !source(parser, op, 2, 4))
+    if (!result_and_predicate(parser, op, 4) || !(op->flags & OP_SECOND) ||
+        !source(parser, op, 2, 4))
         return parse_error(parser, "elect.sync takes d|p, mask");
     append_op(parser, op);
     return true;
@@ -249,8 +250,8 @@ static bool decode_load_matrix(Parser *parser, Mnemonic *name, Op *op)
 
 static bool decode_move_matrix(Parser *parser, Mnemonic *name, Op *op)
 {
-    if (!take(name, "sync") || !take(name, "aligned") || !take(name, "m8n8") || !take(name, "trans") ||
-        !take(name, "b16") || !is_complete(name))
+    if (!take(name, "sync") || !take(name, "aligned") || !take(name, "m8n8") ||
+        !take(name, "trans") || !take(name, "b16") || !is_complete(name))
         return unknown(parser, name);
     op->run = run_move_matrix;
     op->r[0] = parse_result(parser, 4, false);
@@ -280,7 +281,8 @@ static bool decode_mma(Parser *parser, Mnemonic *name, Op *op)
     if (name->count != 10 || !take(name, "sync") || !take(name, "aligned"))
         return unknown(parser, name);
     for (size_t i = 0; i < sizeof mma_names / sizeof mma_names[0]; i++)
-        if (!strcmp(mma_names[i].shape, name->parts[3]) && !strcmp(mma_names[i].type, name->parts[7]) &&
+        if (!strcmp(mma_names[i].shape, name->parts[3]) &&
+            !strcmp(mma_names[i].type, name->parts[7]) &&
             !strcmp(mma_names[i].type, name->parts[8]))
             found = &mma_names[i];
     bool wide = !strcmp(name->parts[6], "f32");

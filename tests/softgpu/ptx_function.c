@@ -214,7 +214,8 @@ static const FunctionText *find_function(const Parser *parser, const Token *name
 {
     for (int32_t i = 0; i < parser->function_count; i++) {
         const Token *known = parser->functions[i].name;
-        if (known->length == name->length && !memcmp(known->start, name->start, (size_t)name->length))
+        if (known->length == name->length &&
+            !memcmp(known->start, name->start, (size_t)name->length))
             return &parser->functions[i];
     }
     return NULL;
@@ -273,8 +274,8 @@ bool parse_call(Parser *parser, const Op *guard)
     }
     const FunctionText *function = find_function(parser, name);
     if (!function || function->body < 0)
-        return parse_error(parser, "calls '%.*s', which this module does not have", (int)name->length,
-                           name->start);
+        return parse_error(parser, "calls '%.*s', which this module does not have",
+                           (int)name->length, name->start);
     return inline_function(parser, function, results, result_count, values, value_count);
 }
 

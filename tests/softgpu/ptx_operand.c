@@ -28,8 +28,8 @@ int32_t new_register(Parser *parser, int bytes)
     SoftGpuKernel *kernel = parser->kernel;
 
     GROW(kernel->registers, kernel->register_count, kernel->register_capacity);
-    kernel->registers[kernel->register_count] =
-        (Register){.bytes = (uint8_t)(bytes == 1 ? 2 : bytes), .role = REGISTER_virtual, .slot = -1};
+    kernel->registers[kernel->register_count] = (Register){
+        .bytes = (uint8_t)(bytes == 1 ? 2 : bytes), .role = REGISTER_virtual, .slot = -1};
     return kernel->register_count++;
 }
 
@@ -42,7 +42,8 @@ static void grow_constants(Parser *parser)
     for (int32_t i = 0; i < size; i++) {
         if (!old[i])
             continue;
-        uint64_t at = parser->kernel->registers[old[i] - 1].bits * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+        uint64_t at =
+            parser->kernel->registers[old[i] - 1].bits * UINT64_C(0x9e3779b97f4a7c15) >> 32;
         while (parser->constants[at % (uint64_t)parser->constant_capacity])
             at++;
         parser->constants[at % (uint64_t)parser->constant_capacity] = old[i];
@@ -157,8 +158,8 @@ int32_t parse_source(Parser *parser, int bytes, bool wider)
     if (token->kind == TOKEN_number) {
         if (bytes == 0)
             return constant_register(parser, 0, token->bits & 1, REGISTER_constant);
-        return constant_register(parser, bytes == 1 ? 2 : bytes, narrow_number(token, bytes, negative),
-                                 REGISTER_constant);
+        return constant_register(parser, bytes == 1 ? 2 : bytes,
+                                 narrow_number(token, bytes, negative), REGISTER_constant);
     }
     if (token->kind == TOKEN_word && token->start[0] == '%') {
         number = find_special(parser, token, bytes);
@@ -209,8 +210,8 @@ bool parse_integer(Parser *parser, int64_t *value)
 
     if (current(parser)->kind != TOKEN_number || current(parser)->is_float ||
         current(parser)->is_double)
-        return parse_error(parser, "expected an integer before '%.*s'", (int)current(parser)->length,
-                           current(parser)->start);
+        return parse_error(parser, "expected an integer before '%.*s'",
+                           (int)current(parser)->length, current(parser)->start);
     *value = (int64_t)(negative ? 0 - current(parser)->bits : current(parser)->bits);
     parser->at++;
     return true;
@@ -264,7 +265,8 @@ int parse_list(Parser *parser, int32_t *r, int limit, int bytes, bool wider, boo
             parse_error(parser, "more than %d registers in the list", limit);
             return 0;
         }
-        r[count] = results ? parse_result(parser, bytes, wider) : parse_source(parser, bytes, wider);
+        r[count] =
+            results ? parse_result(parser, bytes, wider) : parse_source(parser, bytes, wider);
         if (r[count++] == NO_REGISTER)
             return 0;
     } while (accept(parser, ","));

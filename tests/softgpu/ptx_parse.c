@@ -106,7 +106,8 @@ void close_scope(Parser *parser)
 
     for (int32_t i = 0; i < parser->fixup_count; i++) {
         Fixup *fixup = &parser->fixups[i];
-        const Symbol *label = fixup->scope == parser->scope ? find_label(parser, fixup->label) : NULL;
+        const Symbol *label =
+            fixup->scope == parser->scope ? find_label(parser, fixup->label) : NULL;
         if (label) {
             parser->kernel->ops[fixup->op].imm = (int64_t)label->offset;
             continue;

@@ -32,7 +32,8 @@ typedef struct Fixup { /* a branch to a label that is not known yet */
 
 typedef struct FunctionText { /* a .func: executed where it is called */
     const Token *name;
-    int32_t results, params, body; /* token indices; results: -1 where it has none; body -1: extern */
+    int32_t results, params,
+        body; /* token indices; results: -1 where it has none; body -1: extern */
 } FunctionText;
 
 typedef struct Parser {

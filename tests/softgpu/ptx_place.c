@@ -38,7 +38,8 @@ static void set_bit(uint64_t *set, int32_t i)
     set[i >> 6] |= UINT64_C(1) << (i & 63);
 }
 
-/* Whether r[i] of the op is written, and whether it is read. Bar.red has its result in the middle. */
+/* Whether r[i] of the op is written, and whether it is read. Bar.red has its result in the middle.
+ */
 static bool is_result(const Op *op, int i)
 {
     return i < op->result_count || (op->second_result && i == 2);
@@ -222,7 +223,8 @@ static int by_op(const void *a, const void *b)
 {
     const Life *x = a, *y = b;
 
-    return x->at != y->at ? (x->at < y->at ? -1 : 1) : (x->number > y->number) - (x->number < y->number);
+    return x->at != y->at ? (x->at < y->at ? -1 : 1)
+                          : (x->number > y->number) - (x->number < y->number);
 }
 
 static void place_virtual(Placer *placer)

@@ -3,7 +3,8 @@
  * Time is the number of barriers that the block has completed. Each granule of shared memory knows
  * its last writer and its last readers with the time. What warp v did before clock[w][v] is ordered
  * before what warp w does now: a barrier sets it to the time for the warps that met. Within a warp,
- * lanes are ordered by bar.warp.sync only; that they run in lockstep here is no promise of the card.
+ * lanes are ordered by bar.warp.sync only; that they run in lockstep here is no promise of the
+ * card.
  *
  *     write: races with a write or a read of another thread that is not ordered before it
  *     read:  races with a write of another thread that is not ordered before it
@@ -106,9 +107,10 @@ static bool report(Warp *warp, const Op *op, uint32_t lane, uint32_t at, const c
 
     if (thread == me) /* of several lanes the last was this one */
         thread ^= 1;
-    return fault(warp, op, lane, SOFTGPU_FAULT_shared_race,
-                 "thread %u %s shared memory at offset %u, which thread %u %s with no barrier between",
-                 me, mine, at, thread, theirs);
+    return fault(
+        warp, op, lane, SOFTGPU_FAULT_shared_race,
+        "thread %u %s shared memory at offset %u, which thread %u %s with no barrier between", me,
+        mine, at, thread, theirs);
 }
 
 static bool report_pending(Warp *warp, const Op *op, uint32_t lane, uint32_t at, const char *mine,
@@ -117,10 +119,11 @@ static bool report_pending(Warp *warp, const Op *op, uint32_t lane, uint32_t at,
     uint32_t thread = stamp_warp(stamp) * LANES + (stamp & 31);
     uint32_t me = (uint32_t)warp->index * LANES + lane;
 
-    return fault(warp, op, lane, SOFTGPU_FAULT_async_pending,
-                 "thread %u %s shared memory at offset %u while the cp.async of thread %u to it has "
-                 "not been waited for",
-                 me, mine, at, thread);
+    return fault(
+        warp, op, lane, SOFTGPU_FAULT_async_pending,
+        "thread %u %s shared memory at offset %u while the cp.async of thread %u to it has "
+        "not been waited for",
+        me, mine, at, thread);
 }
 
 bool races_read(Warp *warp, const Op *op, uint32_t lane, uint32_t at, int32_t bytes)

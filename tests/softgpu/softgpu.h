@@ -40,16 +40,16 @@ typedef enum SoftGpuStatus {
 /* What is wrong with a kernel or a launch. */
 typedef enum SoftGpuFault {
     SOFTGPU_FAULT_none,
-    SOFTGPU_FAULT_ptx,               /* text that is not PTX, or an instruction we do not execute */
-    SOFTGPU_FAULT_out_of_bounds,     /* outside of every allocation, or of the block's shared memory */
+    SOFTGPU_FAULT_ptx,           /* text that is not PTX, or an instruction we do not execute */
+    SOFTGPU_FAULT_out_of_bounds, /* outside of every allocation, or of the block's shared memory */
     SOFTGPU_FAULT_misaligned,
     SOFTGPU_FAULT_shared_race,       /* two threads, one byte, no barrier between */
     SOFTGPU_FAULT_async_pending,     /* a cp.async still owns these bytes: the wait is too weak */
     SOFTGPU_FAULT_divergent_barrier, /* threads of a block wait at different barriers, or exited */
     SOFTGPU_FAULT_divergent_warp,    /* a warp-wide instruction without all its lanes */
     SOFTGPU_FAULT_launch_limits,
-    SOFTGPU_FAULT_read_only,         /* a store to constant memory or through ld.global.nc's promise */
-    SOFTGPU_FAULT_global_race,       /* two launches without an order touch the same bytes */
+    SOFTGPU_FAULT_read_only,   /* a store to constant memory or through ld.global.nc's promise */
+    SOFTGPU_FAULT_global_race, /* two launches without an order touch the same bytes */
     SOFTGPU_FAULT_trap,
     SOFTGPU_FAULT_endless
 } SoftGpuFault;
@@ -127,6 +127,9 @@ bool softgpu_allow_shared(SoftGpuKernel *kernel, int64_t bytes);
 /* args[i] points to the value of parameter i. */
 SoftGpuStatus softgpu_launch(SoftGpu *gpu, SoftGpuKernel *kernel, const SoftGpuLaunch *launch,
                              void *const *args);
+/* Whether the card takes a launch of this shape; where not, the report says why. */
+SoftGpuStatus softgpu_check_launch(SoftGpu *gpu, const SoftGpuKernel *kernel,
+                                   const SoftGpuLaunch *launch);
 /* Of the last launch; of all launches of a kernel. */
 SoftGpuCounters softgpu_last_counters(const SoftGpu *gpu);
 SoftGpuCounters softgpu_kernel_counters(const SoftGpuKernel *kernel);

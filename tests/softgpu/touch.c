@@ -86,15 +86,27 @@ static Chunk *find_chunk(TouchMap *map, uint64_t key)
     return map->chunks[*slot - 1];
 }
 
+/* Granules [first, last] of one chunk, a word at a time. */
+static void set_granules(Chunk *chunk, uint64_t first, uint64_t last)
+{
+    for (uint64_t word = first >> 6; word <= last >> 6; word++) {
+        uint64_t low = word == first >> 6 ? first & 63 : 0;
+        uint64_t high = word == last >> 6 ? last & 63 : 63;
+        chunk->bits[word & (CHUNK_WORDS - 1)] |= (~UINT64_C(0) >> (63 - high + low)) << low;
+    }
+}
+
 void touch_range(TouchMap *map, uint64_t address, uint64_t bytes)
 {
-    uint64_t first = address >> TOUCH_SHIFT, last = (address + bytes - 1) >> TOUCH_SHIFT;
+    uint64_t granule = address >> TOUCH_SHIFT, last = (address + bytes - 1) >> TOUCH_SHIFT;
 
-    for (uint64_t granule = first; granule <= last; granule++) {
+    while (bytes && granule <= last) {
         uint64_t key = granule >> (CHUNK_SHIFT - TOUCH_SHIFT);
+        uint64_t end = ((key + 1) << (CHUNK_SHIFT - TOUCH_SHIFT)) - 1;
         if (!map->last || map->last->key != key)
             map->last = find_chunk(map, key);
-        map->last->bits[granule >> 6 & (CHUNK_WORDS - 1)] |= UINT64_C(1) << (granule & 63);
+        set_granules(map->last, granule, last < end ? last : end);
+        granule = end + 1;
     }
 }
 
