@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../runtime/program.h"
 #include "system.h"
 #include "text.h"
 
@@ -39,35 +40,39 @@ static bool report_build_tools(Arena *arena, FILE *out)
     return has_cc && has_runtime;
 }
 
-static void report_card(FILE *out)
+/* "/usr/lib/libnvrtc.so.13, CUDA 13.0" */
+static const char *with_version(Arena *arena, const char *path, int32_t version)
 {
-    static const struct {
-        const char *what, *names[4], *cost;
-    } parts[] = {
-        {"driver", {"libcuda.so.1", "nvcuda.dll"}, "no NVIDIA card can be used"},
-        {"NVRTC",
-         {"libnvrtc.so.13", "libnvrtc.so.12", "nvrtc64_130_0.dll", "nvrtc64_120_0.dll"},
-         NULL},
-        {"cuBLAS",
-         {"libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll"},
-         NULL},
-    };
+    return path[0] == '\0' ? "not found"
+                           : arena_printf(arena, "%s, CUDA %d.%d", path, version / 1000,
+                                          version % 1000 / 10);
+}
 
-    for (size_t k = 0; k < COUNT_OF(parts); k++) {
-        const char *found = NULL;
-        for (size_t n = 0; n < COUNT_OF(parts[k].names) && found == NULL; n++)
-            if (parts[k].names[n] != NULL && can_open_library(parts[k].names[n]))
-                found = parts[k].names[n];
-        line(out, found != NULL, parts[k].what, found ? found : "not found", parts[k].cost);
-    }
-    fprintf(out, "\nThis version trains on the host; a card's memory can be planned for "
-                 "(snug plan --vram 8GiB).\n");
+static void report_card(Arena *arena, FILE *out)
+{
+    SnugCudaParts parts;
+
+    snug_find_cuda(&parts);
+    line(out, parts.driver[0] != '\0', "driver",
+         with_version(arena, parts.driver, parts.driver_version),
+         "no NVIDIA card can be used; a card's memory can be planned for all the same");
+    line(out, parts.nvrtc[0] != '\0', "NVRTC",
+         with_version(arena, parts.nvrtc, parts.nvrtc_version),
+         "kernels cannot be compiled: install the CUDA toolkit, or pip install nvidia-cuda-nvrtc");
+    line(out, parts.card[0] != '\0', "card",
+         parts.card[0] == '\0'
+             ? "none"
+             : arena_printf(arena, "%s, compute capability %d.%d, %s of %s free", parts.card,
+                            parts.capability / 10, parts.capability % 10,
+                            format_bytes(arena, parts.free_bytes),
+                            format_bytes(arena, parts.card_bytes)),
+         parts.problem[0] != '\0' ? parts.problem : "trainers for --device cuda do not run here");
 }
 
 ExitStatus doctor(Arena *arena, FILE *out)
 {
     report_processor(arena, out);
     bool ok = report_build_tools(arena, out);
-    report_card(out);
+    report_card(arena, out);
     return ok ? EXIT_STATUS_ok : EXIT_STATUS_device;
 }

@@ -16,7 +16,6 @@
 #define popen  _popen
 #define pclose _pclose
 #else
-#include <dlfcn.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,20 +135,6 @@ bool is_terminal(FILE *stream)
 #else
     return isatty(fileno(stream)) != 0;
 #endif
-}
-
-bool can_open_library(const char *name)
-{
-#ifdef _WIN32
-    HMODULE library = LoadLibraryA(name);
-    if (library != NULL)
-        FreeLibrary(library);
-#else
-    void *library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
-    if (library != NULL)
-        dlclose(library);
-#endif
-    return library != NULL;
 }
 
 /* ---- files --------------------------------------------------------------------------------------- */

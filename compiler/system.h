@@ -43,6 +43,5 @@ int processor_count(void);
 int64_t physical_bytes(void); /* 0 where unknown */
 int64_t default_reserve_bytes(void); /* of a card's memory, for driver, display, other programs */
 bool is_terminal(FILE *stream);
-bool can_open_library(const char *name); /* by the loader's own search */
 
 #endif

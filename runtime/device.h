@@ -10,6 +10,7 @@ typedef struct Device Device;
 typedef struct DeviceOptions {
     bool poison;  /* fill the arena with NaN before every segment, check the guards after it */
     bool profile; /* time each launch */
+    const char *cuda_path; /* cuda: a folder of CUDA's libraries, NULL or "": where they usually are */
 } DeviceOptions;
 
 typedef struct DeviceOps {
@@ -22,12 +23,13 @@ typedef struct DeviceOps {
     bool (*upload)(Device *device, int64_t offset, const void *data, int64_t bytes, Error *error);
     bool (*download)(Device *device, int64_t offset, void *data, int64_t bytes, Error *error);
     bool (*run)(Device *device, SnugSegmentId segment, Error *error);
-    /* Allocations made by our code since open has returned: 0, or the promise is broken. */
+    /* Allocations made by our code since open has returned: 0, or the promise is broken. NULL: the
+     * device takes all of its memory in open and has nothing to count. */
     int64_t (*allocations)(const Device *device);
     /* Seconds a launch of the segment took in total, and its runs; profile only. */
     void (*profile)(const Device *device, SnugSegmentId segment, double *seconds, int64_t *runs);
 } DeviceOps;
 
-extern const DeviceOps device_host;
+extern const DeviceOps device_host, device_cuda;
 
 #endif

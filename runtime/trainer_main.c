@@ -1,5 +1,6 @@
 /* main of every trainer: chooses the plan, opens the device, runs the command. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "os.h"
 #include "run.h"
@@ -43,7 +44,8 @@ static bool find_checkpoint(Run *run, Error *error)
 
 static bool run_command(Run *run, int *status, Error *error)
 {
-    DeviceOptions options = {.profile = OPTION_IS(&run->options, profile)};
+    DeviceOptions options = {.profile = OPTION_IS(&run->options, profile),
+                             .cuda_path = OPTION_TEXT(&run->options, cuda_path)};
     bool ok;
 
     if (run->options.command == RUN_CHECK_DATA)

@@ -43,7 +43,7 @@ only "compiler/ sees of runtime/ the program format only" '#include "\.\./runtim
 only "systems differ in the files named for it" '^ *# *(el)?if.*_WIN32' '(compiler/system|runtime/os|runtime/os_library)\.c' \
     grammar/*.[ch] compiler/*.[ch] runtime/*.[ch]
 only "the CUDA libraries are called in four files" '\b(cu[A-Z][A-Za-z]+|nvrtc[A-Z]|cublas[A-Z])[A-Za-z]*[ ]*\(' \
-    'runtime/(cuda_api|kernel_cache|device_cuda|cuda_graph)\.c' runtime/*.c compiler/*.c
+    'runtime/(cuda_api|kernel_cache|cuda_parts|device_cuda)\.c' runtime/*.c compiler/*.c
 only "nothing includes tests/ or generated/" '#include ".*(tests|generated)/' '' \
     grammar/*.[ch] compiler/*.[ch] runtime/*.[ch]
 exit $broken
