@@ -514,6 +514,7 @@ PlanCheck check_layout(const Layout *layout, const Model *model, Arena *arena)
                                layout->param_v, layout->param_ema};
     const ValueId inputs[] = {model->image, model->points, model->image_weights};
     const int64_t offsets[] = {layout->image, layout->points, layout->image_weights};
+    int64_t first = INT64_MAX, end = 0; /* of the batch's inputs */
     bool ok = true;
 
     for (size_t t = 0; t < COUNT_OF(tables); t++)
@@ -529,7 +530,13 @@ PlanCheck check_layout(const Layout *layout, const Model *model, Arena *arena)
         const Value *value = &model->train->values.items[inputs[k].i];
         add_extent(&extents, scratch, offsets[k], value->shape, value->type == SNUG_U8 ? 1 : 4,
                    value->name);
+        if (offsets[k] < 0)
+            continue;
+        first = min_i64(first, offsets[k]);
+        end = max_i64(end, extents.items[extents.count - 1].end);
     }
+    if (layout->staging >= 0)
+        add_extent(&extents, scratch, layout->staging, (Shape){1, 1, 1, end - first}, 1, "staging");
     add_extent(&extents, scratch, layout->scalars, (Shape){1, 1, 1, SNUG_SCALAR_COUNT}, 4,
                "scalars");
     qsort(extents.items, extents.count, sizeof *extents.items, compare_extents);

@@ -586,6 +586,7 @@ static void emit_whole(const Emitter *emitter)
     emit_buffer_name(emitter, "image_buffer", p->image_buffer);
     emit_buffer_name(emitter, "points_buffer", p->points_buffer);
     emit_buffer_name(emitter, "image_weights_buffer", p->image_weights_buffer);
+    fprintf(out, "    .staging_offset = %lld,\n", (long long)p->staging_offset);
     emit_buffer_name(emitter, "scalars_buffer", p->scalars_buffer);
     emit_buffer_name(emitter, "output_buffer", p->output_buffer);
     fprintf(out, "    .loss = %s,\n", loss_fields(emitter, &p->loss));

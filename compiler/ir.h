@@ -226,6 +226,8 @@ typedef struct Layout {
     int64_t *param_weight, *param_grad, *param_m, *param_v, *param_ema,
         *param_half;                                                    /* offsets by ParamId, -1 */
     int64_t image, points, image_weights, scalars;                      /* offsets, -1 */
+    int64_t staging; /* where the next batch arrives while a card works on this one: as many bytes
+                        as from image to the end of image_weights; -1: there is none */
 } Layout;
 
 /* ---- target ----------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* The persistent part of the one allocation: what outlives a segment.
  *
- *     | weights | running statistics | half copies | gradients | m, v | ema | inputs, scalars | arena
+ *     | weights | running statistics | half copies | gradients | m, v | ema | inputs, scalars, staging | arena
  *
  * Half copies are what a card's matrix products read, with the input channels padded. Each tensor starts at a multiple of SNUG_ALIGNMENT. Running statistics have a value and its
  * average; a model without a loss has weights and running statistics only.
@@ -89,7 +89,10 @@ void plan_persistent(Compilation *c)
     layout->image = place_input(c, c->model->image, &used);
     layout->points = place_input(c, c->model->points, &used);
     layout->image_weights = place_input(c, c->model->image_weights, &used);
+    int64_t batch_bytes = used - begin;
     layout->scalars = take(&used, SNUG_SCALAR_COUNT * 4);
+    bool is_staged = c->target.device == DEVICE_cuda && batch_bytes > 0;
+    layout->staging = is_staged ? take(&used, batch_bytes) : -1;
     layout->inputs = used - begin;
     layout->persistent_bytes = used;
 }

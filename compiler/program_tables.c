@@ -502,6 +502,7 @@ static void describe(Tables *tables)
     program->image_buffer = tables->image;
     program->points_buffer = tables->points;
     program->image_weights_buffer = tables->image_weights;
+    program->staging_offset = c->layout.staging;
     program->scalars_buffer = tables->scalars;
     program->loss = model->loss_attributes;
     program->defaults = model->defaults;

@@ -25,7 +25,8 @@ static const char *chosen_split(const Run *run, const char *otherwise)
 
 static bool load_weights(Run *run, Error *error)
 {
-    if (!checkpoint_load(run->checkpoint, run->ops, run->device, run->program, &run->state, error))
+    if (!checkpoint_load(run->checkpoint, run->ops, run->device, run->program, &run->state, error)
+        || !weights_changed(run, error))
         return false;
     fprintf(stderr, "%s: update %lld, epoch %d\n", run->checkpoint, (long long)run->state.update,
             run->state.epoch);

@@ -21,12 +21,14 @@ typedef struct Ranges {
     int32_t *begin;
 } Ranges;
 
-static bool is_update(const SnugKernel *kernel)
+static bool goes_over_all(const SnugKernel *kernel)
 {
-    return kernel->kind == SNUG_KERNEL_grad_norm || kernel->kind == SNUG_KERNEL_adamw;
+    return kernel->kind == SNUG_KERNEL_grad_norm || kernel->kind == SNUG_KERNEL_adamw
+           || kernel->kind == SNUG_KERNEL_copy_weights || kernel->kind == SNUG_KERNEL_copy_ema;
 }
 
-/* What the launch uses. The update's kernels go over all parameters: everything that persists. */
+/* What the launch uses. Kernels that go over all parameters have no args for them: everything that
+ * persists. */
 static int32_t add_ranges(const SnugProgram *program, const SnugLaunch *launch, Range *ranges)
 {
     const SnugKernel *kernel = &program->kernels[launch->kernel];
@@ -37,7 +39,7 @@ static int32_t add_ranges(const SnugProgram *program, const SnugLaunch *launch, 
         ranges[used++] = (Range){buffer->offset, buffer->offset + buffer->bytes,
                                  a >= kernel->arg_count || kernel->args[a].access != SNUG_READ};
     }
-    if (is_update(kernel))
+    if (goes_over_all(kernel))
         ranges[used++] = (Range){0, program->persistent_bytes, true};
     return used;
 }

@@ -367,6 +367,8 @@ typedef struct SnugProgram {
     int32_t image_buffer;   /* u8 {n, h, w, 3}, -1: none */
     int32_t points_buffer;  /* f32 {1, n, k, 3} */
     int32_t image_weights_buffer; /* f32 {1, 1, 1, n}: loss_scale times the weight of each image */
+    int64_t staging_offset; /* of a second place for the batch's three buffers, where the next batch
+                               arrives while a card works on this one; -1: there is none */
     int32_t scalars_buffer; /* f32 {1, 1, 1, SNUG_SCALAR_COUNT} */
     int32_t output_buffer;  /* f32 heat maps after `evaluate` */
     SnugLoss loss;

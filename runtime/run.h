@@ -23,6 +23,8 @@ typedef struct Run {
 /* ---- trainer.c ---- */
 /* *status: 0, or 130 or 143 where it was interrupted and has saved its state. */
 bool train(Run *run, int *status, Error *error);
+/* After parameters were set from outside, in whatever way: the device makes what follows from them. */
+bool weights_changed(Run *run, Error *error);
 /* The parameters' first values: a function of the seed and of each one's own name. */
 bool start_weights(Run *run, Error *error);
 

@@ -91,6 +91,12 @@ bool start_weights(Run *run, Error *error)
     return ok;
 }
 
+bool weights_changed(Run *run, Error *error)
+{
+    return run->program->segments[SNUG_SEGMENT_init].launch_count == 0
+           || run->ops->run(run->device, SNUG_SEGMENT_init, error);
+}
+
 /* ---- one update ------------------------------------------------------------------------------ */
 
 static bool upload_buffer(Run *run, int32_t buffer, const void *data, int64_t bytes, Error *error)
@@ -633,7 +639,8 @@ static bool prepare(Training *training, Error *error)
 {
     Run *run = training->run;
 
-    if (!start_or_resume(run, error) || !open_data(training, error)
+    if (!start_or_resume(run, error) || !weights_changed(run, error)
+        || !open_data(training, error)
         || !fit_state_to_data(training, error))
         return false;
     plan_updates(training);

@@ -50,7 +50,7 @@ static bool run_command(Run *run, int *status, Error *error)
 
     if (run->options.command == RUN_CHECK_DATA)
         return command_check_data(run, error);
-    run->ops = &device_host;
+    run->ops = strcmp(run->program->device, device_cuda.name) == 0 ? &device_cuda : &device_host;
     if (!run->ops->open(&run->device, run->program, &options, error))
         return false;
     switch (run->options.command) {
