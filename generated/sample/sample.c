@@ -831,6 +831,7 @@ static const SnugProgram program = {
     .image_buffer = image,
     .points_buffer = points,
     .image_weights_buffer = image_weights,
+    .staging_offset = -1,
     .scalars_buffer = scalars,
     .output_buffer = head_2,
     .loss = {.kind = SNUG_LOSS_mse, .sigma = 1.5F, .stride = 4.0F, .omega = 0.0F, .theta = 0.0F, .epsilon = 0.0F, .alpha = 0.0F, .weighted = 0, .top = 0},

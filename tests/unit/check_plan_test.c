@@ -185,6 +185,7 @@ static void make_bench(Bench *bench)
                              .points = -1,
                              .image_weights = -1,
                              .scalars = 13 * UNIT,
+                             .staging = -1,
                              .persistent_bytes = 14 * UNIT,
                              .arena_bytes = 8 * UNIT};
 }
@@ -401,6 +402,11 @@ static void finds_faults_of_the_layout(void **state)
     layout->param_m = layout->param_v = bench.ema;
     layout->total_bytes = 22 * UNIT;
     assert_int_equal(check_layout(layout, &model, arena).fault, PLAN_good);
+    layout->staging = 2 * UNIT; /* as long as the image, 256 bytes: free there */
+    assert_int_equal(check_layout(layout, &model, arena).fault, PLAN_good);
+    layout->staging = 12 * UNIT;
+    assert_int_equal(check_layout(layout, &model, arena).fault, PLAN_collision);
+    layout->staging = -1;
     layout->total_bytes = 21 * UNIT;
     assert_int_equal(check_layout(layout, &model, arena).fault, PLAN_certificate);
     bench.weight[2] = 0;
