@@ -24,11 +24,12 @@ static bool whole_warp(Warp *warp, const Op *op)
     return gather_lanes(warp, op, UINT32_MAX);
 }
 
-/* Row r of matrix m is 16 bytes at the address in lane 8 m + r. */
+/* Row r of matrix m is 16 bytes at the address in lane 8 m + r. Lane 4 g + t gets word t of row g,
+ * or of column g of the transposed matrix. */
 void run_load_matrix(Warp *warp, const Op *op)
 {
     U64 addresses = lane_addresses(warp, op, op->count);
-    uint16_t rows[4][8][8];
+    uint32_t words[4][LANES];
 
     if (!whole_warp(warp, op))
         return;
@@ -36,16 +37,18 @@ void run_load_matrix(Warp *warp, const Op *op)
         const uint8_t *at = access_pointer(warp, op, lane, addresses[lane], 16, ACCESS_read);
         if (!at)
             return;
-        memcpy(rows[lane / 8][lane % 8], at, 16);
+        memcpy(&words[lane / 8][lane % 8 * 4], at, 16);
     }
     for (int m = 0; m < op->count; m++) {
         U32 d;
-        for (int lane = 0; lane < LANES; lane++) {
-            int g = lane / 4, t = lane % 4;
-            uint32_t low = op->flags & OP_TRANSPOSE ? rows[m][2 * t][g] : rows[m][g][2 * t];
-            uint32_t high =
-                op->flags & OP_TRANSPOSE ? rows[m][2 * t + 1][g] : rows[m][g][2 * t + 1];
-            d[lane] = low | high << 16;
+        uint16_t rows[8][8];
+        memcpy(&d, words[m], sizeof d);
+        if (op->flags & OP_TRANSPOSE) {
+            memcpy(rows, words[m], sizeof rows);
+            for (int lane = 0; lane < LANES; lane++) {
+                int g = lane / 4, t = lane % 4;
+                d[lane] = rows[2 * t][g] | (uint32_t)rows[2 * t + 1][g] << 16;
+            }
         }
         PUT_U32(m, d);
     }
@@ -67,141 +70,85 @@ void run_move_matrix(Warp *warp, const Op *op)
     PUT_U32(0, d);
 }
 
-/* ---- mma ------------------------------------------------------------------------------------- */
-
-typedef struct Tile { /* the operands as matrices */
-    float a[16][16]; /* [k][row]: a column of A is a vector */
-    float b[16][8];  /* [k][column] */
-    float c[8][16];  /* [column][row] */
-} Tile;
+/* ---- mma -------------------------------------------------------------------------------------
+ *
+ * The work is done where the numbers lie. A lane of the quad of row g has A[g][k] for one k of four
+ * (or of eight, two a register): spreading it over the quad gives a factor for all four of its
+ * lanes. B[k][n] is in the quad of column n: one lane of each second quad makes a quad of B, the
+ * same for all rows.
+ */
 
 typedef struct Shape {
-    int k, a_registers, b_registers, elements; /* elements of a register: 1 or 2 */
+    int depth, a_registers, b_registers;
+    int per_register; /* elements: 1 or 2 */
 } Shape;
 
 static const Shape shapes[] = {
-    [MMA_f16_k16] = {16, 4, 2, 2}, [MMA_f16_k8] = {8, 2, 1, 2}, [MMA_bf16_k16] = {16, 4, 2, 2},
+    [MMA_f16_k16] = {16, 4, 2, 2}, [MMA_f16_k8] = {8, 2, 1, 2},  [MMA_bf16_k16] = {16, 4, 2, 2},
     [MMA_bf16_k8] = {8, 2, 1, 2},  [MMA_tf32_k8] = {8, 4, 2, 1}, [MMA_tf32_k4] = {4, 2, 1, 1},
 };
 
-/* Low and high element of a register, in f32. */
-static void widen_pair(const Op *op, U32 v, F32 *low, F32 *high)
+/* Low and high element of a register in f32; of tf32 there is one, without its low 13 bits. */
+static void widen(const Op *op, U32 v, F32 parts[2])
 {
-    if (op->kind == MMA_bf16_k16 || op->kind == MMA_bf16_k8) {
-        *low = (F32)(v << 16);
-        *high = (F32)(v & 0xffff0000u);
+    if (op->kind == MMA_tf32_k8 || op->kind == MMA_tf32_k4) {
+        parts[0] = (F32)(v & 0xffffe000u);
+    } else if (op->kind == MMA_bf16_k16 || op->kind == MMA_bf16_k8) {
+        parts[0] = (F32)(v << 16);
+        parts[1] = (F32)(v & 0xffff0000u);
     } else {
-        *low = lanes_from_half(__builtin_convertvector(v & 0xffff, U16));
-        *high = lanes_from_half(__builtin_convertvector(v >> 16, U16));
+        parts[0] = lanes_from_half(__builtin_convertvector(v & 0xffff, U16));
+        parts[1] = lanes_from_half(__builtin_convertvector(v >> 16, U16));
     }
 }
 
-/* Register i of A holds rows g (i even) or g + 8 (i odd), in the first or second half of the k. */
-static void unpack_a(const Warp *warp, const Op *op, const Shape *shape, int first, Tile *tile)
+/* c[0], c[1]: row g, columns 2t, 2t + 1; c[2], c[3]: row g + 8. */
+static void load_sums(const Warp *warp, const Op *op, int first, F32 c[4])
 {
-    for (int i = 0; i < shape->a_registers; i++) {
+    for (int i = 0; i < 4 && op->width == 4; i++)
+        c[i] = REG(F32, first + i);
+    for (int i = 0; i < 2 && op->width == 2; i++) {
         U32 v = REG(U32, first + i);
-        int row = 8 * (i % 2), k = i / 2 * (shape->elements == 2 ? 8 : 4);
-        if (shape->elements == 1) {
-            F32 x = (F32)(v & 0xffffe000u); /* tf32: the low 13 bits are ignored */
-            for (int lane = 0; lane < LANES; lane++)
-                tile->a[k + lane % 4][row + lane / 4] = x[lane];
-            continue;
-        }
-        F32 low, high;
-        widen_pair(op, v, &low, &high);
-        for (int lane = 0; lane < LANES; lane++) {
-            tile->a[k + lane % 4 * 2][row + lane / 4] = low[lane];
-            tile->a[k + lane % 4 * 2 + 1][row + lane / 4] = high[lane];
-        }
+        c[2 * i] = lanes_from_half(__builtin_convertvector(v & 0xffff, U16));
+        c[2 * i + 1] = lanes_from_half(__builtin_convertvector(v >> 16, U16));
     }
 }
 
-static void unpack_b(const Warp *warp, const Op *op, const Shape *shape, int first, Tile *tile)
+static void store_sums(Warp *warp, const Op *op, const F32 c[4])
 {
-    for (int i = 0; i < shape->b_registers; i++) {
-        U32 v = REG(U32, first + i);
-        int k = i * (shape->elements == 2 ? 8 : 4);
-        if (shape->elements == 1) {
-            F32 x = (F32)(v & 0xffffe000u);
-            for (int lane = 0; lane < LANES; lane++)
-                tile->b[k + lane % 4][lane / 4] = x[lane];
-            continue;
-        }
-        F32 low, high;
-        widen_pair(op, v, &low, &high);
-        for (int lane = 0; lane < LANES; lane++) {
-            tile->b[k + lane % 4 * 2][lane / 4] = low[lane];
-            tile->b[k + lane % 4 * 2 + 1][lane / 4] = high[lane];
-        }
-    }
-}
-
-/* Accumulators: four f32 registers, or two of f16 pairs. */
-static void unpack_c(const Warp *warp, const Op *op, int first, Tile *tile)
-{
-    for (int i = 0; i < (op->width == 4 ? 4 : 2); i++) {
-        if (op->width == 4) {
-            F32 x = REG(F32, first + i);
-            for (int lane = 0; lane < LANES; lane++)
-                tile->c[lane % 4 * 2 + i % 2][lane / 4 + 8 * (i / 2)] = x[lane];
-            continue;
-        }
-        U32 v = REG(U32, first + i);
-        F32 low = lanes_from_half(__builtin_convertvector(v & 0xffff, U16));
-        F32 high = lanes_from_half(__builtin_convertvector(v >> 16, U16));
-        for (int lane = 0; lane < LANES; lane++) {
-            tile->c[lane % 4 * 2][lane / 4 + 8 * i] = low[lane];
-            tile->c[lane % 4 * 2 + 1][lane / 4 + 8 * i] = high[lane];
-        }
-    }
-}
-
-static void pack_d(Warp *warp, const Op *op, const Tile *tile)
-{
-    for (int i = 0; i < (op->width == 4 ? 4 : 2); i++) {
-        F32 x, y;
-        for (int lane = 0; lane < LANES; lane++) {
-            int column = lane % 4 * 2 + (op->width == 4 ? i % 2 : 0);
-            int row = lane / 4 + 8 * (op->width == 4 ? i / 2 : i);
-            x[lane] = tile->c[column][row];
-            y[lane] = op->width == 4 ? 0 : tile->c[column + 1][row];
-        }
-        if (op->width == 4) {
-            PUT_U32(i, x);
-            continue;
-        }
-        U16 low = lanes_to_half(x), high = lanes_to_half(y);
+    for (int i = 0; i < 4 && op->width == 4; i++)
+        PUT_U32(i, c[i]);
+    for (int i = 0; i < 2 && op->width == 2; i++) {
+        U16 low = lanes_to_half(c[2 * i]), high = lanes_to_half(c[2 * i + 1]);
         PUT_U32(i, __builtin_convertvector(low, U32) | __builtin_convertvector(high, U32) << 16);
     }
-}
-
-static void multiply(Tile *tile, int depth)
-{
-    Column c[8];
-
-    memcpy(c, tile->c, sizeof c);
-    for (int k = 0; k < depth; k++) {
-        Column a;
-        memcpy(&a, tile->a[k], sizeof a);
-        for (int n = 0; n < 8; n++)
-            c[n] = column_fma(a, tile->b[k][n], c[n]);
-    }
-    memcpy(tile->c, c, sizeof c);
 }
 
 void run_mma(Warp *warp, const Op *op)
 {
     const Shape *shape = &shapes[op->kind];
-    int results = op->width == 4 ? 4 : 2;
-    Tile tile;
+    int results = op->width == 4 ? 4 : 2, b_first = results + shape->a_registers;
+    F32 a[4][2], b[2][2], c[4];
 
     if (!whole_warp(warp, op))
         return;
-    unpack_a(warp, op, shape, results, &tile);
-    unpack_b(warp, op, shape, results + shape->a_registers, &tile);
-    unpack_c(warp, op, results + shape->a_registers + shape->b_registers, &tile);
-    multiply(&tile, shape->k);
-    pack_d(warp, op, &tile);
-    warp->counters.macs += 16 * 8 * shape->k;
+    for (int i = 0; i < shape->a_registers; i++)
+        widen(op, REG(U32, results + i), a[i]);
+    for (int i = 0; i < shape->b_registers; i++)
+        widen(op, REG(U32, b_first + i), b[i]);
+    load_sums(warp, op, b_first + shape->b_registers, c);
+    for (int k = 0; k < shape->depth; k++) {
+        int part = k % shape->per_register, t = k / shape->per_register % 4;
+        int group = k / (4 * shape->per_register); /* of registers */
+        F32 upper = lanes_spread_quad(a[2 * group][part], t);
+        F32 lower = lanes_spread_quad(a[2 * group + 1][part], t);
+        F32 even = lanes_gather_quad(b[group][part], t),
+            odd = lanes_gather_quad(b[group][part], 4 + t);
+        c[0] = lanes_fma(upper, even, c[0]);
+        c[1] = lanes_fma(upper, odd, c[1]);
+        c[2] = lanes_fma(lower, even, c[2]);
+        c[3] = lanes_fma(lower, odd, c[3]);
+    }
+    store_sums(warp, op, c);
+    warp->counters.macs += 16 * 8 * shape->depth;
 }

@@ -213,6 +213,16 @@ void run_load_param(Warp *warp, const Op *op)
 
 /* ---- st -------------------------------------------------------------------------------------- */
 
+INLINE void write_element(uint8_t *at, uint64_t bits, int size)
+{
+    switch (size) {
+    case 1: *at = (uint8_t)bits; return;
+    case 2: memcpy(at, &bits, 2); return;
+    case 4: memcpy(at, &bits, 4); return;
+    default: memcpy(at, &bits, 8); return;
+    }
+}
+
 void run_store(Warp *warp, const Op *op)
 {
     U64 addresses = lane_addresses(warp, op, 0);
@@ -222,10 +232,9 @@ void run_store(Warp *warp, const Op *op)
         uint8_t *at = access_pointer(warp, op, lane, addresses[lane], bytes, ACCESS_write);
         if (!at)
             return;
-        for (int k = 0; k < op->count; k++) {
-            uint64_t bits = register_lane(warp, op->r[1 + k], lane, op->width);
-            memcpy(at + k * op->size, &bits, op->size);
-        }
+        for (int k = 0; k < op->count; k++)
+            write_element(at + k * op->size, register_lane(warp, op->r[1 + k], lane, op->width),
+                          op->size);
     }
 }
 

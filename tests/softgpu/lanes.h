@@ -214,24 +214,44 @@ INLINE U16 lanes_to_half(F32 v)
     return h;
 }
 
-/* 16 rows of a matrix: a * b + c, b the same for all. */
-typedef float Column __attribute__((vector_size(64), may_alias));
-
-INLINE Column column_fma(Column a, float b, Column c)
+/* Lane 4 g + t of the result is lane 4 g + which: each quad has one number four times. */
+INLINE F32 lanes_spread_quad(F32 v, int which)
 {
 #if LANES_AVX512
-    __m512 x, z;
+    __m512 h[2];
+    __m512i index = _mm512_set1_epi32(which);
 
-    memcpy(&x, &a, sizeof x);
-    memcpy(&z, &c, sizeof z);
-    z = _mm512_fmadd_ps(x, _mm512_set1_ps(b), z);
-    memcpy(&c, &z, sizeof c);
-    return c;
+    memcpy(h, &v, sizeof h);
+    h[0] = _mm512_permutevar_ps(h[0], index);
+    h[1] = _mm512_permutevar_ps(h[1], index);
+    memcpy(&v, h, sizeof v);
+    return v;
 #else
-    for (int i = 0; i < 16; i++)
-        c[i] = __builtin_fmaf(a[i], b, c[i]);
-    return c;
+    F32 d;
+
+    for (int i = 0; i < LANES; i++)
+        d[i] = v[i / 4 * 4 + which];
+    return d;
 #endif
+}
+
+/* Lane 4 g + t of the result is lane 8 t + which, whatever g. */
+INLINE F32 lanes_gather_quad(F32 v, int which)
+{
+    F32 d;
+#if LANES_AVX512
+    __m512 h[2];
+    __m512i index = _mm512_add_epi32(_mm512_set4_epi32(24, 16, 8, 0), _mm512_set1_epi32(which));
+
+    memcpy(h, &v, sizeof h);
+    h[0] = _mm512_permutex2var_ps(h[0], index, h[1]);
+    h[1] = h[0];
+    memcpy(&d, h, sizeof d);
+#else
+    for (int i = 0; i < LANES; i++)
+        d[i] = v[i % 4 * 8 + which];
+#endif
+    return d;
 }
 
 #endif
