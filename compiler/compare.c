@@ -106,6 +106,7 @@ static bool read_totals(Comparison *comparison, const json_t *plan, const Inspec
         {"weights", UNIT_bytes, json_object_get(parts, "weights"), (double)layout->weights},
         {"gradients", UNIT_bytes, json_object_get(parts, "gradients"), (double)layout->grads},
         {"optimiser", UNIT_bytes, json_object_get(parts, "moments"), (double)layout->moments},
+        {"half copies", UNIT_bytes, json_object_get(parts, "halves"), (double)layout->halves},
         {"averages", UNIT_bytes, json_object_get(parts, "ema"), (double)layout->ema},
         {"staging", UNIT_bytes, json_object_get(parts, "inputs"), (double)layout->inputs},
         {"arena", UNIT_bytes, json_object_get(plan, "arena_bytes"), (double)layout->arena_bytes},

@@ -205,11 +205,11 @@ double kernel_time_us(const Target *target, const SnugKernel *kernel)
     return (compute_us > memory_us ? compute_us : memory_us) + target->card->launch_us;
 }
 
-/* The norm reads the gradients; AdamW reads and zeroes them, and changes weights, m, v and averages
- * in place. */
+/* The norm reads the gradients; AdamW reads and zeroes them, changes weights, m, v and averages in
+ * place, and writes the half copies. */
 double update_time_us(const Target *target, const Layout *layout)
 {
-    double bytes = 3.0 * (double)layout->grads
+    double bytes = 3.0 * (double)layout->grads + (double)layout->halves
                    + 2.0 * (double)(layout->weights + layout->moments + layout->ema);
     bool is_host = target->device == DEVICE_host;
 

@@ -85,10 +85,10 @@ typedef struct Drop {
     uint32_t from, to;       /* steps in which the bytes would be free, half-open */
     bool frees_peak;
     double time_us;          /* of the kernels that would run again */
-    uint32_t kernel_count;
+    uint32_t *kernels, kernel_count; /* each after those whose results it reads */
 } Drop;
 
-/* Requires: class kept. */
+/* Requires: class kept. Lives in the inspection's arena. */
 Drop price_drop(const Inspection *inspection, uint32_t buffer);
 
 #endif

@@ -4,8 +4,8 @@
  *     report_page.css, report_map.js, report_panels.js
  *
  * The build embeds these files (embed.cmake). Here the data is written in between: the numbers of
- * the inspection as arrays, names by their index in `strings`, so that 5,000 tensors stay well below
- * a megabyte. The script words and draws them; it computes sums only.
+ * the inspection as arrays, names by their index in `strings`, so that 5,000 tensors stay well
+ * below a megabyte. The script words and draws them; it computes sums only.
  */
 #include <string.h>
 
@@ -104,9 +104,10 @@ static void put_memory(Page *page)
         const char *name;
         int64_t bytes;
     } parts[] = {
-        {"weights", layout->weights}, {"running statistics", layout->state},
-        {"gradients", layout->grads}, {"optimiser", layout->moments},
-        {"averages", layout->ema},    {"staging", layout->inputs},
+        {"weights", layout->weights},    {"running statistics", layout->state},
+        {"gradients", layout->grads},    {"optimiser", layout->moments},
+        {"half copies", layout->halves}, {"averages", layout->ema},
+        {"staging", layout->inputs},
     };
 
     if (c->target.vram_bytes > 0) {

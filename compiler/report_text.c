@@ -175,7 +175,7 @@ static void print_budget(const Report *report)
     print_part(&fall, "gradients", layout->grads, green, "f32");
     print_part(&fall, "optimiser", layout->moments, green, "m and v of AdamW, f32");
     if (layout->halves > 0)
-        print_part(&fall, "half copies", layout->halves, green, "conv weights for matrix products");
+        print_part(&fall, "half copies", layout->halves, green, "of conv weights, f16");
     print_part(&fall, "averages", layout->ema, green, "EMA of the weights, f32");
     print_part(&fall, "staging", layout->inputs, green, "pictures, points, scalars");
     print_part(&fall, "arena", layout->arena_bytes, blue, arena_remark(report));
@@ -211,10 +211,10 @@ static void print_peak(const Report *report)
     int64_t sum = 0;
 
     print_heading(report, "the peak",
-                  arena_printf(report->arena, ", step %u of %u: %s, %s", certificate->peak_step,
-                               inspection->plan->steps.count,
-                               fit_name(report, kernel->label, NAME_WIDTH),
-                               source_place(report->c, kernel->source, report->arena)));
+                  arena_printf(report->arena, ", step %u of %u: %s", certificate->peak_step,
+                               inspection->plan->steps.count, kernel->label));
+    if (kernel->source.file != 0)
+        fprintf(report->out, "  %s\n", source_place(report->c, kernel->source, report->arena));
     fprintf(report->out, "  %-*s %9s %6s %6s  %-10s %s\n", NAME_WIDTH, "alive", "MiB", "padded",
             "sum %", "class", "steps");
     for (uint32_t k = 0; k < inspection->alive_count && k < ALIVE_SHOWN; k++) {

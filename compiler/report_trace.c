@@ -10,13 +10,14 @@
 
 static void print_name(FILE *out, const char *name, const char *label)
 {
-    fprintf(out, ",\n{\"ph\": \"M\", \"pid\": 1, \"tid\": 1, \"name\": \"%s\", \"args\": {\"name\": ",
+    fprintf(out,
+            ",\n{\"ph\": \"M\", \"pid\": 1, \"tid\": 1, \"name\": \"%s\", \"args\": {\"name\": ",
             name);
     print_json_string(out, label);
     fputs("}}", out);
 }
 
-/* "conv1": "write 33554432 @ 1048576": bytes at an offset of the arena, or of the persistent part. */
+/* "2 write": "conv1: 33554432 bytes @ 1048576": an offset of the arena, or of the whole. */
 static void print_operands(FILE *out, const Inspection *inspection, uint32_t s)
 {
     static const char *const verbs[] = {"read", "write", "add to"};
@@ -52,8 +53,8 @@ static void print_step(FILE *out, const Inspection *inspection, uint32_t s, doub
     print_json_string(out, source_place(inspection->c, kernel->source, inspection->arena));
     print_operands(out, inspection, s);
     fputs("}}", out);
-    fprintf(out, ",\n{\"ph\": \"C\", \"pid\": 1, \"name\": \"bytes alive\", \"ts\": %.3f, \"args\": {",
-            at);
+    fprintf(out,
+            ",\n{\"ph\": \"C\", \"pid\": 1, \"name\": \"bytes alive\", \"ts\": %.3f, \"args\": {", at);
     for (int k = 0; k < CLASS_COUNT; k++)
         fprintf(out, "%s\"%s\": %lld", k == 0 ? "" : ", ", class_names[k],
                 (long long)inspection->load[s][k]);
@@ -67,7 +68,8 @@ void report_trace(FILE *out, const Compilation *c)
     double at = 0;
 
     fputs("{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n"
-          "{\"ph\": \"M\", \"pid\": 1, \"name\": \"process_sort_index\", \"args\": {\"sort_index\": 0}}",
+          "{\"ph\": \"M\", \"pid\": 1, \"name\": \"process_sort_index\", "
+          "\"args\": {\"sort_index\": 0}}",
           out);
     print_name(out, "process_name",
                arena_printf(arena, "snug plan: %s, batch %lld, %lld x %lld", c->model->name,

@@ -1,4 +1,4 @@
-/* Trials: compile the model again up to its kernels with other sizes, plan, check, keep the figures.
+/* Trials: compile the model again up to its kernels, plan, check, keep the figures.
  *
  * Trials share nothing, so each runs on a thread of its own.
  */

@@ -47,7 +47,6 @@ static bool price_chain(Pricer *pricer, uint32_t value)
         return true;
     pricer->is_counted[k] = true;
     pricer->drop->time_us += kernel->time_us;
-    pricer->drop->kernel_count++;
     for (int32_t a = 0; a < kernel->code.arg_count; a++) {
         const Value *input = &set->graph->values.items[kernel->args[a].i];
         if (kernel->code.args[a].access == SNUG_READ && repeat_needs(&kernel->code, a)
@@ -55,6 +54,7 @@ static bool price_chain(Pricer *pricer, uint32_t value)
             && !price_chain(pricer, kernel->args[a].i))
             return false;
     }
+    pricer->drop->kernels[pricer->drop->kernel_count++] = k;
     return true;
 }
 
@@ -64,7 +64,9 @@ Drop price_drop(const Inspection *inspection, uint32_t b)
     uint32_t peak = inspection->plan->certificate.peak_step;
     Arena *scratch = arena_create();
     Drop drop = {.from = facts->maker + 1};
+    uint32_t *kernels = arena_array(scratch, uint32_t, inspection->set->kernels.count);
 
+    drop.kernels = kernels;
     for (uint32_t r = 0; r < facts->reader_count; r++) {
         drop.to = facts->readers[r];
         if (kernel_of(inspection, facts->readers[r])->is_backward)
@@ -79,6 +81,9 @@ Drop price_drop(const Inspection *inspection, uint32_t b)
     };
     drop.is_possible = price_chain(&pricer, inspection->plan->buffers.items[b].value.i);
     drop.frees_peak = drop.from <= peak && peak < drop.to;
+    drop.kernels = arena_array(inspection->arena, uint32_t, drop.kernel_count);
+    for (uint32_t k = 0; k < drop.kernel_count; k++)
+        drop.kernels[k] = kernels[k];
     arena_destroy(scratch);
     return drop;
 }

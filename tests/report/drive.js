@@ -31,6 +31,7 @@ function drive() {
   see("top", Math.max(...buffers.map((b) => b.offset + b.bytes)));
   see("collisions", buffers.filter((a, k) => buffers.some((b, i) => i > k && a.first < b.end && b.first < a.end
     && a.address < b.address + b.bytes && b.address < a.address + a.bytes)).length);
+  see("parts", plan.parts.reduce((sum, part) => sum + part[1], 0) === plan.persistent);
   see("recomputed", buffers.filter((b) => b.kind === 2).length);
   see("peak_shown", $("detail").textContent.includes("The peak, step " + plan.peak + " of " + steps.length));
 

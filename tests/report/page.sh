@@ -61,7 +61,7 @@ compare() {
     expect recomputed "$(number recomputed_kernels "$json")"
     expect found "$(grep -c '^    {"name": "[^"]*bn1\.stats' "$main") of $(grep -c '^    {"name"' "$main")"
     expect peak_rows "$(sed -n 's/^alive //p' "$work/seen")"
-    for what in peak_shown more tip pinned zoomed walked chosen next_step by_time; do
+    for what in parts peak_shown more tip pinned zoomed walked chosen next_step by_time; do
         expect $what true
     done
     expect theme dark
@@ -86,7 +86,7 @@ fits=$(sed -n 's/.*"total_bytes": \([0-9]*\).*/\1/p' "$work/fit.json")
 expect what "1 4 none yes $(mib "$fits")"
 expect what_command "snug train $net --vram 1024.0MiB --reserve 256.0MiB --batch_size 1 --gradient_accumulation_steps 4"
 expect accumulation 24
-expect difference_totals 12
+expect difference_totals 13
 expect difference_first "conv2 larger"
 
 # Over 5,000 buffers.
