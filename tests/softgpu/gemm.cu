@@ -1,6 +1,7 @@
 /* The kernel into which gemm_test.c plants its faults: C = scale * (A B), A {m, k}, B {k, n} fp16,
  * C {m, n} f32, as the real kernels do it: cp.async into a ring of stages, ldmatrix, mma.sync,
- * results through shared memory. 64 x 64 of C a block of 128 threads; k is a multiple of 32, n of 64.
+ * results through shared memory. 64 x 64 of C a block of 128 threads; k is a multiple of 32, n of
+ * 64.
  *
  * Each FAULT_ is one mistake; without any of them the kernel is right. */
 typedef unsigned int u32;
