@@ -240,7 +240,8 @@ static void find_repeat_args(const SnugKernel *code, bool *is_used, Arena *scrat
             continue;
         }
         is_live[point->a] = true;
-        if (point->op != SNUG_POINT_relu && point->op != SNUG_POINT_sigmoid)
+        if (point->op != SNUG_POINT_relu && point->op != SNUG_POINT_sigmoid
+            && point->op != SNUG_POINT_round)
             is_live[point->b] = true;
         if (point->op == SNUG_POINT_fma)
             is_live[point->d] = true;

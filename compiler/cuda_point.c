@@ -42,7 +42,8 @@ static int32_t operands_of(const SnugPoint *point, int32_t operands[3])
     operands[2] = point->d;
     switch (point->op) {
     case SNUG_POINT_relu:
-    case SNUG_POINT_sigmoid: return 1;
+    case SNUG_POINT_sigmoid:
+    case SNUG_POINT_round: return 1;
     case SNUG_POINT_add:
     case SNUG_POINT_multiply:
     case SNUG_POINT_mask:
@@ -147,6 +148,7 @@ static const char *expression(const Writer *writer, int32_t r)
     case SNUG_POINT_relu: return arena_printf(arena, "relu(%s)", a);
     case SNUG_POINT_mask: return arena_printf(arena, "mask(%s, %s)", a, b);
     case SNUG_POINT_sigmoid: return arena_printf(arena, "sigmoid(%s)", a);
+    case SNUG_POINT_round: return arena_printf(arena, "rounded(%s)", a);
     case SNUG_POINT_sigmoid_grad:
         return arena_printf(arena, "%s * %s * (1.0f - %s)", a, b, b);
     default: BUG("instruction %d is no arithmetic", (int)point->op);

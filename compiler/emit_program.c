@@ -233,6 +233,7 @@ static const char *const point_names[SNUG_POINT_OP_COUNT] = {
     [SNUG_POINT_mask] = "mask",
     [SNUG_POINT_sigmoid] = "sigmoid",
     [SNUG_POINT_sigmoid_grad] = "sigmoid_grad",
+    [SNUG_POINT_round] = "round",
 };
 
 static const char *const kind_names[SNUG_KERNEL_KIND_COUNT] = {
@@ -276,6 +277,9 @@ static void emit_point(const Emitter *emitter, const SnugPoint *point, int32_t r
     case SNUG_POINT_core: break;
     case SNUG_POINT_relu:
     case SNUG_POINT_sigmoid: fprintf(out, ", .a = %d", point->a); break;
+    case SNUG_POINT_round:
+        fprintf(out, ", .a = %d, .row = %s", point->a, c_type((SnugType)point->row));
+        break;
     case SNUG_POINT_fma:
         fprintf(out, ", .a = %d, .b = %d, .d = %d", point->a, point->b, point->d);
         break;

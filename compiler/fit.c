@@ -1,7 +1,9 @@
 /* What would fit: said where a plan is larger than the budget.
  *
- * Nothing is guessed: the model is compiled and planned again with a smaller batch, then with a
- * smaller image, and what fits is offered.
+ * The plan that is refused is the smallest that was found with kernels computed again, and where it
+ * is proven that none is small enough, the proof is said. Nothing is guessed: the model is compiled
+ * and planned again with a smaller batch, which the accumulation of gradients makes up for, then
+ * with a smaller image, and the first that fits is offered with what it costs.
  */
 #include <stdlib.h>
 
@@ -9,12 +11,30 @@
 
 enum { IMAGE_STEP = 32, LARGEST_SHOWN = 3 };
 
-/* Total bytes of the same model with other sizes, 0: as it was; -1 where the model has them fixed. */
-static int64_t plan_other(const Compilation *c, int64_t batch, int64_t height, int64_t width)
+typedef struct Other {
+    int64_t bytes;     /* total, -1: the model has these sizes fixed */
+    double picture_us; /* estimate: a micro-step's share */
+    double added;      /* of it by computing again, share of the rest */
+} Other;
+
+static double micro_step_us(const Compilation *c)
+{
+    SnugSegmentId segment =
+        c->plans[SNUG_SEGMENT_micro_step] != NULL ? SNUG_SEGMENT_micro_step : SNUG_SEGMENT_evaluate;
+    const Plan *plan = c->plans[segment];
+    double us = 0;
+
+    for (uint32_t s = 0; s < plan->steps.count; s++)
+        us += c->kernels[segment]->kernels.items[plan->steps.items[s].kernel.i].time_us;
+    return us;
+}
+
+/* The same model with other sizes, 0: as it was. */
+static Other plan_other(const Compilation *c, int64_t batch, int64_t height, int64_t width)
 {
     CompileOptions options = c->options;
     Override *overrides = arena_array(c->scratch, Override, options.override_count);
-    int64_t bytes = -1;
+    Other found = {.bytes = -1};
 
     for (uint32_t k = 0; k < options.override_count; k++)
         overrides[k] = options.overrides[k];
@@ -30,10 +50,28 @@ static int64_t plan_other(const Compilation *c, int64_t batch, int64_t height, i
     Compilation *other = compilation_create(&options);
     if (run_pipeline(other, "kernels", stdout) == EXIT_STATUS_ok) {
         make_plans(other);
-        bytes = other->layout.total_bytes;
+        found.bytes = other->layout.total_bytes;
+        double us = micro_step_us(other);
+        found.picture_us = us / (double)other->model->batch_size;
+        if (other->plans[SNUG_SEGMENT_micro_step] != NULL) {
+            double again = other->plans[SNUG_SEGMENT_micro_step]->certificate.recompute_us;
+            found.added = again / (us - again);
+        }
     }
     compilation_destroy(other);
-    return bytes;
+    return found;
+}
+
+/* "1.2 GiB, 40.1 ms a picture, of it 3.1 % for what is computed again" */
+static const char *price_of(Compilation *c, const Other *other)
+{
+    const char *text = arena_printf(c->arena, "it needs %s, %.1f ms a picture",
+                                    format_bytes(c->arena, other->bytes), other->picture_us / 1e3);
+
+    return other->added > 0
+               ? arena_printf(c->arena, "%s, %.1f %% more for what is computed again", text,
+                              100 * other->added)
+               : text;
 }
 
 static bool suggest_batch(Compilation *c)
@@ -41,14 +79,13 @@ static bool suggest_batch(Compilation *c)
     const Model *model = c->model;
 
     for (int64_t batch = model->batch_size / 2; batch >= 1; batch /= 2) {
-        int64_t bytes = plan_other(c, batch, 0, 0);
-        if (bytes < 0 || bytes > c->target.budget_bytes)
+        Other other = plan_other(c, batch, 0, 0);
+        if (other.bytes < 0 || other.bytes > c->target.budget_bytes)
             continue;
         int64_t micro_steps =
             (model->batch_size * model->defaults.accumulate + batch - 1) / batch;
-        note(c->diags,
-             "--batch_size %lld with --gradient_accumulation_steps %lld fits: it needs %s",
-             (long long)batch, (long long)micro_steps, format_bytes(c->arena, bytes));
+        note(c->diags, "--batch_size %lld with --gradient_accumulation_steps %lld fits: %s",
+             (long long)batch, (long long)micro_steps, price_of(c, &other));
         return true;
     }
     return false;
@@ -65,12 +102,11 @@ static bool suggest_image(Compilation *c)
         if (height < IMAGE_STEP || width < IMAGE_STEP)
             return false;
         int64_t batch = model->batch_size == 1 ? 0 : 1;
-        int64_t bytes = plan_other(c, batch, height, width);
-        if (bytes < 0 || bytes > c->target.budget_bytes)
+        Other other = plan_other(c, batch, height, width);
+        if (other.bytes < 0 || other.bytes > c->target.budget_bytes)
             continue;
-        note(c->diags, "%s--image_size %lld %lld fits: it needs %s",
-             batch == 1 ? "--batch_size 1 " : "", (long long)height, (long long)width,
-             format_bytes(c->arena, bytes));
+        note(c->diags, "%s--image_size %lld %lld fits: %s", batch == 1 ? "--batch_size 1 " : "",
+             (long long)height, (long long)width, price_of(c, &other));
         return true;
     }
     return false;
@@ -113,9 +149,17 @@ static void note_largest(Compilation *c, const Plan *plan)
         note(c->diags, "largest of %u tensors alive at the peak: %s", count, text.bytes);
 }
 
-void report_misfit(Compilation *c)
+static uint32_t count_repeats(const Plan *plan)
 {
-    const Layout *layout = &c->layout;
+    uint32_t repeats = 0;
+
+    for (uint32_t s = 0; s < plan->steps.count; s++)
+        repeats += plan->steps.items[s].is_repeat;
+    return repeats;
+}
+
+static SnugSegmentId larger_segment(const Compilation *c)
+{
     SnugSegmentId larger = SNUG_SEGMENT_evaluate;
 
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
@@ -123,12 +167,38 @@ void report_misfit(Compilation *c)
             && (c->plans[larger] == NULL
                 || c->plans[s]->arena_bytes > c->plans[larger]->arena_bytes))
             larger = (SnugSegmentId)s;
+    return larger;
+}
+
+/* Whether the least is proven to be too much, and if not what is proven. */
+static void note_proof(Compilation *c, const Plan *plan)
+{
+    int64_t least = c->layout.persistent_bytes + plan->certificate.feasibility_floor;
+    uint32_t repeats = count_repeats(plan);
+
+    if (plan->certificate.is_impossible && least > c->target.budget_bytes)
+        note(c->diags, "proven: no plan needs less than %s, of which one kernel alone has %s",
+             format_bytes(c->arena, least),
+             format_bytes(c->arena, plan->certificate.feasibility_floor));
+    else if (plan->certificate.is_impossible)
+        note(c->diags, "proven: no order and no recomputation is within the budget");
+    else
+        note(c->diags, "the least that was found, with %u kernels computed again; "
+                       "no plan needs less than %s", repeats, format_bytes(c->arena, least));
+}
+
+void report_misfit(Compilation *c)
+{
+    const Layout *layout = &c->layout;
+    SnugSegmentId larger = larger_segment(c);
     const Plan *plan = c->plans[larger];
     const Step *peak = &plan->steps.items[plan->certificate.peak_step];
     const Kernel *kernel = &c->kernels[larger]->kernels.items[peak->kernel.i];
+
     error_at(c->diags, ERROR_E190, kernel->source, "the plan needs %s, the budget is %s",
              format_bytes(c->arena, layout->total_bytes),
              format_bytes(c->arena, c->target.budget_bytes));
+    note_proof(c, plan);
     note(c->diags, "parameters, optimiser and inputs need %s, the arena %s, most of it at %s",
          format_bytes(c->arena, layout->persistent_bytes),
          format_bytes(c->arena, layout->arena_bytes), kernel->label);

@@ -101,6 +101,7 @@ static const char *expression(const Formula *formula, const SnugPointwise *code,
     case SNUG_POINT_mask:
         return arena_printf(arena, "mask(%s, %s)", OPERAND(a, sum), OPERAND(b, sum));
     case SNUG_POINT_sigmoid: return arena_printf(arena, "sigmoid(%s)", OPERAND(a, sum));
+    case SNUG_POINT_round: return arena_printf(arena, "round(%s)", OPERAND(a, sum));
     case SNUG_POINT_sigmoid_grad:
         return arena_printf(arena, "sigmoid_grad(%s, %s)", OPERAND(a, sum), OPERAND(b, sum));
     default: BUG("instruction %d has no formula", (int)point->op);
@@ -122,7 +123,8 @@ static void count_uses(const SnugPointwise *code, int32_t *uses)
         if (is_leaf(point->op))
             continue;
         uses[point->a]++;
-        if (point->op == SNUG_POINT_relu || point->op == SNUG_POINT_sigmoid)
+        if (point->op == SNUG_POINT_relu || point->op == SNUG_POINT_sigmoid
+            || point->op == SNUG_POINT_round)
             continue;
         uses[point->b]++;
         if (point->op == SNUG_POINT_fma)

@@ -15,6 +15,11 @@
  *     dz1 = bn_grad_apply(g1, z1, c1)                     g1 x-hat1
  *                                      combine  sums -> c1 = A, B, C;  dgamma +=, dbeta +=
  *
+ * Where memory is short (rebuilds), every other residual sum is not kept for the backward pass: its
+ * readers there compute it again, rounded as it was stored, so that every bit is the same.
+ *
+ *     y1 = relu(bn(z2) + y0)           wgrad  y1, g -> dw   becomes   wgrad  z2, y0, g -> dw
+ *
  * What is stored is decided by fuse_rules.c; fuse_kernels.c makes one kernel for each stored value,
  * with code from fuse_code.c before and after its core.
  */
@@ -36,6 +41,7 @@ static KernelSet *fuse_graph(Compilation *c, const Graph *graph)
         .graph = graph_clone(graph, c->arena),
         .target = &c->target,
         .set = arena_new(c->arena, KernelSet),
+        .rebuilds = c->rebuilds,
     };
 
     fusion.set->graph = fusion.graph;
@@ -45,8 +51,14 @@ static KernelSet *fuse_graph(Compilation *c, const Graph *graph)
     find_readers(&fusion);
     claim_epilogues(&fusion);
     place_values(&fusion);
+    mark_rebuilt(&fusion);
     build_kernels(&fusion);
     return fusion.set;
+}
+
+KernelSet *fuse_training(Compilation *c)
+{
+    return fuse_graph(c, c->model->train);
 }
 
 /* Requires: graphs that passed infer_shapes and differentiate; target. Ensures: kernels. The
@@ -54,7 +66,7 @@ static KernelSet *fuse_graph(Compilation *c, const Graph *graph)
 bool fuse(Compilation *c)
 {
     if (c->model->loss.i != 0)
-        c->kernels[SNUG_SEGMENT_micro_step] = fuse_graph(c, c->model->train);
+        c->kernels[SNUG_SEGMENT_micro_step] = fuse_training(c);
     if (c->model->evaluate != NULL)
         c->kernels[SNUG_SEGMENT_evaluate] = fuse_graph(c, c->model->evaluate);
     return true;

@@ -44,6 +44,8 @@ typedef struct Fusion {
     bool *is_claimed;   /* by op: part of a core's epilogue */
     OpId *core;         /* by value: the core whose kernel stores it; 0: a map, or a small kernel */
     Summary *summary;   /* by value */
+    bool rebuilds;      /* asked for: see mark_rebuilt */
+    bool *is_rebuilt;   /* by value: backward kernels compute it again instead of loading it */
     OpList *reductions; /* by value: the reducing ops that its kernel serves */
 } Fusion;
 
@@ -53,6 +55,7 @@ void split_adds(Fusion *fusion);
 void find_readers(Fusion *fusion);
 void claim_epilogues(Fusion *fusion);
 void place_values(Fusion *fusion);
+void mark_rebuilt(Fusion *fusion);
 
 /* ---- fuse_kernels.c: one kernel a stored value ----------------------------------------------- */
 void build_kernels(Fusion *fusion);
@@ -76,6 +79,7 @@ typedef struct KernelBuilder {
     ARRAY(SnugArg) args;
     ARRAY(ValueId) values;
     ValueId core; /* the value that SNUG_POINT_core is; 0: none */
+    bool is_backward; /* what is_rebuilt says holds */
 } KernelBuilder;
 
 /* The arg that holds `value`; accesses that write always get an arg of their own. */

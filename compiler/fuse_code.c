@@ -267,6 +267,24 @@ static const Memo *find_memo(const Code *code, ValueId value, Where where)
     return NULL;
 }
 
+static bool is_rebuilt_here(const KernelBuilder *builder, ValueId value, Where where)
+{
+    return builder->is_backward && builder->fusion->is_rebuilt[value.i] && where.factor == 1
+           && !where.bilinear;
+}
+
+/* What was stored, from what it was computed of; a trip through memory rounds. */
+static int16_t emit_rebuilt(KernelBuilder *builder, Code *code, ValueId value, Where where)
+{
+    SnugType type = value_at(builder->fusion, value)->type;
+    int16_t reg = emit_op(builder, code, maker_of(builder->fusion, value), where);
+
+    if (type == SNUG_F32)
+        return reg;
+    return push_point(builder, code,
+                      (SnugPoint){.op = SNUG_POINT_round, .a = reg, .row = (int16_t)type});
+}
+
 static int16_t emit_at(KernelBuilder *builder, Code *code, ValueId value, Where where)
 {
     Fusion *fusion = builder->fusion;
@@ -278,6 +296,8 @@ static int16_t emit_at(KernelBuilder *builder, Code *code, ValueId value, Where 
         return memo->reg;
     if (value.i == builder->core.i)
         reg = push_point(builder, code, (SnugPoint){.op = SNUG_POINT_core});
+    else if (is_rebuilt_here(builder, value, where))
+        reg = emit_rebuilt(builder, code, value, where);
     else if (place == PLACE_inline || place == PLACE_epilogue)
         reg = emit_op(builder, code, maker_of(fusion, value), where);
     else

@@ -296,7 +296,7 @@ static SnugKernel begin_core(KernelBuilder *builder, const Op *op)
 /* conv_wgrad: no epilogue, adds to the gradient. */
 static void build_wgrad(Fusion *fusion, const Op *op)
 {
-    KernelBuilder builder = {.fusion = fusion};
+    KernelBuilder builder = {.fusion = fusion, .is_backward = op->is_backward};
     SnugKernel kernel = begin_core(&builder, op);
 
     kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_ACCUMULATE);
@@ -317,6 +317,7 @@ static void build_stored(Fusion *fusion, ValueId value, Partials *partials)
     SnugPart *part = arena_new(fusion->arena, SnugPart);
     SnugShape shape = shape_of(fusion, value);
 
+    builder.is_backward = op->is_backward;
     if (core.i != 0) {
         kernel = begin_core(&builder, op);
         builder.core = op->outputs[0];
@@ -379,6 +380,7 @@ static uint32_t build_reduce(Fusion *fusion, ValueId value, const OpList *list, 
     uint32_t count = list->count - first;
     Code code = {0};
 
+    builder.is_backward = op->is_backward;
     if (count > SNUG_MAX_REDUCTIONS)
         count = SNUG_MAX_REDUCTIONS;
     kernel.window.y = shape_of(fusion, value);

@@ -14,7 +14,8 @@ static uint32_t operands_of(const SnugPoint *point, int16_t operands[3])
     operands[2] = point->d;
     switch (point->op) {
     case SNUG_POINT_relu:
-    case SNUG_POINT_sigmoid: return 1;
+    case SNUG_POINT_sigmoid:
+    case SNUG_POINT_round: return 1;
     case SNUG_POINT_add:
     case SNUG_POINT_multiply:
     case SNUG_POINT_mask:

@@ -418,3 +418,46 @@ void place_values(Fusion *fusion)
                                      : PLACE_memory;
     }
 }
+
+/* ---- rebuilt in backward --------------------------------------------------------------------- */
+
+static bool is_read_backward(const Fusion *fusion, ValueId value)
+{
+    for (uint32_t k = 0; k < fusion->readers[value.i].count; k++)
+        if (op_at(fusion, fusion->readers[value.i].items[k])->is_backward)
+            return true;
+    return false;
+}
+
+/* A map of at most two stored tensors, each there as it is:
+ *
+ *     y0 = relu(up(..) + bn(..) + ..)     many leaves: kept
+ *     y1 = relu(bn(z2) + y0)              rebuilt
+ *     y2 = relu(bn(z4) + y1)              y1 is not there: kept, and so on, every other one */
+static bool may_rebuild(const Fusion *fusion, ValueId value, const Op *op)
+{
+    Summary summary;
+
+    if (fusion->place[value.i] != PLACE_memory || fusion->core[value.i].i != 0 || op->is_backward
+        || !is_elementwise(op->kind) || value_at(fusion, value)->is_output
+        || !is_read_backward(fusion, value))
+        return false;
+    summary = pointwise_summary(fusion, op);
+    if (summary.leaf_count > 2 || summary.resampled || summary.code > MAX_INLINE_CODE)
+        return false;
+    for (uint32_t k = 0; k < summary.leaf_count; k++)
+        if (fusion->is_rebuilt[summary.leaves[k].i])
+            return false;
+    return true;
+}
+
+/* Ensures: is_rebuilt; nothing where the fusion does not rebuild. Requires: places. */
+void mark_rebuilt(Fusion *fusion)
+{
+    fusion->is_rebuilt = arena_array(fusion->scratch, bool, fusion->graph->values.count);
+    for (uint32_t j = 0; fusion->rebuilds && j < fusion->order.count; j++) {
+        const Op *op = op_at(fusion, fusion->order.items[j]);
+        if (may_rebuild(fusion, op->outputs[0], op))
+            fusion->is_rebuilt[op->outputs[0].i] = true;
+    }
+}

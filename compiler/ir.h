@@ -206,8 +206,10 @@ typedef struct Certificate {
     uint32_t peak_step;
     int64_t feasibility_floor; /* most bytes that one kernel alone needs: no order needs less */
     int64_t keep_all_bytes;   /* arena with no recomputation */
-    double recompute_us;      /* added by repeated steps, estimate */
+    double recompute_us;      /* added by repeated steps and by rebuilding, estimate */
+    double rebuild_us;        /* of it: by readers that rebuild residual sums */
     double recompute_bound_us; /* no plan within the budget adds less; 0 where none was proven */
+    bool is_impossible;       /* proven: no plan of this segment is within the budget */
 } Certificate;
 
 typedef struct Plan {

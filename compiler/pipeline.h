@@ -28,7 +28,7 @@ typedef struct CompileOptions {
     bool no_ema;            /* --no_ema: no averaged weights, whatever the model file says */
     const char *dump;       /* a stage's name, or NULL */
     bool time_stages;
-    double planner_seconds; /* --time_limit of the planner's search */
+    uint64_t planner_effort; /* of the search for what to compute again, counted; 0: some seconds */
 } CompileOptions;
 
 typedef struct Compilation {
@@ -41,6 +41,7 @@ typedef struct Compilation {
     struct Node *tree;
     Model *model;
     Target target;
+    bool rebuilds;  /* fuse: backward kernels rebuild residual sums; chosen by the planner */
     KernelSet *kernels[SNUG_SEGMENT_COUNT]; /* update: NULL, its kernels are fixed */
     Plan *plans[SNUG_SEGMENT_COUNT];        /* micro_step (NULL without a loss) and evaluate */
     Layout layout;
@@ -74,6 +75,7 @@ bool simplify(Compilation *c); /* dead code, common subexpressions */
 /* ---- fuse.c: graph -> kernels ---------------------------------------------------------------- */
 bool choose_target(Compilation *c); /* target.c: device, half type, card, budget */
 bool fuse(Compilation *c);          /* -> kernels[micro_step], kernels[evaluate] */
+KernelSet *fuse_training(Compilation *c); /* the micro-step's alone, as c->rebuilds says */
 bool estimate_costs(Compilation *c); /* cost.c: flops, bytes, time_us; target.c: workspace_bytes */
 
 /* ---- fuse_repeat.c: what a repeated step runs ------------------------------------------------ */

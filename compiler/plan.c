@@ -1,6 +1,6 @@
 /* The plan: kernels -> order, lifetimes, offsets, and whether it all fits.
  *
- *     kernels -> tasks -> order -> lifetimes -> offsets -> plan        a segment
+ *     kernels -> tasks -> order, repeats -> lifetimes -> offsets -> plan    a segment
  *     parameters, optimiser, inputs -> layout                          all segments
  *     layout + the larger arena <= budget, or what would fit is said
  */
@@ -10,9 +10,13 @@
 
 #include "cost.h"
 #include "pack.h"
+#include "recompute.h"
 
-/* Placements that the packer may try: some seconds at most, and most plans need none. */
-enum { PACK_NODES = 1000000 };
+enum {
+    PACK_NODES = 500,       /* placements that the packer may try beyond its heuristics */
+    SEARCH_EFFORT = 100000, /* proposals: some seconds on two cores */
+    MAX_ROUNDS = 6          /* searches with other budgets, where offsets need more */
+};
 
 static double now_seconds(void)
 {
@@ -58,34 +62,181 @@ static void pack_buffers(Plan *plan, Arena *arena)
     arena_destroy(scratch);
 }
 
-/* ---- segments -------------------------------------------------------------------------------- */
+/* ---- one set of kernels ---------------------------------------------------------------------- */
 
-static void certify(Plan *plan, const TaskGraph *graph, const Sequence *sequence, Arena *scratch)
+typedef struct SegmentPlanner {
+    Compilation *c;
+    SnugSegmentId segment;
+    TaskGraph graph;
+    int64_t budget; /* bytes for the arena; negative where the rest is too large already */
+    Arena *scratch;
+} SegmentPlanner;
+
+static SegmentPlanner segment_planner(Compilation *c, SnugSegmentId segment, Arena *scratch)
 {
-    Certificate *certificate = &plan->certificate;
-    int64_t *load = arena_array(scratch, int64_t, sequence->count);
+    return (SegmentPlanner){
+        .c = c,
+        .segment = segment,
+        .graph = kernel_tasks(c->kernels[segment], scratch, scratch),
+        .budget = c->target.budget_bytes - c->layout.persistent_bytes,
+        .scratch = scratch,
+    };
+}
 
-    certificate->live_bound = sequence_peak(graph, sequence, load);
+static Plan *place(const SegmentPlanner *planner, const Sequence *sequence)
+{
+    Compilation *c = planner->c;
+    Plan *plan = plan_sequence(c->kernels[planner->segment], &planner->graph, sequence, &c->layout,
+                               planner->segment, c->arena);
+    Certificate *certificate = &plan->certificate;
+    int64_t *load = arena_array(planner->scratch, int64_t, sequence->count);
+
+    pack_buffers(plan, c->arena);
+    certificate->live_bound = sequence_peak(&planner->graph, sequence, load);
     while (certificate->peak_step + 1 < sequence->count
            && load[certificate->peak_step] != certificate->live_bound)
         certificate->peak_step++;
-    certificate->feasibility_floor = feasibility_floor(graph);
+    certificate->feasibility_floor = feasibility_floor(&planner->graph);
     certificate->keep_all_bytes = plan->arena_bytes;
-    certificate->recompute_us = sequence_added_cost(graph, sequence);
+    certificate->recompute_us = sequence_added_cost(&planner->graph, sequence);
+    return plan;
 }
 
-static Plan *plan_segment(Compilation *c, SnugSegmentId segment)
+static Plan *plan_kept(const SegmentPlanner *planner)
 {
-    const KernelSet *set = c->kernels[segment];
-    Arena *scratch = arena_create();
-    TaskGraph graph = kernel_tasks(set, scratch, scratch);
-    Sequence sequence = schedule_tasks(&graph, scratch, scratch);
-    Plan *plan = plan_sequence(set, &graph, &sequence, &c->layout, segment, c->arena);
+    Sequence kept = schedule_tasks(&planner->graph, planner->scratch, planner->scratch);
 
-    pack_buffers(plan, c->arena);
-    certify(plan, &graph, &sequence, scratch);
-    arena_destroy(scratch);
+    return place(planner, &kept);
+}
+
+/* Within the budget before others, then by time, then by bytes. */
+static bool is_better(const Plan *a, const Plan *b, int64_t budget)
+{
+    bool a_fits = a->arena_bytes <= budget, b_fits = b->arena_bytes <= budget;
+    double a_us = a->certificate.recompute_us, b_us = b->certificate.recompute_us;
+
+    if (a_fits != b_fits)
+        return a_fits;
+    if (a_fits && a_us != b_us)
+        return a_us < b_us;
+    return a->arena_bytes < b->arena_bytes;
+}
+
+/* Within the budget, with steps that run again; or the least that was found.
+ *
+ * Offsets may need more than the most that is alive at once: then the search gets a smaller budget,
+ * and where the offsets fit in that, one between that and the last that was too large. The best of
+ * all is kept. The bound holds for the whole budget, so it is that of the first round. No search
+ * where one kernel alone is too large: everything kept then shows how far off it is. */
+static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
+{
+    RecomputeProblem problem = {
+        .graph = &planner->graph,
+        .budget = planner->budget,
+        .effort = planner->c->options.planner_effort,
+        .seed = 1,
+    };
+    int64_t fitting = -1, too_large = planner->budget;
+    RecomputeResult first = {0};
+    Plan *best = kept;
+
+    if (problem.effort == 0)
+        problem.effort = SEARCH_EFFORT;
+    if (kept->certificate.feasibility_floor > planner->budget) {
+        kept->certificate.is_impossible = true;
+        return kept;
+    }
+    for (int round = 0; round < MAX_ROUNDS; round++) {
+        RecomputeResult result = recompute_tasks(&problem, planner->scratch, planner->scratch);
+        Plan *plan = place(planner, &result.sequence);
+        if (round == 0)
+            first = result;
+        if (best == kept || is_better(plan, best, planner->budget))
+            best = plan;
+        if (result.peak > problem.budget
+            || (plan->arena_bytes <= planner->budget && problem.budget == planner->budget))
+            break;
+        int64_t excess = plan->arena_bytes - planner->budget;
+        if (excess <= 0)
+            fitting = problem.budget;
+        else
+            too_large = problem.budget;
+        problem.budget = fitting < 0 ? problem.budget - excess : (fitting + too_large) / 2;
+    }
+    best->certificate.recompute_bound_us = first.bound_cost;
+    best->certificate.is_impossible = first.is_impossible;
+    best->certificate.keep_all_bytes = kept->certificate.keep_all_bytes;
+    return best;
+}
+
+/* ---- segments -------------------------------------------------------------------------------- */
+
+static double kernels_us(const KernelSet *set)
+{
+    double us = 0;
+
+    for (uint32_t k = 0; k < set->kernels.count; k++)
+        us += set->kernels.items[k].time_us;
+    return us;
+}
+
+/* The micro-step of kernels that rebuild residual sums (fuse.c). What such a plan adds is counted
+ * from the kernels that rebuild nothing: what its readers take longer, too. */
+static Plan *plan_rebuilding(Compilation *c, Arena *scratch)
+{
+    KernelSet *plain = c->kernels[SNUG_SEGMENT_micro_step];
+
+    c->rebuilds = true;
+    c->kernels[SNUG_SEGMENT_micro_step] = fuse_training(c);
+    if (!estimate_costs(c))
+        BUG("%s cannot be fused again", c->model->name);
+    SegmentPlanner planner = segment_planner(c, SNUG_SEGMENT_micro_step, scratch);
+    Plan *plan = plan_kept(&planner);
+    if (plan->arena_bytes > planner.budget)
+        plan = plan_within(&planner, plan);
+    Certificate *certificate = &plan->certificate;
+    certificate->rebuild_us = kernels_us(c->kernels[SNUG_SEGMENT_micro_step]) - kernels_us(plain);
+    certificate->recompute_us += certificate->rebuild_us;
+    certificate->recompute_bound_us += certificate->rebuild_us;
     return plan;
+}
+
+/* The kernels that rebuild nothing are searched only where they may be better: where the other plan
+ * does not fit, or spends most of what it adds on rebuilding. */
+static bool is_worth_searching(const Plan *rebuilt, int64_t budget)
+{
+    const Certificate *certificate = &rebuilt->certificate;
+
+    return rebuilt->arena_bytes > budget
+           || 2 * certificate->rebuild_us > certificate->recompute_us;
+}
+
+/* Everything kept where that fits, else the best within the budget. Ensures: the plan, and with it
+ * the kernels of the micro-step that it is for. */
+static void plan_segment(Compilation *c, SnugSegmentId segment)
+{
+    Arena *scratch = arena_create();
+    KernelSet *plain = c->kernels[segment];
+    SegmentPlanner planner = segment_planner(c, segment, scratch);
+    Plan *kept = plan_kept(&planner), *plan = kept;
+
+    if (kept->arena_bytes > planner.budget && segment != SNUG_SEGMENT_micro_step)
+        plan = plan_within(&planner, kept);
+    if (kept->arena_bytes > planner.budget && segment == SNUG_SEGMENT_micro_step) {
+        plan = plan_rebuilding(c, scratch);
+        KernelSet *rebuilding = c->kernels[segment];
+        plan->certificate.keep_all_bytes = kept->certificate.keep_all_bytes;
+        c->kernels[segment] = plain;
+        Plan *other =
+            is_worth_searching(plan, planner.budget) ? plan_within(&planner, kept) : NULL;
+        c->rebuilds = other == NULL || !is_better(other, plan, planner.budget);
+        if (c->rebuilds)
+            c->kernels[segment] = rebuilding;
+        else
+            plan = other;
+    }
+    c->plans[segment] = plan;
+    arena_destroy(scratch);
 }
 
 /* The update runs between segments, with its workspace in the arena. */
@@ -111,7 +262,7 @@ void make_plans(Compilation *c)
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
         if (c->kernels[s] == NULL)
             continue;
-        c->plans[s] = plan_segment(c, (SnugSegmentId)s);
+        plan_segment(c, (SnugSegmentId)s);
         layout->arena_bytes = max_i64(layout->arena_bytes, c->plans[s]->arena_bytes);
     }
     layout->total_bytes = layout->persistent_bytes + layout->arena_bytes;

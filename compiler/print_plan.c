@@ -1,6 +1,7 @@
 /* --dump=plan: steps in order, with the buffers that each makes.
  *
  *     12 steps, 20 buffers in 69632 bytes; at most 69632 alive, at step 7
+ *     1 computed again: +0.4 ms of 12.1 ms; bound 0.2 ms
  *        3  conv2
  *             conv2             [   3,    9)  @     16384    16384 bytes
  *             conv2.partials    [   3,    5)  @     65536      256 bytes
@@ -21,6 +22,23 @@ static void print_buffer(FILE *out, const Plan *plan, uint32_t b)
     fputc('\n', out);
 }
 
+/* What computing again costs, where anything is. */
+static void print_repeats(FILE *out, const Plan *plan, const KernelSet *kernels)
+{
+    const Certificate *certificate = &plan->certificate;
+    double once_us = -certificate->rebuild_us;
+    uint32_t repeats = 0;
+
+    for (uint32_t s = 0; s < plan->steps.count; s++)
+        repeats += plan->steps.items[s].is_repeat;
+    for (uint32_t k = 0; k < kernels->kernels.count; k++)
+        once_us += kernels->kernels.items[k].time_us;
+    if (certificate->recompute_us == 0)
+        return;
+    fprintf(out, "%u computed again: +%.4f ms of %.4f ms; bound %.4f ms\n", repeats,
+            certificate->recompute_us / 1e3, once_us / 1e3, certificate->recompute_bound_us / 1e3);
+}
+
 void print_plan(FILE *out, const Plan *plan, const KernelSet *kernels)
 {
     const Certificate *certificate = &plan->certificate;
@@ -31,6 +49,7 @@ void print_plan(FILE *out, const Plan *plan, const KernelSet *kernels)
     fprintf(out, "%u steps, %u buffers in %lld bytes; at most %lld alive, at step %u\n",
             plan->steps.count, in_arena, (long long)plan->arena_bytes,
             (long long)certificate->live_bound, certificate->peak_step);
+    print_repeats(out, plan, kernels);
     for (uint32_t s = 0; s < plan->steps.count; s++) {
         const Step *step = &plan->steps.items[s];
         const Kernel *kernel = &kernels->kernels.items[step->kernel.i];

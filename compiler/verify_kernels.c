@@ -80,7 +80,8 @@ static int operand_count(SnugPointOp op)
     case SNUG_POINT_mask:
     case SNUG_POINT_sigmoid_grad: return 2;
     case SNUG_POINT_relu:
-    case SNUG_POINT_sigmoid: return 1;
+    case SNUG_POINT_sigmoid:
+    case SNUG_POINT_round: return 1;
     case SNUG_POINT_fma: return 3;
     default: return 0;
     }

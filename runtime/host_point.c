@@ -33,6 +33,7 @@ typedef enum HostOp {
     HOST_mask,
     HOST_sigmoid,
     HOST_sigmoid_grad,
+    HOST_round,
     HOST_affine,        /* fma of a dense bf16 load and two fixed values */
     HOST_affine_relu,
     HOST_fma_load,      /* dense bf16 load * a + b */
@@ -69,7 +70,7 @@ static int32_t operand_count(SnugPointOp op)
     case SNUG_POINT_add: case SNUG_POINT_multiply: case SNUG_POINT_mask:
     case SNUG_POINT_sigmoid_grad: return 2;
     case SNUG_POINT_fma: return 3;
-    case SNUG_POINT_relu: case SNUG_POINT_sigmoid: return 1;
+    case SNUG_POINT_relu: case SNUG_POINT_sigmoid: case SNUG_POINT_round: return 1;
     default: return 0;
     }
 }
@@ -157,6 +158,7 @@ static HostInstruction translate(const Compiler *c, int32_t i)
         [SNUG_POINT_multiply] = HOST_multiply, [SNUG_POINT_fma] = HOST_fma,
         [SNUG_POINT_relu] = HOST_relu, [SNUG_POINT_mask] = HOST_mask,
         [SNUG_POINT_sigmoid] = HOST_sigmoid, [SNUG_POINT_sigmoid_grad] = HOST_sigmoid_grad,
+        [SNUG_POINT_round] = HOST_round,
     };
     const SnugPoint *point = &c->code[i];
     HostInstruction x = {
@@ -221,7 +223,8 @@ static void split_product(Compiler *c, HostCode *code, HostInstruction *x)
 static int32_t slots_read(const HostInstruction *x)
 {
     switch (x->op) {
-    case HOST_relu: case HOST_sigmoid: case HOST_add_load: case HOST_mask_load: return 1;
+    case HOST_relu: case HOST_sigmoid: case HOST_round:
+    case HOST_add_load: case HOST_mask_load: return 1;
     case HOST_add: case HOST_multiply: case HOST_mask: case HOST_sigmoid_grad:
     case HOST_affine: case HOST_affine_relu: case HOST_fma_load: return 2;
     case HOST_fma: return 3;
@@ -572,6 +575,7 @@ static void run_arithmetic(const HostCode *code, const HostInstruction *x,
     case HOST_relu: lanes->relu(to, a, n); break;
     case HOST_mask: lanes->mask(to, a, b, n); break;
     case HOST_sigmoid: lanes->sigmoid(to, a, n); break;
+    case HOST_round: lanes->round_bf16(to, a, n); break; /* the host stores no other half */
     default: lanes->sigmoid_grad(to, a, b, n); break;
     }
 }

@@ -63,6 +63,7 @@ typedef enum SnugPointOp {
     SNUG_POINT_mask,         /* b > 0 ? a : 0 */
     SNUG_POINT_sigmoid,      /* 1 / (1 + exp(-a)) */
     SNUG_POINT_sigmoid_grad, /* a * b * (1 - b): a is dy, b is sigmoid's result */
+    SNUG_POINT_round,        /* a as it comes back from a tensor of type `row` (F16, BF16) */
     SNUG_POINT_OP_COUNT
 } SnugPointOp;
 
@@ -71,7 +72,7 @@ typedef struct SnugPoint {
     int16_t a, b, d;
     int16_t arg;
     int16_t factor;  /* loads: 1, 2, 4, ... */
-    int16_t row;     /* channel */
+    int16_t row;     /* channel; round: a SnugType */
     int32_t channel; /* loads, channel: offset into the channels of arg, for slices and concat */
     float constants[4];
 } SnugPoint;

@@ -71,6 +71,7 @@ static void test_all_instructions(void **state)
             int16_t line = code(&b, (SnugPoint){.op = SNUG_POINT_load_bilinear, .arg = ARG_SMALL,
                                                 .factor = 2, .channel = 1});
             int16_t s = code(&b, (SnugPoint){.op = SNUG_POINT_add, .a = up, .b = line});
+            s = code(&b, (SnugPoint){.op = SNUG_POINT_round, .a = s, .row = SNUG_BF16});
             int16_t g = code(&b, (SnugPoint){.op = SNUG_POINT_sigmoid, .a = s});
             int16_t dg = code(&b, (SnugPoint){.op = SNUG_POINT_sigmoid_grad, .a = y, .b = g});
             int16_t m = code(&b, (SnugPoint){.op = SNUG_POINT_mask, .a = dg, .b = y});

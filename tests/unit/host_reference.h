@@ -186,6 +186,7 @@ static inline double reference_point(const Bench *b, const SnugPointwise *code, 
         case SNUG_POINT_mask: r[i] = r[p->b] > 0.0 ? r[p->a] : 0.0; break;
         case SNUG_POINT_sigmoid: r[i] = 1.0 / (1.0 + exp(-r[p->a])); break;
         case SNUG_POINT_sigmoid_grad: r[i] = r[p->a] * r[p->b] * (1.0 - r[p->b]); break;
+        case SNUG_POINT_round: r[i] = rounded((SnugType)p->row, r[p->a]); break;
         default: fail();
         }
     }
