@@ -8,6 +8,7 @@
 #include "pack_command.h"
 #include "pipeline.h"
 #include "plan_forms.h"
+#include "remat.h"
 #include "system.h"
 #include "what_if.h"
 
@@ -340,6 +341,19 @@ static ExitStatus command_pack(const Options *options, Arena *arena)
     return pack_command(&request, arena, stdout);
 }
 
+static ExitStatus command_remat(const Options *options)
+{
+    RematRequest request = {options->operand, options->budget, options->time_limit,
+                            options->flag_json};
+
+    if (options->budget == NULL) {
+        fprintf(stderr, "snug: --budget is needed: bytes such as 8GiB, or a share of the given "
+                        "order's peak such as 0.8\n");
+        return EXIT_STATUS_usage;
+    }
+    return remat(&request, stdout);
+}
+
 static int run_command(const Options *options, Arena *arena)
 {
     Product product;
@@ -351,6 +365,7 @@ static int run_command(const Options *options, Arena *arena)
     case PACK:    return (int)command_pack(options, arena);
     case COMPILE: return (int)command_compile(options, arena, &product);
     case TRAIN:   return command_train(options, arena);
+    case REMAT:   return (int)command_remat(options);
     case DOCTOR:  return (int)doctor(arena, stdout);
     case EXPLAIN: return command_explain(options);
     default:      BUG("no command %d", (int)options->command);

@@ -43,6 +43,7 @@ static const CommandRow command_rows[] = {
     {PACK, "pack", "CSV", "pack the buffers of a table (id,lower,upper,size) into few bytes"},
     {COMPILE, "compile", "FILE", "write a training executable"},
     {TRAIN, "train", "FILE", "compile if needed, then run the trainer with the other flags"},
+    {REMAT, "remat", "GRAPH", "order and recompute a public graph (JSON) within a budget"},
     {DOCTOR, "doctor", NULL, "show what this machine has and what is missing"},
     {EXPLAIN, "explain", "CODE", "explain an error code, E012 say"},
 };
@@ -53,6 +54,7 @@ typedef struct Operand {
 
 static const Operand operands[] = {
     {"FILE", "model file", "models/hrnet_w32.snug"},
+    {"GRAPH", "graph", "tests/remat/chain.json --budget 0.8"},
     {"CSV", "packing problem", "tests/pack/A.1048576.csv"},
     {"CODE", "code", "E012"},
 };
@@ -283,6 +285,7 @@ static bool set_text(Options *options, Arena *arena, OptionName name, const char
     case OPTION_html:        options->html = value; return true;
     case OPTION_compare:     options->compare = value; return true;
     case OPTION_trace:       options->trace = value; return true;
+    case OPTION_budget:      options->budget = value; return true;
     case OPTION_generated:   options->generated = value; return true;
     case OPTION_cc:          options->cc = value; return true;
     case OPTION_define:      ARRAY_APPEND(arena, &options->define, value); return true;

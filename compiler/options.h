@@ -15,9 +15,10 @@ typedef enum Command {
     EXPLAIN = 1 << 5,
     FIT = 1 << 6,
     PACK = 1 << 7,
+    REMAT = 1 << 8,
     ALL_PLAN = PLAN | COMPILE | TRAIN | FIT,
     ALL_MODEL = CHECK | ALL_PLAN,
-    ALL_COMMANDS = ALL_MODEL | DOCTOR | EXPLAIN | PACK
+    ALL_COMMANDS = ALL_MODEL | DOCTOR | EXPLAIN | PACK | REMAT
 } Command;
 
 enum { OPTIONS_MAX_VARIANTS = 16 };
@@ -32,6 +33,7 @@ typedef struct Options {
     const char *output, *device, *card, *precision, *dump, *generated, *cc, *diagnostics, *color;
     const char *html, *trace, *compare; /* files */
     ARRAY(const char *) define;
+    const char *budget;    /* remat: fraction, percentage or bytes */
     int64_t vram, reserve; /* -1: not given */
     int64_t capacity;      /* 0: not given */
     double time_limit;     /* seconds; 0: not given */

@@ -127,7 +127,7 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
     result.peak = sequence_peak(graph, &result.sequence, NULL);
     CostBound bound = bound_cost(graph, problem->budget);
     result.is_impossible = bound.is_impossible;
-    result.bound_cost = bound.cost;
+    result.bound_cost = bound.is_impossible ? 0 : bound.cost;
     for (size_t k = 0; k < COUNT_OF(rounds); k++) {
         run_round(problem, &rounds[k], k, deadline, &result, scratch);
         if (k == 0 && result.peak > problem->budget)
