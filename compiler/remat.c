@@ -36,7 +36,7 @@ static uint64_t default_effort(const RematGraph *remat_graph)
 {
     double degree = fmax(1, (double)remat_graph->link_count / remat_graph->graph.task_count);
 
-    return (uint64_t)fmin(40e6, 12e9 / (50 * degree * degree));
+    return (uint64_t)fmin(1e5 * remat_graph->graph.task_count, 12e9 / (50 * degree * degree));
 }
 
 typedef struct Outcome {
