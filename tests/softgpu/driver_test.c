@@ -186,6 +186,31 @@ static void a_fault_stays(void **state)
     assert_non_null(strstr(text, "bad, PTX line"));
 }
 
+/* The file has a line a kernel that ran, launches and bytes added up. */
+static void counters_go_to_a_file(void **state)
+{
+    const char *path = "softgpu_counters.csv";
+    char text[1024] = "";
+    Card *card;
+
+    setenv("SOFTGPU_COUNTERS", path, 1);
+    open_card(state);
+    card = *state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(launch(card, card->x, card->y, NULL), CUDA_SUCCESS);
+    assert_int_equal(cuModuleUnload(card->module), CUDA_SUCCESS);
+    close_card(state);
+    unsetenv("SOFTGPU_COUNTERS");
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    remove(path);
+    assert_non_null(strstr(text, "\nadd_one,3,"));
+    assert_non_null(strstr(text, ",0,3072,3072,3072,3072\n"));
+    assert_null(strstr(text, "\nbad,"));
+}
+
 /* ---- order ----------------------------------------------------------------------------------- */
 
 static void a_stream_keeps_its_order(void **state)
@@ -478,6 +503,7 @@ int main(void)
         ON_A_CARD(modules_are_ptx),
         ON_A_CARD(launches_are_checked_when_they_are_made),
         ON_A_CARD(a_fault_stays),
+        cmocka_unit_test(counters_go_to_a_file),
         ON_A_CARD(a_stream_keeps_its_order),
         ON_A_CARD(an_event_orders_two_streams),
         ON_A_CARD(a_missing_event_is_a_race),

@@ -38,7 +38,7 @@ static bool split(Parser *parser, Mnemonic *name)
         if (at)
             *at++ = '\0';
     }
-    parser->at++;
+    advance(parser);
     return true;
 }
 
@@ -327,7 +327,8 @@ static bool decode_mov(Parser *parser, Mnemonic *name, Op *op)
     for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++)
         if (token_is(&parser->tokens[parser->at + 2], clocks[i])) {
             op->r[0] = parse_result(parser, wide, false);
-            parser->at += 2;
+            advance(parser);
+            advance(parser);
             op->run = run_clock;
             op->width = (uint8_t)wide;
             op->result_count = op->register_count = 1;

@@ -13,13 +13,13 @@ bool parse_registers(Parser *parser)
     if (bytes < 0)
         return parse_error(parser, "'%.*s' is no type of a register", (int)current(parser)->length,
                            current(parser)->start);
-    parser->at++;
+    advance(parser);
     do {
         const Token *name = current(parser);
         int64_t count = 1;
         bool range = false;
 
-        parser->at++;
+        advance(parser);
         if (accept(parser, "<")) {
             range = true;
             if (!parse_integer(parser, &count) || !expect(parser, ">"))
@@ -65,7 +65,7 @@ static bool parse_initial(Parser *parser, uint8_t *to, int64_t *offset, int64_t 
         bits = token->is_double ? bits ^ UINT64_C(1) << 63
                : token->is_float ? bits ^ UINT64_C(1) << 31 : 0 - bits;
     }
-    parser->at++;
+    advance(parser);
     if (*offset + bytes > size)
         return parse_error(parser, "more values than the variable holds");
     memcpy(to + *offset, &bits, (size_t)bytes);
@@ -135,12 +135,12 @@ bool parse_variable(Parser *parser, Space space, bool is_extern)
     if (bytes <= 0)
         return parse_error(parser, "'%.*s' is no type of a variable", (int)current(parser)->length,
                            current(parser)->start);
-    parser->at++;
+    advance(parser);
     do {
         Symbol *symbol = add_symbol(parser, SYMBOL_memory, current(parser));
         symbol->space = (uint8_t)space;
         symbol->size = bytes;
-        parser->at++;
+        advance(parser);
         while (accept(parser, "[")) {
             int64_t count = 0;
             if (!token_is(current(parser), "]") && !parse_integer(parser, &count))
@@ -175,7 +175,7 @@ static int parse_call_list(Parser *parser, Symbol *found, int limit)
             return -1;
         }
         found[count++] = *symbol;
-        parser->at++;
+        advance(parser);
     } while (accept(parser, ","));
     return expect(parser, ")") ? count : -1;
 }
@@ -194,12 +194,12 @@ static bool bind_parameters(Parser *parser, int32_t at, const Symbol *given, int
             if (accept(parser, "["))
                 break;
             name = current(parser);
-            parser->at++;
+            advance(parser);
         }
         while (!token_is(current(parser), ",") && !token_is(current(parser), ")"))
-            parser->at++;
+            advance(parser);
         accept(parser, ",");
-        if (bound == count)
+        if (bound == count || !name)
             return parse_error(parser, "a call with too few values");
         Symbol *symbol = add_symbol(parser, SYMBOL_memory, name);
         symbol->space = SPACE_local;
@@ -259,7 +259,7 @@ bool parse_call(Parser *parser, const Op *guard)
     if (result_count < 0 || (result_count > 0 && !expect(parser, ",")))
         return false;
     const Token *name = current(parser);
-    parser->at++;
+    advance(parser);
     int value_count = accept(parser, ",") ? parse_call_list(parser, values, 32) : 0;
     if (value_count < 0)
         return false;
@@ -306,9 +306,9 @@ static bool parse_location(Parser *parser)
         !parse_integer(parser, &column))
         return false;
     while (accept(parser, ","))
-        while (!token_is(current(parser), ",") &&
+        while (!token_is(current(parser), ",") && current(parser)->kind != TOKEN_end &&
                current(parser)->line == parser->tokens[parser->at - 1].line)
-            parser->at++;
+            advance(parser);
     if (line == 0)
         return true;
     GROW(kernel->sources, kernel->source_count, kernel->source_capacity);
@@ -323,7 +323,7 @@ static bool parse_targets(Parser *parser, const Token *name)
 
     symbol->offset = (uint64_t)parser->at;
     while (!token_is(current(parser), ";") && current(parser)->kind != TOKEN_end)
-        parser->at++;
+        advance(parser);
     return expect(parser, ";");
 }
 
@@ -341,7 +341,7 @@ static bool parse_indexed_branch(Parser *parser, const Op *guard)
     if (!targets || targets->kind != SYMBOL_targets)
         return parse_error(parser, "'%.*s' is no list of targets", (int)current(parser)->length,
                            current(parser)->start);
-    parser->at++;
+    advance(parser);
     uint64_t value = 0;
     for (int32_t at = (int32_t)targets->offset; !token_is(&parser->tokens[at], ";"); at++) {
         if (token_is(&parser->tokens[at], ","))
@@ -389,7 +389,7 @@ static bool parse_instruction(Parser *parser)
         return false;
     const Token *name = current(parser);
     bool ok;
-    parser->at++;
+    advance(parser);
     if (token_is(name, "call") || token_is(name, "call.uni")) {
         ok = parse_call(parser, &guard);
     } else if (token_is(name, "ret") || token_is(name, "ret.uni")) {
@@ -397,7 +397,7 @@ static bool parse_instruction(Parser *parser)
     } else if (token_is(name, "exit")) {
         ok = append_exit(parser, &guard);
     } else if (token_is(name, "bra") || token_is(name, "bra.uni")) {
-        parser->at++;
+        advance(parser);
         ok = append_branch(parser, &guard, &parser->tokens[parser->at - 1]);
     } else if (token_is(name, "brx.idx") || token_is(name, "brx.idx.uni")) {
         ok = parse_indexed_branch(parser, &guard);
@@ -412,7 +412,8 @@ static bool parse_label(Parser *parser)
 {
     const Token *name = current(parser);
 
-    parser->at += 2;
+    advance(parser);
+    advance(parser);
     if (accept(parser, ".branchtargets"))
         return parse_targets(parser, name);
     add_symbol(parser, SYMBOL_label, name)->offset = (uint64_t)parser->kernel->op_count;
@@ -445,7 +446,7 @@ static bool parse_statement(Parser *parser)
     if (accept(parser, ".loc"))
         return parse_location(parser);
     if (accept(parser, ".pragma")) {
-        parser->at++;
+        advance(parser);
         return expect(parser, ";");
     }
     if (current(parser)->kind == TOKEN_word && token_is(&parser->tokens[parser->at + 1], ":"))

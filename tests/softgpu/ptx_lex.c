@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOOK_AHEAD = 2 }; /* tokens that the parser looks past the current one */
+
 bool token_is(const Token *token, const char *text)
 {
     size_t length = strlen(text);
@@ -134,7 +136,13 @@ Token *lex_ptx(const char *text, int32_t *count, int32_t *bad_line, const char *
             return NULL;
         }
         ++*count;
-        if (token->kind == TOKEN_end)
-            return tokens;
+        if (token->kind != TOKEN_end)
+            continue;
+        for (int i = 0; i < LOOK_AHEAD; i++) {
+            GROW(tokens, *count, capacity);
+            tokens[*count] = tokens[*count - 1];
+            ++*count;
+        }
+        return tokens;
     }
 }

@@ -154,7 +154,7 @@ int32_t parse_source(Parser *parser, int bytes, bool wider)
     const Token *token = current(parser);
     int32_t index, number;
 
-    parser->at++;
+    advance(parser);
     if (token->kind == TOKEN_number) {
         if (bytes == 0)
             return constant_register(parser, 0, token->bits & 1, REGISTER_constant);
@@ -190,7 +190,7 @@ int32_t parse_result(Parser *parser, int bytes, bool wider)
     int32_t number = token->kind == TOKEN_word ? find_register(parser, token) : NO_REGISTER;
 
     if (token->kind == TOKEN_word && token_is(token, "_")) { /* a result that nobody wants */
-        parser->at++;
+        advance(parser);
         return new_register(parser, bytes);
     }
     if (number == NO_REGISTER) {
@@ -200,7 +200,7 @@ int32_t parse_result(Parser *parser, int bytes, bool wider)
     }
     if (!fits(parser, number, bytes, wider, token))
         return NO_REGISTER;
-    parser->at++;
+    advance(parser);
     return number;
 }
 
@@ -213,7 +213,7 @@ bool parse_integer(Parser *parser, int64_t *value)
         return parse_error(parser, "expected an integer before '%.*s'",
                            (int)current(parser)->length, current(parser)->start);
     *value = (int64_t)(negative ? 0 - current(parser)->bits : current(parser)->bits);
-    parser->at++;
+    advance(parser);
     return true;
 }
 
@@ -230,7 +230,7 @@ bool parse_address(Parser *parser, Op *op, int at)
             return false;
         base = constant_register(parser, 8, 0, REGISTER_constant);
     } else {
-        parser->at++;
+        advance(parser);
         base = token->kind == TOKEN_word ? find_register(parser, token) : NO_REGISTER;
         const Symbol *symbol = base == NO_REGISTER ? find_symbol(parser, token, &index) : NULL;
         if (symbol && symbol->kind == SYMBOL_memory)

@@ -25,7 +25,7 @@ bool accept(Parser *parser, const char *text)
 {
     if (current(parser)->kind == TOKEN_end || !token_is(current(parser), text))
         return false;
-    parser->at++;
+    advance(parser);
     return true;
 }
 
@@ -134,7 +134,7 @@ static bool skip_brackets(Parser *parser, const char *open, const char *close)
             return parse_error(parser, "'%s' without '%s'", open, close);
         depth += token_is(current(parser), open);
         depth -= token_is(current(parser), close);
-        parser->at++;
+        advance(parser);
     } while (depth > 0);
     return true;
 }
@@ -149,7 +149,7 @@ static bool parse_function(Parser *parser)
         skip_brackets(parser, "(", ")");
     }
     function.name = current(parser);
-    parser->at++;
+    advance(parser);
     if (token_is(current(parser), "(")) {
         function.params = parser->at;
         skip_brackets(parser, "(", ")");
@@ -158,7 +158,7 @@ static bool parse_function(Parser *parser)
         if (current(parser)->kind == TOKEN_end)
             return parse_error(parser, "function without a body");
         else
-            parser->at++;
+            advance(parser);
     if (token_is(current(parser), "{")) {
         function.body = parser->at + 1;
         skip_brackets(parser, "{", "}");
@@ -191,16 +191,16 @@ static bool parse_parameter(Parser *parser, int32_t *capacity)
     if (bytes <= 0)
         return parse_error(parser, "'%.*s' is no type of a parameter", (int)current(parser)->length,
                            current(parser)->start);
-    parser->at++;
+    advance(parser);
     if (accept(parser, ".ptr")) { /* what it points to: .global .align 16 */
         while (current(parser)->kind == TOKEN_word && token_starts(current(parser), "."))
             if (accept(parser, ".align"))
-                parser->at++;
+                advance(parser);
             else
-                parser->at++;
+                advance(parser);
     }
     const Token *name = current(parser);
-    parser->at++;
+    advance(parser);
     if (accept(parser, "[") && (!parse_integer(parser, &count) || !expect(parser, "]")))
         return false;
     if (align < bytes)
@@ -245,9 +245,9 @@ static bool parse_performance(Parser *parser)
         if (!known)
             return parse_error(parser, "the directive '%.*s' is not known", (int)directive->length,
                                directive->start);
-        parser->at++;
+        advance(parser);
         if (current(parser)->kind == TOKEN_text) {
-            parser->at++;
+            advance(parser);
             accept(parser, ";");
             continue;
         }
@@ -315,7 +315,7 @@ static bool parse_kernel(Parser *parser)
     parser->source = -1;
     parser->constant_count = 0;
     memset(parser->constants, 0, (size_t)parser->constant_capacity * sizeof *parser->constants);
-    parser->at++;
+    advance(parser);
     open_scope(parser);
     if (!parse_parameters(parser) || !parse_performance(parser) || !expect(parser, "{"))
         return false;
@@ -342,16 +342,16 @@ static bool parse_file_directive(Parser *parser)
         free(parser->module->files[number]);
         parser->module->files[number] = copy_text(name->start + 1, name->length - 2);
     }
-    parser->at++;
+    advance(parser);
     while (accept(parser, ","))
-        parser->at++;
+        advance(parser);
     return true;
 }
 
 /* .section .debug_str { ... }: texts of the debugger. */
 static bool skip_section(Parser *parser)
 {
-    parser->at++;
+    advance(parser);
     return skip_brackets(parser, "{", "}");
 }
 
@@ -360,15 +360,17 @@ static bool parse_directive(Parser *parser)
     bool is_extern = false;
 
     while (token_is(current(parser), ".visible") || token_is(current(parser), ".extern") ||
-           token_is(current(parser), ".weak") || token_is(current(parser), ".common"))
-        is_extern = token_is(&parser->tokens[parser->at++], ".extern");
+           token_is(current(parser), ".weak") || token_is(current(parser), ".common")) {
+        is_extern = token_is(current(parser), ".extern");
+        advance(parser);
+    }
     if (accept(parser, ".version") || accept(parser, ".address_size")) {
-        parser->at++;
+        advance(parser);
         return true;
     }
     if (accept(parser, ".target")) {
         do
-            parser->at++;
+            advance(parser);
         while (accept(parser, ","));
         return true;
     }

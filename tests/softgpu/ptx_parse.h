@@ -72,6 +72,13 @@ static inline const Token *current(const Parser *parser)
     return &parser->tokens[parser->at];
 }
 
+/* Not beyond the end of the text. */
+static inline void advance(Parser *parser)
+{
+    if (current(parser)->kind != TOKEN_end)
+        parser->at++;
+}
+
 /* Sets the report (once) and parser->failed; returns false. */
 bool parse_error(Parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Takes the token where it is `text`. */
