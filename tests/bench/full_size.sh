@@ -42,7 +42,7 @@ awk '
     {
         planned = number("planned_bytes")
         peak = number("peak_resident_bytes")
-        printf "planned %d, resident at most %d: %.1f MiB more; allocated in the steps: %d times\n",
+        printf "planned %.0f, resident at most %.0f: %.1f MiB more; allocated in the steps: %d times\n",
             planned, peak, (peak - planned) / 1048576, number("allocations")
         exit peak > planned + 100 * 1048576 || number("allocations") > 0
     }' "$work/step.json"

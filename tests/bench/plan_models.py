@@ -6,8 +6,7 @@ First table: model, image, batch, memory of the card; then what our planner need
 over the most that is alive, the time added by computing again and the bound on it, the recomputed
 share of arithmetic and of traffic, the planner's seconds.
 
-Second table: the same net, batch and step in PyTorch eager with autocast to 2 bytes, channels last,
-AdamW, clipping and averages, under its own memory tracker with fake tensors (nothing is computed, so
+Second table: the same net, batch and step in PyTorch eager with autocast to 2 bytes, AdamW, clipping and averages, under its own memory tracker with fake tensors (nothing is computed, so
 any machine will do); ours is arena and state together with nothing computed again. Needs an
 interpreter with torch; it is left out otherwise.
 """
@@ -73,10 +72,10 @@ def torch_peak(width, size, batch):
     from torch_step import HRNet
 
     with FakeTensorMode():
-        net = HRNet(width, 29).to(memory_format=torch.channels_last).train()
+        net = HRNet(width, 29).train()
         ema = [p.detach().clone() for p in net.state_dict().values()]
         optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4, weight_decay=1e-4, foreach=False)
-        image = torch.rand(batch, 3, size, size).to(memory_format=torch.channels_last)
+        image = torch.rand(batch, 3, size, size)
         target = torch.rand(batch, 29, size // 4, size // 4)
         tracker = MemTracker()
         tracker.track_external(net, optimizer, image, target, *ema)
