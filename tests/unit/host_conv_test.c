@@ -1,9 +1,5 @@
 /* Convolution and its gradients on the host device against five nested loops. */
-#include "host_reference.h"
-
-typedef struct Case {
-    int32_t n, h, w, ci, co, kernel, stride, pad;
-} Case;
+#include "conv_bench.h"
 
 /* odd sizes, odd channels, every stride and kernel that the models use; the last three are
  * transposed convs seen from the other side, and windows that leave a rest */
@@ -14,125 +10,6 @@ static const Case cases[] = {
     {1, 33, 17, 1, 3, 3, 1, 1},  {1, 64, 48, 18, 18, 3, 1, 1}, {2, 11, 11, 5, 7, 3, 2, 1},
     {1, 9, 9, 4, 4, 3, 1, 0},
 };
-
-static SnugWindow window_of(const Case *c)
-{
-    return (SnugWindow){
-        .kernel = c->kernel, .stride = c->stride, .pad = c->pad,
-        .x = {c->n, c->h, c->w, c->ci},
-        .y = {c->n, (c->h + 2 * c->pad - c->kernel) / c->stride + 1,
-              (c->w + 2 * c->pad - c->kernel) / c->stride + 1, c->co},
-    };
-}
-
-static int32_t weight_arg(Bench *b, const Case *c)
-{
-    SnugShape shape = {c->co, c->kernel, c->kernel, c->ci};
-    return bench_arg(b, SNUG_F32, shape, c->ci, 0.0f);
-}
-
-/* relu(x scale + shift) of a new tensor */
-static void normal_prologue(Bench *b, int32_t which, SnugType type, SnugShape shape)
-{
-    SnugPointwise *in = &b->kernel.in[which];
-    SnugPoint *code = b->in_code[which];
-    int16_t x = (int16_t)bench_arg(b, type, shape, shape.c, 0.0f);
-    int16_t stats = (int16_t)bench_vector(b, 4, shape.c, 0.3f);
-    point(in, code, (SnugPoint){.op = SNUG_POINT_load, .arg = x, .factor = 1});
-    point(in, code, (SnugPoint){.op = SNUG_POINT_channel, .arg = stats, .row = 2});
-    point(in, code, (SnugPoint){.op = SNUG_POINT_channel, .arg = stats, .row = 3});
-    point(in, code, (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 1, .d = 2});
-    point(in, code, (SnugPoint){.op = SNUG_POINT_relu, .a = 3});
-}
-
-/* A g + B z + C of two new tensors */
-static void gradient_prologue(Bench *b, int32_t which, SnugType type, SnugShape shape)
-{
-    SnugPointwise *in = &b->kernel.in[which];
-    SnugPoint *code = b->in_code[which];
-    int16_t g = (int16_t)bench_arg(b, type, shape, shape.c, 0.0f);
-    int16_t z = (int16_t)bench_arg(b, type, shape, shape.c, 0.5f);
-    int16_t abc = (int16_t)bench_vector(b, 3, shape.c, 0.2f);
-    for (int16_t row = 0; row < 3; row++)
-        point(in, code, (SnugPoint){.op = SNUG_POINT_channel, .arg = abc, .row = row});
-    point(in, code, (SnugPoint){.op = SNUG_POINT_load, .arg = z});
-    point(in, code, (SnugPoint){.op = SNUG_POINT_fma, .a = 3, .b = 1, .d = 2});
-    point(in, code, (SnugPoint){.op = SNUG_POINT_load, .arg = g});
-    point(in, code, (SnugPoint){.op = SNUG_POINT_fma, .a = 5, .b = 0, .d = 4});
-}
-
-static void plain_prologue(Bench *b, int32_t which, SnugType type, SnugShape shape)
-{
-    int16_t x = (int16_t)bench_arg(b, type, shape, shape.c, 0.0f);
-    point(&b->kernel.in[which], b->in_code[which], (SnugPoint){.op = SNUG_POINT_load, .arg = x});
-}
-
-static void identity_epilogue(Bench *b, SnugType type, SnugShape domain)
-{
-    b->kernel.output_arg = bench_arg(b, type, domain, domain.c, 0.0f);
-    b->parts[0] = (SnugPart){.channel_count = domain.c};
-    point(&b->parts[0].out, b->out_code[0], (SnugPoint){.op = SNUG_POINT_core});
-    b->kernel.part_count = 1;
-}
-
-/* mask(core + what is there, y): in place; sums of v and v * (y 0.5 + 0.25) */
-static void gradient_epilogue(Bench *b, SnugType type, SnugShape domain, int32_t rows)
-{
-    SnugPointwise *out = &b->parts[0].out;
-    SnugPoint *code = b->out_code[0];
-    int16_t there = (int16_t)bench_arg(b, type, domain, domain.c, 0.0f);
-    int16_t y = (int16_t)bench_arg(b, type, domain, domain.c, 0.0f);
-    b->parts[0] = (SnugPart){.channel_count = domain.c};
-    point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = y});
-    point(out, code, (SnugPoint){.op = SNUG_POINT_constant, .constants = {0.5f, 0.5f, 0.5f, 0.5f}});
-    point(out, code, (SnugPoint){.op = SNUG_POINT_constant, .constants = {.25f, .25f, .25f, .25f}});
-    int16_t hat = point(out, code, (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 1, .d = 2});
-    point(out, code, (SnugPoint){.op = SNUG_POINT_core});
-    point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = there});
-    point(out, code, (SnugPoint){.op = SNUG_POINT_add, .a = 4, .b = 5});
-    point(out, code, (SnugPoint){.op = SNUG_POINT_mask, .a = 6, .b = 0});
-    b->kernel.output_arg = there;
-    b->kernel.part_count = 1;
-    bench_reduction(b, SNUG_REDUCE_grad, hat, rows, domain);
-    bench_reduction(b, SNUG_REDUCE_sum, 0, rows, domain);
-}
-
-/* The form that fuse gives the gradient of relu(bn(z)): mask(core [+ a tensor], z scale + shift or
- * a stored relu), x-hat (z - mean) rstd. */
-static void norm_epilogue(Bench *b, SnugType type, SnugShape domain, int32_t rows, bool adds,
-                          bool stored)
-{
-    SnugPointwise *out = &b->parts[0].out;
-    SnugPoint *code = b->out_code[0];
-    int16_t z = (int16_t)bench_arg(b, type, domain, domain.c, 0.1f);
-    int16_t stats = (int16_t)bench_vector(b, 4, domain.c, 0.2f);
-    int16_t more = (int16_t)bench_arg(b, type, domain, domain.c, 0.0f);
-    int16_t relu = (int16_t)bench_arg(b, type, domain, domain.c, 0.0f);
-    b->parts[0] = (SnugPart){.channel_count = domain.c};
-    point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = z});
-    for (int16_t row = 0; row < 4; row++)
-        point(out, code, (SnugPoint){.op = SNUG_POINT_channel, .arg = stats, .row = row});
-    int16_t minus = point(out, code, (SnugPoint){.op = SNUG_POINT_constant,
-                                                 .constants = {-1.0f, -1.0f, -1.0f, -1.0f}});
-    SnugPoint centred = {.op = SNUG_POINT_fma, .a = 1, .b = minus, .d = 0};
-    if (adds)
-        centred = (SnugPoint){.op = SNUG_POINT_add, .a = 1, .b = 0};
-    int16_t sum = point(out, code, centred);
-    int16_t hat = point(out, code, (SnugPoint){.op = SNUG_POINT_multiply, .a = sum, .b = 2});
-    int16_t value = point(out, code, (SnugPoint){.op = SNUG_POINT_core});
-    if (adds) {
-        int16_t load = point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = more});
-        value = point(out, code, (SnugPoint){.op = SNUG_POINT_add, .a = load, .b = value});
-    }
-    SnugPoint asked = {.op = SNUG_POINT_fma, .a = 0, .b = 3, .d = 4};
-    if (stored)
-        asked = (SnugPoint){.op = SNUG_POINT_load, .arg = relu};
-    int16_t y = point(out, code, asked);
-    point(out, code, (SnugPoint){.op = SNUG_POINT_mask, .a = value, .b = y});
-    b->kernel.output_arg = bench_arg(b, type, domain, domain.c, 0.0f);
-    b->kernel.part_count = 1;
-    bench_reduction(b, SNUG_REDUCE_grad, hat, rows, domain);
-}
 
 static int32_t a_divisor(int32_t height)
 {
@@ -187,7 +64,7 @@ static void test_forward(void **state)
                 plain_prologue(&b, 0, type, b.kernel.window.x);
             else
                 normal_prologue(&b, 0, type, b.kernel.window.x);
-            b.kernel.weight_arg = weight_arg(&b, &cases[i]);
+            b.kernel.weight_arg = weight_arg(&b, &cases[i], SNUG_F32);
             identity_epilogue(&b, type, b.kernel.window.y);
             if (!(variant & 2))
                 bench_reduction(&b, SNUG_REDUCE_moments, 0, a_divisor(b.kernel.window.y.h),
@@ -212,7 +89,7 @@ static void test_data_gradient(void **state)
                 plain_prologue(&b, 0, type, b.kernel.window.y);
             else
                 gradient_prologue(&b, 0, type, b.kernel.window.y);
-            b.kernel.weight_arg = weight_arg(&b, &cases[i]);
+            b.kernel.weight_arg = weight_arg(&b, &cases[i], SNUG_F32);
             if (variant >= 4)
                 norm_epilogue(&b, type, x, a_divisor(x.h), variant & 2, variant >= 8);
             else if (variant & 2)
@@ -242,7 +119,7 @@ static void test_weight_gradient(void **state)
                 normal_prologue(&b, 0, type, b.kernel.window.x);
                 gradient_prologue(&b, 1, type, b.kernel.window.y);
             }
-            b.kernel.output_arg = weight_arg(&b, &cases[i]);
+            b.kernel.output_arg = weight_arg(&b, &cases[i], SNUG_F32);
             check_twice(&b, type, what);
         }
 }
@@ -265,7 +142,7 @@ static void test_picture(void **state)
         point(in, b.in_code[0], (SnugPoint){.op = SNUG_POINT_constant,
                                             .constants = {-2.1f, -2.0f, -1.8f, 0.0f}});
         point(in, b.in_code[0], (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 1, .d = 2});
-        b.kernel.weight_arg = weight_arg(&b, &c);
+        b.kernel.weight_arg = weight_arg(&b, &c, SNUG_F32);
         identity_epilogue(&b, type, b.kernel.window.y);
         check_twice(&b, type, "picture");
     }
@@ -280,7 +157,7 @@ static void test_refusals(void **state)
     b.kernel.kind = SNUG_KERNEL_conv;
     b.kernel.window = window_of(&c);
     plain_prologue(&b, 0, SNUG_F32, b.kernel.window.x);
-    b.kernel.weight_arg = weight_arg(&b, &c);
+    b.kernel.weight_arg = weight_arg(&b, &c, SNUG_F32);
     identity_epilogue(&b, SNUG_F32, b.kernel.window.y);
     b.kernel.args = b.args;
     b.kernel.parts = b.parts;

@@ -28,7 +28,17 @@ typedef struct Bench {
     SnugPart parts[4];
     SnugKernel kernel;
     uint32_t random;
+    /* a card's: the multiple to which half tensors and vectors are padded, and what one partial
+     * covers; 0 on the host */
+    int32_t pitch_multiple;
+    SnugTile tile;
 } Bench;
+
+static inline int32_t bench_pitch(const Bench *b, int32_t channels)
+{
+    int32_t multiple = b->pitch_multiple > 0 ? b->pitch_multiple : 1;
+    return (channels + multiple - 1) / multiple * multiple;
+}
 
 /* The half type of this machine: without instructions for bf16 oneDNN has no such convolution. */
 static inline SnugType bench_half(void)
@@ -59,6 +69,32 @@ static inline uint16_t float_to_bf16(float value)
     return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
+/* IEEE half precision by its definition: 11 significant bits down to 2^-14, then steps of 2^-24. */
+static inline double half_to_double(uint16_t half)
+{
+    int exponent = half >> 10 & 31, fraction = half & 1023;
+    double value = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
+                   : exponent == 0 ? ldexp(fraction, -24)
+                                   : ldexp(1024 + fraction, exponent - 25);
+    return half & 0x8000 ? -value : value;
+}
+
+static inline uint16_t double_to_half(double value)
+{
+    uint16_t sign = signbit(value) ? 0x8000 : 0;
+    double size = fabs(value);
+    int exponent;
+
+    if (isnan(value))
+        return 0x7e00;
+    if (size >= 65520.0)
+        return sign | 0x7c00;
+    frexp(size, &exponent);
+    exponent = exponent < -13 ? -13 : exponent;
+    double steps = nearbyint(ldexp(size, 11 - exponent)); /* ties to even */
+    return (uint16_t)(sign + (steps < 1024 ? steps : steps - 1024 + 1024 * (exponent + 14)));
+}
+
 static inline int64_t arg_elements(const SnugArg *arg)
 {
     return (int64_t)arg->shape.n * arg->shape.h * arg->shape.w * arg->pitch;
@@ -68,6 +104,7 @@ static inline double read_element(const SnugArg *arg, const void *data, int64_t 
 {
     switch (arg->type) {
     case SNUG_BF16: return (double)bf16_to_float(((const uint16_t *)data)[at]);
+    case SNUG_F16: return half_to_double(((const uint16_t *)data)[at]);
     case SNUG_U8: return ((const uint8_t *)data)[at];
     default: return (double)((const float *)data)[at];
     }
@@ -84,13 +121,17 @@ static inline void write_element(const SnugArg *arg, void *data, int64_t at, dou
 {
     if (arg->type == SNUG_BF16)
         ((uint16_t *)data)[at] = float_to_bf16((float)value);
+    else if (arg->type == SNUG_F16)
+        ((uint16_t *)data)[at] = double_to_half(value);
     else
         ((float *)data)[at] = (float)value;
 }
 
 static inline double rounded(SnugType type, double value)
 {
-    return type == SNUG_BF16 ? (double)bf16_to_float(float_to_bf16((float)value)) : value;
+    return type == SNUG_BF16  ? (double)bf16_to_float(float_to_bf16((float)value))
+           : type == SNUG_F16 ? half_to_double(double_to_half(value))
+                              : value;
 }
 
 /* ---- building -------------------------------------------------------------------------------- */
@@ -118,7 +159,8 @@ static inline int32_t bench_arg(Bench *b, SnugType type, SnugShape shape, int32_
 
 static inline int32_t bench_vector(Bench *b, int32_t rows, int32_t channels, float centre)
 {
-    return bench_arg(b, SNUG_F32, (SnugShape){1, 1, rows, channels}, channels, centre);
+    return bench_arg(b, SNUG_F32, (SnugShape){1, 1, rows, channels}, bench_pitch(b, channels),
+                     centre);
 }
 
 static inline int16_t point(SnugPointwise *to, SnugPoint *code, SnugPoint instruction)
@@ -128,13 +170,29 @@ static inline int16_t point(SnugPointwise *to, SnugPoint *code, SnugPoint instru
     return (int16_t)to->count++;
 }
 
+/* As fusion lays it out: half tensors padded. */
+static inline int16_t bench_tensor(Bench *b, SnugType type, SnugShape shape, float centre)
+{
+    bool is_half = type == SNUG_F16 || type == SNUG_BF16;
+    return (int16_t)bench_arg(b, type, shape, is_half ? bench_pitch(b, shape.c) : shape.c, centre);
+}
+
+/* rows: picture rows that a partial covers, on the host. */
 static inline void bench_reduction(Bench *b, SnugReductionKind kind, int16_t with, int32_t rows,
                                    SnugShape domain)
 {
     SnugReduction *r = &b->kernel.reductions[b->kernel.reduction_count++];
-    SnugShape shape = {1, domain.n * (domain.h / rows), kind == SNUG_REDUCE_sum ? 1 : 2, domain.c};
-    *r = (SnugReduction){.kind = kind, .with = with, .rows_per_partial = rows};
-    r->arg = (int16_t)bench_arg(b, SNUG_F32, shape, domain.c, 0.0f);
+    int32_t columns = domain.w;
+    *r = (SnugReduction){.kind = kind, .with = with, .tile = b->tile};
+    if (b->tile.rows > 0) {
+        rows = b->tile.rows;
+        columns = b->tile.columns;
+    } else {
+        r->rows_per_partial = rows;
+    }
+    int32_t parts = (domain.h + rows - 1) / rows * ((domain.w + columns - 1) / columns) * domain.n;
+    SnugShape shape = {1, parts, kind == SNUG_REDUCE_sum ? 1 : 2, domain.c};
+    r->arg = (int16_t)bench_arg(b, SNUG_F32, shape, bench_pitch(b, domain.c), 0.0f);
 }
 
 static inline void bench_free(Bench *b)
@@ -241,8 +299,9 @@ static inline void reference_conv(const Bench *b, double *core, SnugType type)
                     core[at] += in0[dense(x, n, row, column, c)] * in1[dense(y, n, h, w, o)];
                     continue;
                 }
-                const float *weights = b->expected[kernel->weight_arg];
-                double weight = rounded(type, (double)weights[at]);
+                double weight = rounded(type, read_tensor(&b->args[kernel->weight_arg],
+                                                          b->expected[kernel->weight_arg], o, i, j,
+                                                          c));
                 if (is_dgrad)
                     core[dense(x, n, row, column, c)] += weight * in0[dense(y, n, h, w, o)];
                 else
@@ -323,23 +382,45 @@ static inline SnugShape reference_domain(const SnugKernel *kernel)
     }
 }
 
-/* One channel of one reduction of values v with x-hats. */
+/* Rows [top, bottom) and columns [left, right) of image n: what one partial covers. */
+typedef struct Part {
+    int64_t n, top, bottom, left, right;
+} Part;
+
+static inline Part part_of(const SnugReduction *r, SnugShape d, int64_t p)
+{
+    int64_t rows = r->rows_per_partial, columns = d.w;
+    if (r->tile.rows > 0) {
+        assert_int_equal(r->tile.step, 1);
+        rows = r->tile.rows;
+        columns = r->tile.columns;
+    }
+    int64_t down = (d.h + rows - 1) / rows, across = (d.w + columns - 1) / columns;
+    Part part = {p / (down * across), p / across % down * rows, 0, p % across * columns, 0};
+    part.bottom = part.top + rows < d.h ? part.top + rows : d.h;
+    part.right = part.left + columns < d.w ? part.left + columns : d.w;
+    return part;
+}
+
+/* One reduction of values v with x-hats. */
 static inline void reference_reduce(Bench *b, const SnugReduction *r, SnugShape d, const double *v,
                                     const double *with)
 {
     SnugArg *arg = &b->args[r->arg];
     float *out = b->expected[r->arg];
-    int64_t parts = d.h / r->rows_per_partial;
-    for (int64_t p = 0; p < d.n * parts; p++)
+    for (int64_t p = 0; p < arg->shape.h; p++)
         for (int64_t c = 0; c < d.c; c++) {
-            double sum = 0, product = 0, m2 = 0, count = (double)r->rows_per_partial * d.w;
-            int64_t first = dense(d, p / parts, p % parts * r->rows_per_partial, 0, 0);
-            for (int64_t i = 0; i < (int64_t)count; i++) {
-                sum += v[first + i * d.c + c];
-                product += v[first + i * d.c + c] * with[first + i * d.c + c];
-            }
-            for (int64_t i = 0; i < (int64_t)count; i++)
-                m2 += pow(v[first + i * d.c + c] - sum / count, 2.0);
+            Part part = part_of(r, d, p);
+            double count = (double)((part.bottom - part.top) * (part.right - part.left));
+            double sum = 0, product = 0, m2 = 0;
+            for (int pass = 0; pass < 2; pass++)
+                for (int64_t h = part.top; h < part.bottom; h++)
+                    for (int64_t w = part.left; w < part.right; w++) {
+                        int64_t at = dense(d, part.n, h, w, c);
+                        sum += pass == 0 ? v[at] : 0.0;
+                        product += pass == 0 ? v[at] * with[at] : 0.0;
+                        m2 += pass == 1 ? pow(v[at] - sum / count, 2.0) : 0.0;
+                    }
             float *row = out + p * arg->shape.w * arg->pitch + c;
             row[0] = (float)(r->kind == SNUG_REDUCE_moments ? sum / count : sum);
             if (r->kind != SNUG_REDUCE_sum)
@@ -389,8 +470,8 @@ static inline void reference_run(Bench *b)
     SnugShape d = reference_domain(kernel);
     SnugType type = SNUG_F32;
     for (int32_t a = 0; a < kernel->arg_count; a++)
-        if (b->args[a].type == SNUG_BF16)
-            type = SNUG_BF16;
+        if (b->args[a].type == SNUG_BF16 || b->args[a].type == SNUG_F16)
+            type = b->args[a].type;
     if (kernel->kind == SNUG_KERNEL_conv_wgrad)
         d = b->args[kernel->output_arg].shape;
     int64_t count = (int64_t)d.n * d.h * d.w * d.c;
