@@ -301,8 +301,8 @@ void cuda_write_code(CudaSource *source, const char *name, const SnugPointwise *
     analyse(&writer, with_reductions);
     text_printf(writer.text, "\n/* %s */\nstruct %s {\n",
                 formula_text(source->arena, kernel, names, code, with_reductions), name);
-    text_printf(writer.text, "    enum { CHANNELS = %d, LOADS = %d };\n%s", domain.c,
-                writer.load_count, members);
+    text_printf(writer.text, "    enum { CHANNELS = %d, LOADS = %d, IS_COPY = %d };\n%s", domain.c,
+                writer.load_count, code->count == 1 && writer.load_count == 1, members);
     write_channels(&writer);
     write_source(&writer);
     write_apply(&writer, rounding, with_reductions);

@@ -17,6 +17,7 @@
  *
  *     CHANNELS      of its domain; elements of a chunk beyond it come out as zeros
  *     LOADS         chunks of half tensors at the very element: raw[LOADS]
+ *     IS_COPY       the value is raw[0], nothing else
  *     Channels      values that depend on the channel alone: scale, shift, A, B, C, bias
  *     Channels channels(args, c)
  *     const half_t *source(args, load, n, h, w, c)        16-byte aligned address of raw[load]
