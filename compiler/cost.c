@@ -7,6 +7,7 @@
 #include "cost.h"
 
 #include "pipeline.h"
+#include "tiles.h"
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
@@ -247,6 +248,8 @@ bool estimate_costs(Compilation *c)
             kernel->bytes = kernel_bytes(&kernel->code);
             kernel->time_us = kernel_time_us(&c->target, &kernel->code);
             kernel->code.workspace_bytes = workspace_of_all_forms(c, kernel);
+            if (c->target.device == DEVICE_cuda)
+                kernel->tile = tile_text(c->arena, c->target.card, &kernel->code);
             if (kernel->code.workspace_bytes >= 0)
                 continue;
             error_at(c->diags, ERROR_E182, kernel->source, "the device cannot run %s",

@@ -5,6 +5,7 @@
  *     cuda_point.c    pointwise code as device functions
  *     cuda_maps.c     kernels that make a result chunk by chunk: maps, windows
  *     cuda_small.c    batch norm's vectors, losses, the update
+ *     cuda_conv.c     matrix products, cut as tiles.h says
  */
 #ifndef SNUG_CUDA_H
 #define SNUG_CUDA_H
@@ -20,6 +21,7 @@ typedef struct CudaSource {
     Text text;
     ARRAY(SnugCudaEntry) entries;
     int32_t threads;            /* of a block; #define THREADS */
+    const char *header;         /* the hand-written part */
 } CudaSource;
 
 /* ---- cuda_source.c --------------------------------------------------------------------------- */
@@ -74,6 +76,9 @@ void cuda_write_walk(CudaSource *source);
 CudaDescribe cuda_describe_combine, cuda_describe_loss, cuda_describe_loss_grad,
     cuda_describe_loss_combine, cuda_describe_update;
 int64_t cuda_small_workspace(const SnugKernel *kernel); /* bytes that a launch needs */
+
+/* ---- cuda_conv.c ----------------------------------------------------------------------------- */
+CudaDescribe cuda_describe_conv, cuda_describe_wgrad;
 
 /* ---- the headers, embedded by CMake: kernels/NAME.cuh ---------------------------------------- */
 extern const SnugCudaHeader cuda_headers[];

@@ -19,6 +19,9 @@ typedef struct CudaClass {
 
 static const CudaClass classes[SNUG_KERNEL_KIND_COUNT] = {
     [SNUG_KERNEL_map] = {cuda_describe_map, "map.cuh"},
+    [SNUG_KERNEL_conv] = {cuda_describe_conv, "conv.cuh"},
+    [SNUG_KERNEL_conv_dgrad] = {cuda_describe_conv, "conv.cuh"},
+    [SNUG_KERNEL_conv_wgrad] = {cuda_describe_wgrad, "wgrad.cuh"},
     [SNUG_KERNEL_max_pool] = {cuda_describe_window, "window.cuh"},
     [SNUG_KERNEL_max_pool_grad] = {cuda_describe_window, "window.cuh"},
     [SNUG_KERNEL_upsample_grad] = {cuda_describe_window, "window.cuh"},
@@ -217,13 +220,14 @@ bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *ca
 
     if (class->describe == NULL)
         return false;
+    source.header = class->header;
     text_put(&source.text, "#include \"prims.cuh\"\n");
     if (place != NULL)
         text_printf(&source.text, "#line %d \"%s\"\n", line, place);
     write_args(&source);
     class->describe(&source);
     cuda_define(&source, "THREADS", source.threads);
-    text_printf(&source.text, "\n#include \"%s\"\n", class->header);
+    text_printf(&source.text, "\n#include \"%s\"\n", source.header);
     *result = (SnugCudaKernel){.source = source.text.bytes,
                                .entries = source.entries.items,
                                .entry_count = (int32_t)source.entries.count};

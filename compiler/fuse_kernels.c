@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "tiles.h"
+
 enum {
     MAX_PARTS_AN_IMAGE = 64,
     MIN_PIXELS_A_PARTIAL = 128,
@@ -99,18 +101,18 @@ static uint32_t in_place_args(const Fusion *fusion, const Kernel *kernel)
 
 /* ---- reductions ------------------------------------------------------------------------------ */
 
-/* On a card: the tile that a block of the kernel makes. A strided convolution's data gradient makes
- * all pixels of one parity at once, of a tile that is as much larger. */
-static SnugTile reduction_tile(const Fusion *fusion, const Op *core)
+/* On a card: what a block of the kernel makes. */
+static SnugTile reduction_tile(const KernelBuilder *builder, const SnugKernel *kernel)
 {
-    SnugTile tile = fusion->target->tile;
+    const Target *target = builder->fusion->target;
+    SnugKernel so_far = *kernel;
+    ConvTile tile;
 
-    if (core != NULL && tile.rows > 0 && (core->kind == OP_conv_dgrad || core->kind == OP_deconv)) {
-        tile.step = core->stride;
-        tile.rows *= core->stride;
-        tile.columns *= core->stride;
-    }
-    return tile;
+    so_far.args = builder->args.items;
+    if ((kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_dgrad)
+        && target->tile.rows > 0 && choose_conv_tile(target->card, &so_far, &tile))
+        return tile.block;
+    return target->tile;
 }
 
 static int64_t tile_parts(Shape shape, SnugTile tile)
@@ -327,7 +329,7 @@ static void build_stored(Fusion *fusion, ValueId value, Partials *partials)
     }
     emit_reductions(&builder, &code, &kernel, list, 0,
                     list->count < SNUG_MAX_REDUCTIONS ? list->count : SNUG_MAX_REDUCTIONS,
-                    reduction_tile(fusion, core.i != 0 ? op : NULL));
+                    reduction_tile(&builder, &kernel));
     part->channel_count = shape.c;
     part->out = emit_result(&builder, &code, value);
     kernel.parts = part;
@@ -385,7 +387,7 @@ static uint32_t build_reduce(Fusion *fusion, ValueId value, const OpList *list, 
         count = SNUG_MAX_REDUCTIONS;
     kernel.window.y = shape_of(fusion, value);
     kernel.name = kernel_name(fusion, "reduce", &kernel.window, kernel.window.y);
-    emit_reductions(&builder, &code, &kernel, list, first, count, reduction_tile(fusion, NULL));
+    emit_reductions(&builder, &code, &kernel, list, first, count, reduction_tile(&builder, &kernel));
     part->channel_count = kernel.window.y.c;
     part->out = finish_code(&builder, &code, emit_value(&builder, &code, value));
     add_partial_args(&builder, &kernel, list, first, partials);

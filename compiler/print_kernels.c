@@ -95,6 +95,8 @@ static void print_kernel(const Printer *printer)
             || code->reduction_count > 0)
             print_code(printer, title, &code->parts[p].out, one_part);
     }
+    if (kernel->tile != NULL)
+        fprintf(printer->out, "  tile      %s\n", kernel->tile);
     if (kernel->time_us > 0)
         fprintf(printer->out, "  cost      %s, %s, %.1f us\n",
                 format_flops(printer->arena, kernel->flops),

@@ -11,6 +11,7 @@
 
 #include "pipeline.h"
 #include "system.h"
+#include "tiles.h"
 
 enum { CUDA_PITCH = 8 }; /* channels: 16 bytes of half, one vector load */
 
@@ -71,28 +72,13 @@ static bool set_budget(Compilation *c)
 
 /* ---- workspaces ------------------------------------------------------------------------------ */
 
-/* A weight gradient sums over all pixels. Where its tiles of 64 x 64 channels are fewer than two
- * blocks a multiprocessor, the pixels are split, each part into fp32 partials of its own, which are
- * then added in a fixed order. No part is shorter than 4096 pixels. */
-static int64_t cuda_wgrad_workspace(const Card *card, const SnugKernel *kernel)
-{
-    const SnugWindow *window = &kernel->window;
-    int64_t pixels = (int64_t)window->y.n * window->y.h * window->y.w;
-    int64_t tiles = ((window->y.c + 63) / 64) * (int64_t)((window->x.c + 63) / 64);
-    int64_t splits = min_i64((2 * (int64_t)card->multiprocessors + tiles - 1) / tiles,
-                             pixels / 4096);
-    int64_t weight_bytes = (int64_t)window->y.c * window->x.c * window->kernel * window->kernel * 4;
-
-    return splits > 1 ? align_up(splits * weight_bytes, SNUG_ALIGNMENT) : 0;
-}
-
 int64_t kernel_workspace(const Target *target, const SnugKernel *kernel)
 {
     if (target->device == DEVICE_host) {
         int64_t bytes = snug_host_workspace(kernel, target->threads);
         return bytes < 0 ? bytes : align_up(bytes, SNUG_ALIGNMENT);
     }
-    return kernel->kind == SNUG_KERNEL_conv_wgrad ? cuda_wgrad_workspace(target->card, kernel)
+    return kernel->kind == SNUG_KERNEL_conv_wgrad ? wgrad_workspace(target->card, kernel)
                                                   : cuda_small_workspace(kernel);
 }
 

@@ -1,0 +1,52 @@
+/* How --dump=kernels shows the tiles of a card's matrix products. */
+#include "tiles.h"
+
+/* A 1x1 conv with nothing before or behind it: what a library's GEMM could take over. */
+static bool is_plain_gemm(const SnugKernel *kernel)
+{
+    const SnugWindow *window = &kernel->window;
+
+    return kernel->kind != SNUG_KERNEL_conv_wgrad && window->kernel == 1 && window->stride == 1
+           && window->pad == 0 && kernel->in[0].count == 1 && kernel->parts[0].out.count == 1
+           && kernel->reduction_count == 0;
+}
+
+static const char *conv_text(Arena *arena, const Card *card, const SnugKernel *kernel)
+{
+    ConvTile tile;
+
+    if (!choose_conv_tile(card, kernel, &tile))
+        return "none: plain arithmetic";
+    return arena_printf(arena,
+                        "%dx%d x %d channels, slices of %d, %dx%d warps; %lld blocks of %dx%d, %s "
+                        "shared%s",
+                        tile.rows, tile.columns, tile.channels, tile.slice, tile.warps_m,
+                        tile.warps_n, (long long)(tile.grid_parts * tile.grid_channels),
+                        tile.block.rows, tile.block.columns, format_bytes(arena, tile.shared_bytes),
+                        is_plain_gemm(kernel) ? "; a plain GEMM" : "");
+}
+
+static const char *wgrad_text(Arena *arena, const Card *card, const SnugKernel *kernel)
+{
+    WgradTile tile;
+
+    if (!choose_wgrad_tile(card, kernel, &tile))
+        return "none: plain arithmetic";
+    return arena_printf(arena,
+                        "%d x %d channels, %dx%d pixels, %d of %d rows of taps, %dx%d warps; %lld x "
+                        "%d blocks, %s shared",
+                        tile.y_channels, tile.x_channels, tile.pixels_h, tile.pixels_w,
+                        tile.tap_rows, kernel->window.kernel, tile.warps_m, tile.warps_n,
+                        (long long)tile.grid_tiles, tile.splits,
+                        format_bytes(arena, tile.shared_bytes));
+}
+
+const char *tile_text(Arena *arena, const Card *card, const SnugKernel *kernel)
+{
+    switch (kernel->kind) {
+    case SNUG_KERNEL_conv:
+    case SNUG_KERNEL_conv_dgrad: return conv_text(arena, card, kernel);
+    case SNUG_KERNEL_conv_wgrad: return wgrad_text(arena, card, kernel);
+    default: return NULL;
+    }
+}

@@ -1,0 +1,179 @@
+/* Tiles of weight gradients: see tiles.h, kernels/wgrad.cuh.
+ *
+ * A block keeps the sums of all its taps in registers, so its tile of channels is the smaller the more
+ * taps it makes. All pixels of the batch are summed: where there are fewer tiles of channels than the
+ * card holds blocks, the pixels are split, each split into partials of its own.
+ */
+#include "tiles.h"
+
+enum {
+    SHARED_A_BLOCK = 99 * 1024,
+    SHARED_OF_HALF = 49 * 1024,
+    MAX_SUMS = 144,    /* accumulators of a thread */
+    SUMS_OF_HALF = 80, /* two blocks of 128 threads a multiprocessor, or more */
+    MIN_TILES_A_SPLIT = 4,
+    MAX_PARTIALS_MIB = 32
+};
+
+static const struct {
+    int32_t y_channels, x_channels, warps_m, warps_n;
+} table[] = {
+    {64, 64, 2, 4}, {64, 64, 2, 2}, {32, 64, 2, 2}, {64, 32, 2, 2}, {32, 32, 2, 2}, {48, 48, 3, 3},
+    {32, 32, 2, 1}, {128, 64, 4, 2}, {64, 8, 4, 1}, {32, 8, 2, 1},
+};
+
+static const struct {
+    int32_t h, w;
+} pixel_table[] = {{4, 16}, {8, 8}, {2, 16}, {4, 8}, {2, 8}};
+
+/* In full precision no tensor is half. */
+static bool multiplies_halves(const SnugKernel *kernel)
+{
+    for (int32_t a = 0; a < kernel->arg_count; a++)
+        if (kernel->args[a].type == SNUG_F16)
+            return true;
+    return false;
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t halo_bytes(int64_t rows, int64_t columns, int64_t step, int64_t channels)
+{
+    int64_t pitch = 2 * channels / 16 % 2 != 0 ? 2 * channels : 2 * channels + 16;
+    return rows * divide_up(columns, step) * step * pitch;
+}
+
+static int64_t shared_bytes(const SnugKernel *kernel, const WgradTile *tile)
+{
+    const SnugWindow *w = &kernel->window;
+    int64_t x = halo_bytes((tile->pixels_h - 1) * (int64_t)w->stride + tile->tap_rows,
+                           (tile->pixels_w - 1) * (int64_t)w->stride + w->kernel, w->stride,
+                           tile->x_channels);
+    int64_t y = halo_bytes(tile->pixels_h, tile->pixels_w, 1, tile->y_channels);
+    int64_t x_staged = max_i64(staged_loads(kernel, 0) - 1, 0);
+    int64_t y_staged = max_i64(staged_loads(kernel, 1) - 1, 0);
+
+    return tile->slots * (x + y) + (tile->slots - 1) * (x_staged * x + y_staged * y);
+}
+
+/* Sums of a thread for one tap. */
+static int32_t tap_sums(const WgradTile *tile)
+{
+    return tile->y_channels * tile->x_channels / tile->threads;
+}
+
+/* All rows of the kernel, or one. */
+static int32_t choose_tap_rows(const SnugWindow *window, const WgradTile *tile)
+{
+    int32_t all = window->kernel * window->kernel * tap_sums(tile);
+    return all <= MAX_SUMS ? window->kernel : 1;
+}
+
+static int32_t pixel_tiles(const SnugWindow *window, const WgradTile *tile)
+{
+    return (int32_t)(window->y.n * divide_up(window->y.h, tile->pixels_h)
+                     * divide_up(window->y.w, tile->pixels_w));
+}
+
+static int64_t weight_count(const SnugWindow *window)
+{
+    return (int64_t)window->y.c * window->kernel * window->kernel * window->x.c;
+}
+
+static int32_t blocks_of_multiprocessor(const SnugWindow *window, const WgradTile *tile)
+{
+    int32_t sums = tap_sums(tile) * tile->tap_rows * window->kernel;
+    if (tile->shared_bytes > SHARED_OF_HALF || sums > SUMS_OF_HALF)
+        return tile->threads > 128 || tile->shared_bytes > SHARED_OF_HALF ? 1 : 2;
+    return tile->threads > 128 ? 2 : 3;
+}
+
+static void choose_splits(const Card *card, const SnugWindow *window, WgradTile *tile)
+{
+    int64_t room = (int64_t)card->multiprocessors * blocks_of_multiprocessor(window, tile);
+    int64_t most = ((int64_t)MAX_PARTIALS_MIB << 20) / (4 * weight_count(window));
+    int64_t splits = divide_up(room, tile->grid_tiles);
+
+    splits = min_i64(splits, pixel_tiles(window, tile) / MIN_TILES_A_SPLIT);
+    tile->splits = (int32_t)max_i64(1, min_i64(splits, most));
+}
+
+/* As in conv_tiles.c, and the cycles of adding the partials. */
+static double total_cycles(const Card *card, const SnugKernel *kernel, const WgradTile *tile)
+{
+    const SnugWindow *w = &kernel->window;
+    double pixels = tile->pixels_h * tile->pixels_w;
+    double halo = ((tile->pixels_h - 1.0) * w->stride + tile->tap_rows)
+                  * ((tile->pixels_w - 1.0) * w->stride + w->kernel) * tile->x_channels / 8;
+    double instructions = halo * (60 + 40 * staged_loads(kernel, 0))
+                          + pixels * tile->y_channels / 8 * (60 + 40 * staged_loads(kernel, 1));
+    double macs = pixels * tile->y_channels * tile->x_channels * tile->tap_rows * w->kernel;
+    double exposed = exposed_share(blocks_of_multiprocessor(w, tile) * tile->threads / 32);
+    double one = macs / macs_a_cycle(card) + instructions / (4 * 32) * exposed + 60;
+    double tiles = (double)divide_up(pixel_tiles(w, tile), tile->splits);
+    int64_t blocks = tile->grid_tiles * tile->splits;
+    double waves = (double)divide_up(blocks, card->multiprocessors);
+    double add = tile->splits > 1 ? (double)weight_count(w) * (tile->splits + 1) / 4
+                                        / card->multiprocessors + 1500 : 0;
+
+    return waves * (tiles * one + 1500) + add;
+}
+
+static bool choose_pixels(const SnugKernel *kernel, WgradTile *tile, int32_t h, int32_t w)
+{
+    tile->pixels_h = h;
+    tile->pixels_w = w;
+    for (tile->slots = 3; tile->slots >= 2; tile->slots--) {
+        tile->shared_bytes = shared_bytes(kernel, tile);
+        if (tile->shared_bytes <= (tile->slots > 2 ? SHARED_OF_HALF : SHARED_A_BLOCK))
+            return true;
+    }
+    return false;
+}
+
+bool choose_wgrad_tile(const Card *card, const SnugKernel *kernel, WgradTile *tile)
+{
+    const SnugWindow *window = &kernel->window;
+    double best = 0;
+    bool found = false;
+
+    if (!multiplies_halves(kernel))
+        return false;
+    for (size_t k = 0; k < COUNT_OF(table); k++)
+        for (size_t p = 0; p < COUNT_OF(pixel_table); p++) {
+            WgradTile candidate = {
+                .y_channels = table[k].y_channels,
+                .x_channels = table[k].x_channels,
+                .warps_m = table[k].warps_m,
+                .warps_n = table[k].warps_n,
+                .threads = 32 * table[k].warps_m * table[k].warps_n,
+            };
+            candidate.tap_rows = choose_tap_rows(window, &candidate);
+            if (tap_sums(&candidate) * candidate.tap_rows * window->kernel > MAX_SUMS
+                || !choose_pixels(kernel, &candidate, pixel_table[p].h, pixel_table[p].w))
+                continue;
+            candidate.grid_tiles = divide_up(window->y.c, candidate.y_channels)
+                                   * divide_up(window->x.c, candidate.x_channels)
+                                   * (window->kernel / candidate.tap_rows);
+            choose_splits(card, window, &candidate);
+            double cycles = total_cycles(card, kernel, &candidate);
+            if (found && cycles >= best)
+                continue;
+            found = true;
+            best = cycles;
+            *tile = candidate;
+        }
+    return found;
+}
+
+int64_t wgrad_workspace(const Card *card, const SnugKernel *kernel)
+{
+    WgradTile tile;
+
+    if (!choose_wgrad_tile(card, kernel, &tile) || tile.splits == 1)
+        return 0;
+    return align_up(tile.splits * weight_count(&kernel->window) * 4, SNUG_ALIGNMENT);
+}
