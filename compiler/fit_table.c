@@ -107,11 +107,11 @@ static void print_pair(const Fit *fit, const Pair *pair)
         return;
     }
     fprintf(fit->out, "%8s %9.*f  %s%s%s\n",
-            trial->repeat_count > 0
+            trial->added_us > 0
                 ? arena_printf(fit->arena, "+%.1f %%", added_percent(trial))
                 : "",
             image_ms(pair) < 10 ? 3 : 1, image_ms(pair), color ? "\033[32m" : "",
-            trial->repeat_count > 0 ? "fits, computing again" : "fits", color ? "\033[0m" : "");
+            trial->added_us > 0 ? "fits, computing again" : "fits", color ? "\033[0m" : "");
 }
 
 static void print_table(const Fit *fit)

@@ -148,6 +148,7 @@ static void put_certificate(Page *page)
     fprintf(page->out, ",\"addedUs\":%.2f,\"boundUs\":%.2f,\"updateUs\":%.2f",
             certificate->recompute_us, certificate->recompute_bound_us,
             update_time_us(&page->c->target, &page->c->layout));
+    fprintf(page->out, ",\"rebuildUs\":%.2f", certificate->rebuild_us);
     put_work(page, "once", &inspection->once);
     put_work(page, "again", &inspection->again);
     put_number(page, "reads", (int64_t)inspection->reads);
@@ -286,17 +287,10 @@ static void put_trial(Page *page, const Trial *trial)
             trial->no_ema, trial->fits, (long long)trial->total_bytes,
             (long long)trial->arena_bytes, trial->step_us, trial->added_us, trial->update_us,
             trial->bound_us, trial->repeat_count);
-    if (trial->runs_again != NULL) {
-        bool is_first = true;
-        fputs(",\"again\":[", page->out);
-        for (uint32_t k = 0; k < page->inspection->set->kernels.count; k++) {
-            if (trial->runs_again[k] == 0)
-                continue;
-            fprintf(page->out, is_first ? "%u" : ",%u", k);
-            is_first = false;
-        }
-        fputs("]", page->out);
-    }
+    for (uint32_t k = 0; trial->again != NULL && k < trial->repeat_count; k++)
+        fprintf(page->out, "%s%u", k == 0 ? ",\"again\":[" : ",",
+                string_index(page, trial->again[k]));
+    fputs(trial->again != NULL && trial->repeat_count > 0 ? "]" : "", page->out);
     fputs("}", page->out);
 }
 

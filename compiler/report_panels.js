@@ -16,6 +16,7 @@ function svg(name, attributes = {}, ...children) {
   node.append(...children);
   return node;
 }
+const keptUs = plan.once.us - plan.rebuildUs; // a step that computes nothing twice
 const percent = (part, whole, digits = 1) => (whole > 0 ? 100 * part / whole : 0).toFixed(digits) + " %";
 const chip = (kind) => {
   const node = element("span", { class: "chip " + CLASSES[kind] }, CLASSES[kind]);
@@ -45,7 +46,7 @@ function showHead() {
     + mib(plan.budget) + " MiB, " + mib(plan.budget - plan.total) + " MiB left");
   else verdict.append(element("b", { class: "bad" }, "does not fit"), ": needs " + mib(plan.total) + " MiB, the budget is "
     + mib(plan.budget) + " MiB");
-  const again = plan.again.us > 0 ? ", of it " + percent(plan.again.us, plan.once.us) + " for computing again" : "";
+  const again = plan.addedUs > 0 ? ", +" + percent(plan.addedUs, keptUs) + " for recomputation" : "";
   verdict.append("  ·  " + ms(plan.once.us + plan.again.us) + " a " + plan.segment + again + " (estimate)");
   showBar();
 }
@@ -95,7 +96,7 @@ function whyKept(buffer) {
     + (drop.obstacle ? drop.obstacle.label : "its maker") + " runs once only.";
   return head + "Dropping it would free " + mib(buffer.bytes) + " MiB for " + plural(Math.max(0, drop.to - drop.from), "step")
     + (drop.freesPeak ? ", the peak among them," : ", not at the peak,") + " and cost " + ms(drop.us) + " ("
-    + percent(drop.us, plan.once.us, 2) + " of the step) for " + plural(drop.count, "kernel") + " more, all else unchanged.";
+    + percent(drop.us, keptUs, 2) + " of the step) for " + plural(drop.count, "kernel") + " more, all else unchanged.";
 }
 function why(buffer) {
   if (buffer.kind === 0) return whyKept(buffer);
@@ -105,7 +106,7 @@ function why(buffer) {
     const repeat = buffer.repeat;
     if (!repeat) return "Computed again.";
     return "Computed again for " + (buffer.readers.length ? steps[buffer.readers[0]].kernel.label : "nobody")
-      + ": it costs " + ms(repeat.us) + " (" + percent(repeat.us, plan.once.us, 2) + " of the step) and frees "
+      + ": it costs " + ms(repeat.us) + " (" + percent(repeat.us, keptUs, 2) + " of the step) and frees "
       + mib(buffer.bytes) + " MiB from step " + repeat.droppedAt + " to " + (repeat.step - 1)
       + (repeat.freesPeak ? ", the peak among them." : ", not at the peak.");
   }
@@ -369,9 +370,10 @@ function showAgain() {
   if (!repeats.length) return;
   $("again-section").hidden = false;
   $("again-summary").textContent = plural(repeats.length, "kernel") + " of " + steps.length + " run again: +"
-    + percent(plan.again.us, plan.once.us) + " time (estimate), +" + percent(plan.again.flops, plan.once.flops)
+    + percent(plan.again.us, keptUs) + " time (estimate), +" + percent(plan.again.flops, plan.once.flops)
     + " FLOPs, +" + percent(plan.again.bytes, plan.once.bytes) + " memory traffic. "
-    + (plan.boundUs > 0 ? "No plan within the budget adds less than " + percent(plan.boundUs, plan.once.us, 2) + " (proven)." : "");
+    + (plan.rebuildUs > 0 ? "Readers that rebuild residual sums instead of loading them add " + percent(plan.rebuildUs, keptUs, 2) + ". " : "")
+    + (plan.boundUs > 0 ? "No plan of these kernels within the budget adds less than " + percent(plan.boundUs, keptUs, 2) + " (proven)." : "");
   sortable($("again"), [
     ["tensor", (r) => r.buffer.name, (r) => tensorLink(r.buffer.index)], ["step", (r) => r.step, (r) => stepLink(r.step)],
     ["cost", (r) => r.us, (r) => ms(r.us), true], ["frees MiB", (r) => r.buffer.bytes, (r) => mib(r.buffer.bytes), true],
@@ -414,19 +416,18 @@ function showCurve() {
   figure.append(...dots);
   $("curve").append(figure);
   function show() {
-    const p = points[Number(slider.value)], again = p.again ? p.again.map((k) => kernels[k]) : [];
+    const p = points[Number(slider.value)], again = p.again ? p.again.map(text) : [];
     dots.forEach((dot, k) => { dot.setAttribute("r", k === Number(slider.value) ? 8 : 5); });
     slider.setAttribute("aria-valuetext", mib(p.total) + " MiB, +" + added(p).toFixed(1) + " % time");
     const list = element("ul");
-    for (const kernel of [...again].sort((a, b) => b.us - a.us).slice(0, 12))
-      list.append(element("li", { class: "mono" }, kernel.label + "  " + ms(kernel.us)));
+    for (const label of again.slice(0, 12)) list.append(element("li", { class: "mono" }, label));
     if (again.length > 12) list.append(element("li", { class: "quiet" }, again.length - 12 + " more"));
     $("budget-detail").replaceChildren(element("h3", {}, mib(p.total) + " MiB in all"),
       fields(["arena", mib(p.arena) + " MiB"], ["added time", "+" + added(p).toFixed(2) + " % (estimate)"],
         ["proven bound", p.boundUs > 0 ? bound(p).toFixed(2) + " %" : "none"], ["step", ms(p.us)],
         ["runs again", plural(p.repeats, "kernel")],
         ["budget", plan.budget ? (p.total <= plan.budget ? "within it" : mib(p.total - plan.budget) + " MiB above it") : ""]),
-      ...(again.length ? [element("h3", {}, "Computed again, dearest first"), list] : []),
+      ...(again.length ? [element("h3", {}, "Computed again, in order"), list] : []),
       copyLine("snug plan " + plan.file + " --vram " + Math.ceil((p.total + (plan.reserve || 0)) / MIB) + "MiB --reserve "
         + Math.ceil((plan.reserve || 0) / MIB) + "MiB --batch_size " + plan.batch));
   }
@@ -464,7 +465,7 @@ function showWhatIf() {
     ["recomputation", (t) => (t.keepAll ? 0 : 1), (t) => (t.keepAll ? "none" : "as needed")], ["EMA", (t) => (t.noEma ? 0 : 1), (t) => (t.noEma ? "no" : "yes")],
     ["MiB", (t) => t.total, (t) => mib(t.total), true],
     ["left", (t) => (plan.budget || 0) - t.total, (t) => (plan.budget ? mib(plan.budget - t.total) : ""), true],
-    ["added time", (t) => t.addedUs / t.us, (t) => (t.repeats ? "+" + percent(t.addedUs, t.us - t.addedUs) : ""), true],
+    ["added time", (t) => t.addedUs / t.us, (t) => (t.addedUs > 0 ? "+" + percent(t.addedUs, t.us - t.addedUs) : ""), true],
     ["an image", image, (t) => ms(image(t)), true],
     ["verdict", (t) => (t.fits ? 1 : 0), (t) => (!plan.budget ? "" : t.fits ? "fits" : "does not fit")],
     ["command", command, (t) => (t.fits ? copyButton(command(t)) : "")],
@@ -506,8 +507,8 @@ function showProof() {
       : "the arena is " + percent(gap, plan.live, 3) + " above it")],
     ["one kernel alone", mib(plan.floor) + " MiB: no order and no recomputation is smaller"],
     ["everything kept", mib(plan.keepAll) + " MiB: without recomputation"],
-    ["added time", percent(plan.addedUs, plan.once.us, 2) + " (estimate)"
-      + (plan.boundUs > 0 ? "; no plan within the budget adds less than " + percent(plan.boundUs, plan.once.us, 2) : "")]));
+    ["added time", percent(plan.addedUs, keptUs, 2) + " (estimate)"
+      + (plan.boundUs > 0 ? "; no plan within the budget adds less than " + percent(plan.boundUs, keptUs, 2) : "")]));
   $("stamp").append(element("h3", {}, "Checked, step by step, by a program that shares no code with the planner"), element("ul", {},
     element("li", {}, steps.length + " steps: each kernel runs once, or again where that is allowed"),
     element("li", {}, plan.reads.toLocaleString("en") + " reads: each byte is the one that its maker wrote last"),

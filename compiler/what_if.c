@@ -25,8 +25,25 @@ void answer_trial(const Compilation *c, Trial *trial)
     for (uint32_t s = 0; s < plan->steps.count; s++) {
         trial->step_us += set->kernels.items[plan->steps.items[s].kernel.i].time_us;
         trial->repeat_count += plan->steps.items[s].is_repeat;
-        if (trial->runs_again != NULL)
-            trial->runs_again[plan->steps.items[s].kernel.i] += plan->steps.items[s].is_repeat;
+    }
+}
+
+/* The compilation ends before its labels are shown. The arena may be shared by trials. */
+static void copy_labels(const Compilation *c, Trial *trial)
+{
+    SnugSegmentId segment = main_segment(c);
+    const Plan *plan = c->plans[segment];
+    uint32_t count = 0;
+
+#pragma omp critical
+    {
+        trial->again = arena_array(trial->names, const char *, trial->repeat_count);
+        for (uint32_t s = 0; s < plan->steps.count; s++) {
+            const Step *step = &plan->steps.items[s];
+            if (step->is_repeat)
+                trial->again[count++] = arena_strdup(
+                    trial->names, c->kernels[segment]->kernels.items[step->kernel.i].label);
+        }
     }
 }
 
@@ -50,6 +67,8 @@ static void run_trial(const CompileOptions *base, Trial *trial)
         make_plans(c);
         check_plans(c);
         answer_trial(c, trial);
+        if (trial->names != NULL)
+            copy_labels(c, trial);
         trial->fits = trial->total_bytes <= budget;
     }
     compilation_destroy(c);
@@ -68,7 +87,7 @@ void run_trials(const CompileOptions *options, Trial *trials, uint32_t count)
 /* Trials come in groups, the easiest first, and stop after a group in which none fits: less memory
  * or more pictures would not fit either. The sizes of groups are fixed, so that the answer does not
  * depend on the number of processors. */
-enum { CURVE_POINTS = 12, CURVE_GROUP = 4 };
+enum { CURVE_POINTS = 8, CURVE_GROUP = 4 };
 
 static const int64_t other_batches[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
 
@@ -80,8 +99,8 @@ static bool any_fits(const Trial *trials, uint32_t count)
     return false;
 }
 
-/* From everything kept down to what one kernel needs, at even distances of bytes; points that are
- * no smaller than the one before are left out. */
+/* From everything kept down to what one kernel needs, at even distances of bytes, and the plan
+ * itself; points that are no smaller than the one before are left out. */
 static void plan_curve(const Compilation *c, OtherPlans *others, Arena *arena)
 {
     SnugSegmentId segment = main_segment(c);
@@ -93,18 +112,23 @@ static void plan_curve(const Compilation *c, OtherPlans *others, Arena *arena)
     for (int64_t k = 0; k < CURVE_POINTS; k++) {
         trials[k].budget_bytes =
             c->layout.persistent_bytes + most - (most - least) * k / CURVE_POINTS;
-        trials[k].runs_again =
-            arena_array(arena, uint16_t, c->kernels[segment]->kernels.count);
+        trials[k].names = arena;
     }
     do {
         run_trials(&c->options, &trials[done], CURVE_GROUP);
         done += CURVE_GROUP;
     } while (done < CURVE_POINTS && any_fits(&trials[done - 1], 1));
-    others->curve = arena_array(arena, Trial, CURVE_POINTS);
+    others->curve = arena_array(arena, Trial, CURVE_POINTS + 1);
     for (uint32_t k = 0; k < done; k++)
         if (others->curve_count == 0
             || trials[k].total_bytes < others->curve[others->curve_count - 1].total_bytes)
             others->curve[others->curve_count++] = trials[k];
+    if (certificate->recompute_us == 0)
+        return; /* the first point */
+    Trial *own = &others->curve[others->curve_count++];
+    *own = (Trial){.names = arena};
+    answer_trial(c, own);
+    copy_labels(c, own);
 }
 
 /* Of one batch: everything kept; where that does not fit, with recomputation. Each with averages
@@ -125,7 +149,7 @@ static bool plan_batch(const Compilation *c, OtherPlans *others, int64_t batch)
         others->rows[others->row_count++] = kept[k];
         if (!kept[k].is_planned || kept[k].fits)
             continue;
-        if (repeated[r].repeat_count > 0)
+        if (repeated[r].is_planned && repeated[r].total_bytes != kept[k].total_bytes)
             others->rows[others->row_count++] = repeated[r];
         r++;
     }

@@ -10,13 +10,15 @@ typedef struct Trial {
     int64_t budget_bytes;
     bool keep_all;           /* nothing is computed again, whatever the budget */
     bool no_ema;
-    uint16_t *runs_again;    /* NULL, or for each kernel: how often it runs again (answered) */
+    Arena *names;            /* NULL, or where `again` is put */
 
     /* answered; is_planned false: the model has no such size */
     bool is_planned, fits;   /* fits: within the budget of the compilation or of the trial */
     int64_t persistent_bytes, arena_bytes, total_bytes;
-    double step_us, added_us, update_us, bound_us; /* bound_us: as in Certificate */
+    double step_us, added_us, update_us; /* of a micro-step; of it for recomputation; of an update */
+    double bound_us;         /* as in Certificate */
     uint32_t repeat_count;   /* steps that run a kernel again */
+    const char **again;      /* their kernels' labels, in order; NULL without `names` */
 } Trial;
 
 /* Plans every trial, several at once where there are processors. The results do not depend on how
