@@ -17,6 +17,7 @@ function svg(name, attributes = {}, ...children) {
   return node;
 }
 const keptUs = plan.once.us - plan.rebuildUs; // a step that computes nothing twice
+const size = (bytes) => (bytes % MIB ? String(bytes) : bytes / MIB + "MiB"); // as a flag takes it
 const percent = (part, whole, digits = 1) => (whole > 0 ? 100 * part / whole : 0).toFixed(digits) + " %";
 const chip = (kind) => {
   const node = element("span", { class: "chip " + CLASSES[kind] }, CLASSES[kind]);
@@ -428,8 +429,8 @@ function showCurve() {
         ["runs again", plural(p.repeats, "kernel")],
         ["budget", plan.budget ? (p.total <= plan.budget ? "within it" : mib(p.total - plan.budget) + " MiB above it") : ""]),
       ...(again.length ? [element("h3", {}, "Computed again, in order"), list] : []),
-      copyLine("snug plan " + plan.file + " --vram " + Math.ceil((p.total + (plan.reserve || 0)) / MIB) + "MiB --reserve "
-        + Math.ceil((plan.reserve || 0) / MIB) + "MiB --batch_size " + plan.batch));
+      copyLine("snug plan " + plan.file + " --vram " + size(p.budget + (plan.reserve || 0)) + " --reserve "
+        + size(plan.reserve || 0) + " --batch_size " + plan.batch));
   }
   slider.max = points.length - 1;
   const within = plan.budget ? points.filter((p) => p.total <= plan.budget).length - 1 : points.length - 1;
@@ -458,7 +459,7 @@ function showWhatIf() {
   $("effective").value = plan.batch * plan.accumulate;
   const accumulation = (t) => Math.max(1, Math.ceil(Number($("effective").value) / t.batch));
   const image = (t) => (t.us + t.updateUs / accumulation(t)) / t.batch;
-  const command = (t) => "snug train " + plan.file + (plan.vram ? " --vram " + mib(plan.vram) + "MiB --reserve " + mib(plan.reserve) + "MiB" : "")
+  const command = (t) => "snug train " + plan.file + (plan.vram ? " --vram " + size(plan.vram) + " --reserve " + size(plan.reserve) : "")
     + " --batch_size " + t.batch + " --gradient_accumulation_steps " + accumulation(t) + (t.noEma ? " --no_ema" : "");
   const columns = [
     ["batch", (t) => t.batch, null, true], ["accumulation", accumulation, null, true],

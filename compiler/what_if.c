@@ -87,7 +87,7 @@ void run_trials(const CompileOptions *options, Trial *trials, uint32_t count)
 /* Trials come in groups, the easiest first, and stop after a group in which none fits: less memory
  * or more pictures would not fit either. The sizes of groups are fixed, so that the answer does not
  * depend on the number of processors. */
-enum { CURVE_POINTS = 8, CURVE_GROUP = 4 };
+enum { CURVE_POINTS = 8, CURVE_GROUP = 4, MIB = 1 << 20 };
 
 static const int64_t other_batches[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
 
@@ -99,7 +99,7 @@ static bool any_fits(const Trial *trials, uint32_t count)
     return false;
 }
 
-/* From everything kept down to what one kernel needs, at even distances of bytes, and the plan
+/* From everything kept down to what one kernel needs, at even distances in whole MiB, and the plan
  * itself; points that are no smaller than the one before are left out. */
 static void plan_curve(const Compilation *c, OtherPlans *others, Arena *arena)
 {
@@ -110,8 +110,8 @@ static void plan_curve(const Compilation *c, OtherPlans *others, Arena *arena)
     uint32_t done = 0;
 
     for (int64_t k = 0; k < CURVE_POINTS; k++) {
-        trials[k].budget_bytes =
-            c->layout.persistent_bytes + most - (most - least) * k / CURVE_POINTS;
+        trials[k].budget_bytes = align_up(
+            c->layout.persistent_bytes + most - (most - least) * k / CURVE_POINTS, MIB);
         trials[k].names = arena;
     }
     do {
@@ -126,7 +126,7 @@ static void plan_curve(const Compilation *c, OtherPlans *others, Arena *arena)
     if (certificate->recompute_us == 0)
         return; /* the first point */
     Trial *own = &others->curve[others->curve_count++];
-    *own = (Trial){.names = arena};
+    *own = (Trial){.names = arena, .budget_bytes = c->target.budget_bytes};
     answer_trial(c, own);
     copy_labels(c, own);
 }

@@ -61,7 +61,7 @@ compare() {
     expect recomputed "$(number recomputed_kernels "$json")"
     expect found "$(grep -c '^    {"name": "[^"]*bn1\.stats' "$main") of $(grep -c '^    {"name"' "$main")"
     expect peak_rows "$(sed -n 's/^alive //p' "$work/seen")"
-    for what in parts peak_shown more tip pinned zoomed walked chosen next_step by_time; do
+    for what in parts peak_shown tip pinned zoomed walked chosen next_step by_time; do
         expect $what true
     done
     expect theme dark
@@ -84,20 +84,34 @@ expect verdict "fits: needs $(mib "$total") of 768.0 MiB, $(mib $((768 * 1048576
 "$snug" fit $net --json --vram 1GiB --reserve 256MiB --batch_size 1 --gradient_accumulation_steps 4 >"$work/fit.json"
 fits=$(sed -n 's/.*"total_bytes": \([0-9]*\).*/\1/p' "$work/fit.json")
 expect what "1 4 none yes $(mib "$fits")"
-expect what_command "snug train $net --vram 1024.0MiB --reserve 256.0MiB --batch_size 1 --gradient_accumulation_steps 4"
+expect what_command "snug train $net --vram 1024MiB --reserve 256MiB --batch_size 1 --gradient_accumulation_steps 4"
 expect accumulation 24
 expect difference_totals 13
 expect difference_first "conv2 larger"
+
+# A net that computes again within its budget: every point of the curve is the plan that its command
+# makes.
+net=tests/golden/plan/recompute.snug
+"$snug" plan $net --json --vram 32MiB --reserve 0 >"$work/plan.json"
+"$snug" plan $net --vram 32MiB --reserve 0 --html "$work/plan.html" >/dev/null
+compare "$work/plan.html" "$work/plan.json"
+[ "$(number recomputed_kernels "$work/plan.json")" -ge 1 ] || { echo "nothing is computed again"; failed=1; }
+[ "$(sed -n 's/^curve_points //p' "$work/seen")" -ge 3 ] || { echo "no curve"; failed=1; }
+command=$(sed -n 's/^curve_command snug //p' "$work/seen")
+read -ra words <<<"$command"
+"$snug" "${words[@]}" --json >"$work/point.json" 2>/dev/null || [ $? -eq 3 ] # the least may not fit
+expect curve_least "$(mib "$(number total_bytes "$work/point.json")") MiB in all"
 
 # Over 5,000 buffers.
 "$snug" plan $here/deep.snug --json >"$work/plan.json"
 "$snug" plan $here/deep.snug --html "$work/plan.html" >/dev/null
 compare "$work/plan.html" "$work/plan.json"
+expect more true
 bytes=$(stat -c %s "$work/plan.html")
 buffers=$(sed -n 's/^buffers //p' "$work/seen")
 elements=$(sed -n 's/^elements //p' "$work/seen")
 [ "$buffers" -ge 5000 ] || { echo "only $buffers buffers"; failed=1; }
 [ "$bytes" -le 1000000 ] || { echo "the page has $bytes bytes"; failed=1; }
 [ "$elements" -le 4000 ] || { echo "the page has $elements elements"; failed=1; }
-echo "2 pages; $buffers buffers in $bytes bytes, $elements elements"
+echo "3 pages; $buffers buffers in $bytes bytes, $elements elements"
 exit $failed
