@@ -93,12 +93,13 @@ function drive() {
   }
 
   // what if
-  see("what_rows", rows("#what").length);
-  for (const row of rows("#what").slice(0, 6))
-    see("what", [...row.children].slice(0, 5).map((cell) => cell.textContent).join(" ").replace(/\s+/g, " "));
-  see("what_command", rows("#what")[0].querySelector("button").title);
-  input($("effective"), "24");
-  see("accumulation", cells("#what", 1)[0]);
+  if (!$("what-section").hidden) {
+    for (const row of rows("#what").slice(0, 6))
+      see("what", [...row.children].slice(0, 5).map((cell) => cell.textContent).join(" ").replace(/\s+/g, " "));
+    see("what_command", rows("#what")[0].querySelector("button").title);
+    input($("effective"), "24");
+    see("accumulation", cells("#what", 1)[0]);
+  }
   if (plan.difference) {
     see("difference_totals", rows("#difference-totals").length);
     see("difference_rows", rows("#difference").length);
