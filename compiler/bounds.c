@@ -407,28 +407,37 @@ static Score *rank_cuts(const TaskGraph *graph, int64_t budget, Arena *arena)
 
 /* ---- what others ask for --------------------------------------------------------------------- */
 
-CostBound bound_cost(const TaskGraph *graph, int64_t budget)
+CostBound cost_bound_at(const TaskGraph *graph, uint32_t task, int64_t budget)
 {
     Arena *scratch = arena_create();
-    CostBound bound = {.is_impossible = feasibility_floor(graph) > budget};
-    const Score *scores = rank_cuts(graph, budget, scratch);
+    CutModel *model = cut_model(graph, task, scratch);
+    CostBound bound = {.task = task, .is_impossible = least_bytes(model) > budget};
+    CutPoint cheap, lean;
 
-    bound.task = scores[0].task;
+    /* a rounding error of the sum in 2^-40 of all tasks is no bound */
+    double units = bound_at(model, budget, &cheap, &lean) - (double)(model->count + 4);
+    if (!bound.is_impossible && units > 0)
+        bound.cost = units * model->cost_unit;
+    arena_destroy(scratch);
+    return bound;
+}
+
+CostBound cost_bound(const TaskGraph *graph, int64_t budget)
+{
+    Arena *scratch = arena_create();
+    const Score *scores = rank_cuts(graph, budget, scratch);
+    CostBound best = {.task = scores[0].task, .is_impossible = feasibility_floor(graph) > budget};
+
     for (uint32_t k = 0; k < graph->task_count && k < TRIED_CUTS; k++) {
-        CutPoint cheap, lean;
-        CutModel *model = cut_model(graph, scores[k].task, scratch);
-        if (least_bytes(model) > budget)
-            bound.is_impossible = true;
-        double cost = bound_at(model, budget, &cheap, &lean) * model->cost_unit;
-        /* a rounding error of the sum in 2^-40 of all tasks is no bound */
-        cost -= model->cost_unit * (double)(model->count + 4);
-        if (cost > bound.cost) {
-            bound.cost = cost;
-            bound.task = scores[k].task;
+        CostBound bound = cost_bound_at(graph, scores[k].task, budget);
+        best.is_impossible |= bound.is_impossible;
+        if (bound.cost > best.cost) {
+            best.cost = bound.cost;
+            best.task = bound.task;
         }
     }
     arena_destroy(scratch);
-    return bound;
+    return best;
 }
 
 bool *choose_redone(const TaskGraph *graph, uint32_t task, int64_t budget, Arena *arena)

@@ -83,6 +83,7 @@ static void run_once(const RecomputeProblem *problem, const Round *round, uint64
             .hot = round->hot,
             .cold = round->cold,
             .may_recompute = round->may_recompute,
+            .may_exchange = k % 2 == 1,
             .deadline = deadline,
         };
     }
@@ -125,7 +126,7 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
     RecomputeResult result = {.sequence = schedule_tasks(graph, scratch, scratch)};
 
     result.peak = sequence_peak(graph, &result.sequence, NULL);
-    CostBound bound = bound_cost(graph, problem->budget);
+    CostBound bound = cost_bound(graph, problem->budget);
     result.is_impossible = bound.is_impossible;
     result.bound_cost = bound.is_impossible ? 0 : bound.cost;
     for (size_t k = 0; k < COUNT_OF(rounds); k++) {

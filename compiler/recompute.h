@@ -45,6 +45,8 @@ typedef struct SearchProblem {
     uint64_t seed;
     double hot, cold;      /* temperatures, in mean costs of a task */
     bool may_recompute;    /* else only the order changes; ends as soon as the budget is met */
+    bool may_exchange;     /* moves that remove one repeat and insert another: slower, and better
+                            * where many different choices of what to repeat cost about the same */
     double deadline;       /* by search_clock(); 0: none */
 } SearchProblem;
 
@@ -73,7 +75,9 @@ typedef struct CostBound {
     uint32_t task;      /* the task at whose first run the bound was found */
 } CostBound;
 
-CostBound bound_cost(const TaskGraph *graph, int64_t budget);
+/* The best over some tasks, chosen by a cheap estimate; at one task. */
+CostBound cost_bound(const TaskGraph *graph, int64_t budget);
+CostBound cost_bound_at(const TaskGraph *graph, uint32_t task, int64_t budget);
 
 /* By value: made before `task`, and not in memory while it runs in the plan of the cut bound that
  * has at most `budget` bytes then (or as few as there can be). */

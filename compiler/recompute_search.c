@@ -14,6 +14,7 @@
  *
  *     insert     make a value again before one of its uses; with some chance its dead inputs first
  *     remove     a recomputation, and those that only it has used
+ *     exchange   remove one, insert another
  *     shift      a step to another slot between the makers of what it reads and the users of what
  *                it writes; a recomputation to any slot behind the first run
  *
@@ -271,14 +272,29 @@ static void spread(Annealing *annealing)
     }
 }
 
-static bool propose(Search *search, bool may_recompute)
+/* A recomputation less for one more: what the one frees, the other needs. */
+static bool propose_exchange(Search *search)
+{
+    if (!propose_remove(search))
+        return false;
+    for (int tries = 0; tries < 4; tries++)
+        if (propose_insert(search))
+            return true;
+    return false;
+}
+
+static bool propose(Search *search, const SearchProblem *problem)
 {
     uint32_t kind = random_below(search, 16);
 
     search->journal_count = search->touched_count = 0;
-    if (!may_recompute || kind < 7)
+    if (!problem->may_recompute || kind < 7)
         return propose_shift(search);
-    return kind < 12 ? propose_insert(search) : propose_remove(search);
+    if (problem->may_exchange && kind >= 13)
+        return propose_exchange(search);
+    if (kind < (problem->may_exchange ? 10 : 12))
+        return propose_insert(search);
+    return propose_remove(search);
 }
 
 static void anneal(Annealing *annealing, uint64_t *made)
@@ -312,7 +328,7 @@ static void anneal(Annealing *annealing, uint64_t *made)
         }
         *made = k + 1;
         int64_t added = search->added;
-        if (!propose(search, problem->may_recompute)) {
+        if (!propose(search, problem)) {
             undo_move(search);
             continue;
         }

@@ -213,6 +213,10 @@ static void costs_are_near_the_optimum(void **state)
         RecomputeResult result = recompute_tasks(&problem, arena, arena);
         assert_false(result.is_impossible && best < INFINITY);
         assert_true(result.bound_cost <= best);
+        BoundFrontier frontier = bound_frontier(&net->graph, arena);
+        for (uint32_t p = 0; p < frontier.count; p++)
+            assert_true(frontier.points[p].budget < budget
+                        || frontier.points[p].bound_cost <= best);
         if (result.peak <= budget)
             assert_true(result.added_cost >= best);
         if (best < INFINITY) {
