@@ -46,8 +46,8 @@ SoftGpu *softgpu_create(const SoftGpuOptions *options)
     if (gpu->options.threads <= 0)
         gpu->options.threads = 2;
     pthread_mutex_init(&gpu->lock, NULL);
-    gpu->reads = touch_create();
-    gpu->writes = touch_create();
+    gpu->reads = touch_create(TOUCH_LAUNCH);
+    gpu->writes = touch_create(TOUCH_LAUNCH);
     return gpu;
 }
 

@@ -3,6 +3,7 @@
  * The environment says what card it is (a test sets it before it starts the program):
  *     SOFTGPU_MEMORY   bytes of the card, default 8 GiB       SOFTGPU_THREADS  of the CPU, default
  * 2 SOFTGPU_SEED     of the order of work, default 1        SOFTGPU_RACES    0: no race detector
+ *     SOFTGPU_BLOCKS   1: races between blocks of a launch too
  *     SOFTGPU_COUNTERS a file: what each kernel did, written when the context is released
  */
 #include <errno.h>
@@ -197,7 +198,8 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
         SoftGpuOptions options = {.memory_bytes = card_bytes(),
                                   .threads = (int32_t)environment("SOFTGPU_THREADS", 2),
                                   .seed = (uint64_t)environment("SOFTGPU_SEED", 1),
-                                  .skip_races = environment("SOFTGPU_RACES", 1) == 0};
+                                  .skip_races = environment("SOFTGPU_RACES", 1) == 0,
+                                  .check_blocks = environment("SOFTGPU_BLOCKS", 0) != 0};
         the_driver.gpu = softgpu_create(&options);
         the_driver.random = options.seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
         the_driver.reported = false;

@@ -6,6 +6,8 @@
 #ifndef SNUG_SOFTGPU_EXEC_H
 #define SNUG_SOFTGPU_EXEC_H
 
+#include <pthread.h>
+
 #include "lanes.h"
 #include "ptx.h"
 
@@ -107,6 +109,7 @@ struct Block {
     Races races;
     bool races_on;
     TouchMap *reads, *writes; /* of this CPU thread */
+    TouchMap *own_reads, *own_writes; /* of this block, where blocks are checked; else NULL */
     uint64_t random;
 };
 
@@ -115,6 +118,8 @@ struct Launch {
     const SoftGpuKernel *kernel;
     SoftGpuLaunch shape;
     const uint8_t *params;
+    pthread_mutex_t lock;                 /* of the two sets */
+    TouchMap *block_reads, *block_writes; /* of the blocks that are done; NULL: are not checked */
 };
 
 /* Reports once a launch; the warp fails. ALL_LANES: the whole warp. Always returns false. */
@@ -132,7 +137,6 @@ Region find_region(const SoftGpu *gpu, uint64_t address);
 void describe_address(const SoftGpu *gpu, uint64_t address, char *text, size_t size);
 
 /* ---- touch.c --------------------------------------------------------------------------------- */
-enum { TOUCH_SHIFT = 4 };
 void touch_range(TouchMap *map, uint64_t address, uint64_t bytes);
 
 /* ---- exec_memory.c --------------------------------------------------------------------------- */

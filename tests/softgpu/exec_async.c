@@ -64,6 +64,8 @@ bool copy_source(Warp *warp, const Op *op, uint32_t lane, uint64_t from, uint32_
                      bytes, (unsigned long long)from, where);
     }
     touch_range(warp->block->reads, from, bytes);
+    if (warp->block->own_reads)
+        touch_range(warp->block->own_reads, from, bytes);
     warp->counters.global_read_bytes += bytes;
     return true;
 }

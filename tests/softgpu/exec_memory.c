@@ -60,6 +60,8 @@ uint8_t *global_pointer(Warp *warp, const Op *op, uint32_t lane, uint64_t addres
     }
     Block *block = warp->block;
     touch_range(writes ? block->writes : block->reads, address, bytes);
+    if (block->own_reads)
+        touch_range(writes ? block->own_writes : block->own_reads, address, bytes);
     if (writes)
         warp->counters.global_written_bytes += bytes;
     else

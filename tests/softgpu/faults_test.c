@@ -43,7 +43,8 @@ static Run run_threads(const char *body, uint32_t threads, uint32_t blocks)
     static uint32_t in[BYTES / 4];
     char text[8192];
     Run run = {0};
-    SoftGpu *gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = 1 << 20, .seed = 7});
+    SoftGpu *gpu = softgpu_create(
+        &(SoftGpuOptions){.memory_bytes = 1 << 20, .seed = 7, .check_blocks = true});
 
     snprintf(text, sizeof text, "%s%s%s", HEAD, body, TAIL);
     SoftGpuModule *module = softgpu_load(gpu, text, "planted.ptx");
@@ -387,6 +388,39 @@ static void memory_is_as_large_as_the_card_to_the_byte(void **state)
     softgpu_destroy(gpu);
 }
 
+/* Blocks 0 and 1 of 64 threads; %d5 is the thread's word, %r10 the block. */
+static void blocks_do_not_share_what_they_write(void **state)
+{
+    static const char *const own = "mov.u32 %r10, %ctaid.x;\nmul.wide.u32 %d8, %r10, 256;\n"
+                                   "add.s64 %d9, %d5, %d8;\nadd.s64 %d10, %d4, %d8;\n";
+    static const struct {
+        const char *body, *says;
+    } cases[] = {
+        {"st.global.u32 [%d9], %r1;\n", NULL},
+        {"ld.global.u32 %r9, [%d4];\nst.global.u32 [%d9], %r9;\n", NULL},
+        {"ld.global.u32 %r9, [%d9];\nst.global.u32 [%d9], %r9;\n", NULL},
+        {"st.global.u32 [%d5], %r1;\n", "writes what another block writes"},
+        {"ld.global.u32 %r9, [%d5];\nst.global.u32 [%d9], %r9;\n", "another block"},
+        {"add.s64 %d9, %d9, %d8;\nsetp.eq.u32 %p1, %r10, 1;\n@%p1 add.s64 %d9, %d9, -258;\n"
+         "cvt.u16.u32 %h1, %r1;\nst.global.u16 [%d9], %h1;\n", NULL}, /* halves of the same words */
+        {"add.s64 %d9, %d9, %d8;\nsetp.eq.u32 %p1, %r10, 1;\n@%p1 add.s64 %d9, %d9, -260;\n"
+         "cvt.u16.u32 %h1, %r1;\nst.global.u16 [%d9], %h1;\n", "writes what another block writes"},
+    };
+    char body[1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(body, sizeof body, "%s%s", own, cases[i].body);
+        Run result = run_threads(body, THREADS, 2);
+        if (!cases[i].says) {
+            assert_string_equal(result.report, "");
+            continue;
+        }
+        assert_int_equal(result.fault, SOFTGPU_FAULT_block_race);
+        assert_non_null(strstr(result.report, cases[i].says));
+    }
+}
+
 static void bytes_are_counted(void **state)
 {
     Run result = run_threads("ld.global.u32 %r9, [%d4];\nld.global.u32 %r9, [%d1];\n"
@@ -422,6 +456,7 @@ int main(void)
         cmocka_unit_test(an_unknown_instruction_names_its_line),
         cmocka_unit_test(a_launch_has_the_cards_limits),
         cmocka_unit_test(memory_is_as_large_as_the_card_to_the_byte),
+        cmocka_unit_test(blocks_do_not_share_what_they_write),
         cmocka_unit_test(bytes_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,8 @@ static uint64_t upload(SoftGpu *gpu, const void *from, int64_t bytes)
 /* Runs the kernel; the device is the caller's to ask and to destroy. */
 static SoftGpu *run(const char *ptx, Problem *p)
 {
-    SoftGpu *gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = 1 << 24, .seed = 3});
+    SoftGpu *gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = 1 << 24, .seed = 3,
+                                                    .check_blocks = true});
     SoftGpuModule *module = softgpu_load(gpu, ptx, "gemm.ptx");
     int m = M, n = N, k = K;
 

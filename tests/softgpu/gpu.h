@@ -54,12 +54,13 @@ void device_unmap(SoftGpu *gpu, uint64_t address);
 void set_fault(SoftGpu *gpu, SoftGpuStatus status, SoftGpuFault kind, const char *text);
 
 /* ---- touch.c: sets of granules of global memory ---- */
-TouchMap *touch_create(void);
+enum { TOUCH_LAUNCH = 4, TOUCH_BLOCK = 1 }; /* shifts: granules of 16 and of 2 bytes */
+TouchMap *touch_create(int shift);
 void touch_free(TouchMap *map);
 void touch_clear(TouchMap *map);
 void touch_add(TouchMap *to, const TouchMap *from);
 int64_t touch_bytes(const TouchMap *map);
-/* Whether they share a granule, and the address of one. */
+/* Whether two sets of the same shift share a granule, and the address of one. */
 bool touch_overlap(const TouchMap *a, const TouchMap *b, uint64_t *address);
 
 /* ---- launch.c ---- */

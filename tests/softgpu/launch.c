@@ -64,6 +64,7 @@ static const char *kind_name(SoftGpuFault kind)
         [SOFTGPU_FAULT_global_race] = "race between launches",
         [SOFTGPU_FAULT_trap] = "trap",
         [SOFTGPU_FAULT_endless] = "endless",
+        [SOFTGPU_FAULT_block_race] = "race between blocks",
     };
 
     return names[kind];
@@ -371,6 +372,44 @@ static void add_counters(SoftGpuCounters *to, const SoftGpuCounters *from)
     to->barriers += from->barriers;
 }
 
+/* ---- races between blocks ---------------------------------------------------------------------
+ *
+ * Nothing orders the blocks of a launch: a block may not write what another one reads or writes.
+ * Each block is compared, in granules of 2 bytes, with all that are done.
+ */
+static void report_blocks(const Block *block, const char *how, uint64_t address)
+{
+    const Launch *launch = block->launch;
+    Region region = find_region(launch->gpu, address);
+    char text[512];
+
+    snprintf(text, sizeof text,
+             "%s: %s, block (%u,%u,%u) %s, about byte %llu of the %llu bytes at 0x%llx",
+             kind_name(SOFTGPU_FAULT_block_race), launch->kernel->name, block->id[0], block->id[1],
+             block->id[2], how, (unsigned long long)(address - region.begin),
+             (unsigned long long)(region.end - region.begin), (unsigned long long)region.begin);
+    set_fault(launch->gpu, SOFTGPU_LAUNCH_FAILED, SOFTGPU_FAULT_block_race, text);
+}
+
+static void check_block(Block *block)
+{
+    Launch *launch = block->launch;
+    uint64_t address;
+
+    pthread_mutex_lock(&launch->lock);
+    if (touch_overlap(block->own_writes, launch->block_writes, &address))
+        report_blocks(block, "writes what another block writes", address);
+    else if (touch_overlap(block->own_writes, launch->block_reads, &address))
+        report_blocks(block, "writes what another block reads", address);
+    else if (touch_overlap(block->own_reads, launch->block_writes, &address))
+        report_blocks(block, "reads what another block writes", address);
+    touch_add(launch->block_reads, block->own_reads);
+    touch_add(launch->block_writes, block->own_writes);
+    pthread_mutex_unlock(&launch->lock);
+    touch_clear(block->own_reads);
+    touch_clear(block->own_writes);
+}
+
 /* ---- workers --------------------------------------------------------------------------------- */
 
 static void run_one_block(Worker *worker, uint64_t index)
@@ -393,6 +432,8 @@ static void run_one_block(Worker *worker, uint64_t index)
     run_block(block);
     for (int32_t w = 0; w < block->warp_count; w++)
         add_counters(&worker->counters, &block->warps[w].counters);
+    if (block->own_reads)
+        check_block(block);
 }
 
 static void *work(void *argument)
@@ -436,9 +477,11 @@ static void prepare_worker(Worker *worker, Launch *launch)
     if (!block->shared)
         block->shared = allocate_or_exit(1, CARD_SHARED_OPT_IN + 64);
     if (!block->reads) {
-        block->reads = touch_create();
-        block->writes = touch_create();
+        block->reads = touch_create(TOUCH_LAUNCH);
+        block->writes = touch_create(TOUCH_LAUNCH);
     }
+    block->own_reads = launch->block_reads ? touch_create(TOUCH_BLOCK) : NULL;
+    block->own_writes = launch->block_reads ? touch_create(TOUCH_BLOCK) : NULL;
     touch_clear(block->reads);
     touch_clear(block->writes);
     int64_t local_bytes = (int64_t)kernel->local_bytes * LANES;
@@ -513,6 +556,10 @@ static void run_grid(SoftGpu *gpu, Launch *launch)
         touch_add(gpu->reads, gpu->workers[i].block.reads);
         touch_add(gpu->writes, gpu->workers[i].block.writes);
     }
+    for (int32_t i = 0; i < count; i++) {
+        touch_free(gpu->workers[i].block.own_reads);
+        touch_free(gpu->workers[i].block.own_writes);
+    }
     gpu->last.touched_read_bytes = touch_bytes(gpu->reads);
     gpu->last.touched_written_bytes = touch_bytes(gpu->writes);
 }
@@ -581,7 +628,15 @@ SoftGpuStatus softgpu_launch(SoftGpu *gpu, SoftGpuKernel *kernel, const SoftGpuL
     for (int32_t i = 0; i < kernel->param_count; i++)
         memcpy(params + kernel->params[i].offset, args[i], (size_t)kernel->params[i].bytes);
     Launch launch = {.gpu = gpu, .kernel = kernel, .shape = *shape, .params = params};
+    pthread_mutex_init(&launch.lock, NULL);
+    if (gpu->options.check_blocks && !kernel->has_atomics) {
+        launch.block_reads = touch_create(TOUCH_BLOCK);
+        launch.block_writes = touch_create(TOUCH_BLOCK);
+    }
     run_grid(gpu, &launch);
+    touch_free(launch.block_reads);
+    touch_free(launch.block_writes);
+    pthread_mutex_destroy(&launch.lock);
     add_counters(&kernel->counters, &gpu->last);
     free(params);
     return gpu->status;

@@ -151,6 +151,7 @@ struct SoftGpuKernel {
     int32_t local_bytes;    /* of one thread */
     int32_t max_threads;
     bool exact_threads;     /* .reqntid */
+    bool has_atomics;       /* on memory that may be global */
     int32_t granule_shift;  /* smallest access that may go to shared memory: 1 << shift bytes */
     int64_t shared_allowed; /* dynamic + static */
     SoftGpuCounters counters;

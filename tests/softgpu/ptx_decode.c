@@ -14,7 +14,7 @@ bool unknown(Parser *parser, const Mnemonic *name)
 
 bool take(Mnemonic *name, const char *part)
 {
-    if (name->taken == name->count || strcmp(name->parts[name->taken], part) != 0)
+    if (name->taken >= name->count || strcmp(name->parts[name->taken], part) != 0)
         return false;
     name->taken++;
     return true;

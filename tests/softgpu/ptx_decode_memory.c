@@ -252,6 +252,7 @@ static bool decode_atomic(Parser *parser, Mnemonic *name, Op *op)
         if (op->r[2 + i] == NO_REGISTER)
             return false;
     }
+    parser->kernel->has_atomics |= op->space != SPACE_shared;
     op->run = run_atomic;
     op->result_count = 1;
     op->register_count = 4;

@@ -310,8 +310,8 @@ static void check_unordered(Node *node)
 static void run_node(Node *node)
 {
     if (node->work->kind != NODE_nothing) {
-        node->reads = touch_create();
-        node->writes = touch_create();
+        node->reads = touch_create(TOUCH_LAUNCH);
+        node->writes = touch_create(TOUCH_LAUNCH);
     }
     if (the_driver.gpu->status == SOFTGPU_OK) {
         run_work(node);

@@ -51,7 +51,8 @@ typedef enum SoftGpuFault {
     SOFTGPU_FAULT_read_only,   /* a store to constant memory or through ld.global.nc's promise */
     SOFTGPU_FAULT_global_race, /* two launches without an order touch the same bytes */
     SOFTGPU_FAULT_trap,
-    SOFTGPU_FAULT_endless
+    SOFTGPU_FAULT_endless,
+    SOFTGPU_FAULT_block_race /* two blocks of a launch touch the same bytes, one of them writing */
 } SoftGpuFault;
 
 typedef struct SoftGpuOptions {
@@ -59,6 +60,8 @@ typedef struct SoftGpuOptions {
     int32_t threads;  /* of the CPU; 0: 2 */
     uint64_t seed;    /* of the order in which blocks and warps run */
     bool skip_races;  /* faster: no race detector in shared memory */
+    bool check_blocks; /* races between the blocks of a launch in global memory; kernels with
+                          atomics there are not judged */
 } SoftGpuOptions;
 
 typedef struct SoftGpuLaunch {

@@ -1,20 +1,21 @@
 /* Sets of granules of global memory: which a launch read, which it wrote.
  *
- * Addresses are cut into chunks of 2 MiB; a chunk that is touched has a bitmap of its granules. The
- * chunks are found by hashing, the last one without it.
+ * Addresses are cut into chunks of so many granules; a chunk that is touched has a bitmap of them.
+ * The chunks are found by hashing, the last one without it.
  */
 #include "gpu.h"
 
 #include <stdlib.h>
 
-enum { CHUNK_SHIFT = 21, CHUNK_WORDS = 1 << (CHUNK_SHIFT - TOUCH_SHIFT - 6) };
+enum { CHUNK_SHIFT = 15, CHUNK_WORDS = 1 << (CHUNK_SHIFT - 6) }; /* granules, words of a chunk */
 
 typedef struct Chunk {
-    uint64_t key; /* address >> CHUNK_SHIFT */
+    uint64_t key; /* number of its first granule >> CHUNK_SHIFT */
     uint64_t bits[CHUNK_WORDS];
 } Chunk;
 
 struct TouchMap {
+    int shift; /* a granule is 1 << shift bytes */
     Chunk **chunks;
     int32_t count, capacity; /* chunks behind count are free to use again */
     int32_t allocated;
@@ -23,9 +24,12 @@ struct TouchMap {
     Chunk *last;
 };
 
-TouchMap *touch_create(void)
+TouchMap *touch_create(int shift)
 {
-    return allocate_or_exit(1, sizeof(TouchMap));
+    TouchMap *map = allocate_or_exit(1, sizeof *map);
+
+    map->shift = shift;
+    return map;
 }
 
 void touch_free(TouchMap *map)
@@ -98,11 +102,11 @@ static void set_granules(Chunk *chunk, uint64_t first, uint64_t last)
 
 void touch_range(TouchMap *map, uint64_t address, uint64_t bytes)
 {
-    uint64_t granule = address >> TOUCH_SHIFT, last = (address + bytes - 1) >> TOUCH_SHIFT;
+    uint64_t granule = address >> map->shift, last = (address + bytes - 1) >> map->shift;
 
     while (bytes && granule <= last) {
-        uint64_t key = granule >> (CHUNK_SHIFT - TOUCH_SHIFT);
-        uint64_t end = ((key + 1) << (CHUNK_SHIFT - TOUCH_SHIFT)) - 1;
+        uint64_t key = granule >> CHUNK_SHIFT;
+        uint64_t end = ((key + 1) << CHUNK_SHIFT) - 1;
         if (!map->last || map->last->key != key)
             map->last = find_chunk(map, key);
         set_granules(map->last, granule, last < end ? last : end);
@@ -126,7 +130,7 @@ int64_t touch_bytes(const TouchMap *map)
     for (int32_t i = 0; i < map->count; i++)
         for (int32_t w = 0; w < CHUNK_WORDS; w++)
             granules += __builtin_popcountll(map->chunks[i]->bits[w]);
-    return granules << TOUCH_SHIFT;
+    return granules << map->shift;
 }
 
 bool touch_overlap(const TouchMap *a, const TouchMap *b, uint64_t *address)
@@ -139,7 +143,7 @@ bool touch_overlap(const TouchMap *a, const TouchMap *b, uint64_t *address)
             if (!both)
                 continue;
             uint64_t granule = (uint64_t)w * 64 + (uint64_t)__builtin_ctzll(both);
-            *address = (chunk->key << CHUNK_SHIFT) + (granule << TOUCH_SHIFT);
+            *address = ((chunk->key << CHUNK_SHIFT) + granule) << a->shift;
             return true;
         }
     }
