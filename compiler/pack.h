@@ -32,8 +32,8 @@ typedef struct PackResult {
 } PackResult;
 
 /* The best packing found; valid in any case. The same set of items, in any order, gives the same
- * height on any machine: limits are counted, not timed, but for the deadline. The total of all sizes
- * must be below 2^60, with each rounded up to the largest alignment. */
+ * height on any machine: limits are counted, not timed, but for the deadline. The total of all
+ * sizes must be below 2^60, with each rounded up to the largest alignment. */
 PackResult pack(const PackProblem *problem, Arena *arena);
 
 /* Most bytes alive at once. */

@@ -27,27 +27,28 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static bool read_text(const char *path, Arena *arena, char **text, size_t *length)
+static bool read_text(const char *path, Text *text)
 {
+    char chunk[4096];
     FILE *file = fopen(path, "rb");
-    bool done = false;
 
     if (file == NULL) {
         fprintf(stderr, "%s: error: %s\n      note: a file of MiniMalloc's form is needed: "
                         "id,lower,upper,size\n", path, strerror(errno));
         return false;
     }
-    *text = arena_alloc(arena, PACK_FILE_MAX_BYTES + 1);
-    *length = fread(*text, 1, PACK_FILE_MAX_BYTES + 1, file);
-    if (ferror(file))
+    for (size_t got = 1; got > 0 && text->length <= PACK_FILE_MAX_BYTES;) {
+        got = fread(chunk, 1, sizeof chunk, file);
+        text_append(text, chunk, got);
+    }
+    bool failed = ferror(file) != 0, too_long = text->length > PACK_FILE_MAX_BYTES;
+    if (failed)
         fprintf(stderr, "%s: error: it cannot be read: %s\n", path, strerror(errno));
-    else if (*length > PACK_FILE_MAX_BYTES)
+    else if (too_long)
         fprintf(stderr, "%s: error: over %d MiB\n      note: at most %d buffers are packed\n", path,
                 PACK_FILE_MAX_BYTES >> 20, PACK_FILE_MAX_ROWS);
-    else
-        done = true;
     fclose(file);
-    return done;
+    return !failed && !too_long;
 }
 
 /* ---- what is printed ------------------------------------------------------------------------- */
@@ -134,12 +135,12 @@ ExitStatus pack_command(const PackRequest *request, Arena *arena, FILE *out)
 {
     PackFile file;
     const char *message;
-    char *text;
-    size_t length;
+    Text text = {.arena = arena};
 
-    if (!read_text(request->path, arena, &text, &length))
+    if (!read_text(request->path, &text))
         return EXIT_STATUS_files;
-    if (!pack_file_parse(&file, arena, request->path, text, length, &message)) {
+    if (!pack_file_parse(&file, arena, request->path, text.bytes, text.length,
+                         &message)) {
         fputs(message, stderr);
         return EXIT_STATUS_diagnostics;
     }

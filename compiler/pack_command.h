@@ -13,8 +13,8 @@ typedef struct PackRequest {
     bool json;
 } PackRequest;
 
-/* Prints the best packing found. diagnostics where it is higher than the capacity, or where the file
- * is wrong; files where it cannot be read. */
+/* Prints the best packing found. diagnostics where it is higher than the capacity, or where the
+ * file is wrong; files where it cannot be read. */
 ExitStatus pack_command(const PackRequest *request, Arena *arena, FILE *out);
 
 #endif

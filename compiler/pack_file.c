@@ -219,7 +219,7 @@ bool pack_file_parse(PackFile *file, Arena *arena, const char *path, const char 
                        .items = arena_array(arena, PackItem, PACK_FILE_MAX_ROWS)};
     if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
         reader.at += 3;
-    if (memchr(text, '\0', length) != NULL) {
+    if (length > 0 && memchr(text, '\0', length) != NULL) {
         reader.line = 1;
         return fail(&reader, "the file has a NUL byte", "it must be text: id,lower,upper,size");
     }

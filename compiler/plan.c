@@ -13,7 +13,7 @@
 #include "recompute.h"
 
 enum {
-    PACK_NODES = 500,       /* placements that the packer may try beyond its heuristics */
+    PACK_NODES = 20000,     /* placements that the packer may try beyond its heuristics */
     SEARCH_EFFORT = 100000, /* proposals: some seconds on two cores */
     MAX_ROUNDS = 6          /* searches with other budgets, where offsets need more */
 };

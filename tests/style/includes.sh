@@ -34,7 +34,7 @@ rule "the checker shares nothing with the planner" '(base|arena|text|diag|ir|che
 rule "the checker of sequences shares nothing with the searches" \
     '(base|arena|tasks|check_sequence)\.h' compiler/check_sequence.[ch]
 rule "the packer knows sizes and lifetimes only" '(base|arena|pack|pack_search|pack_joints)\.h' \
-    compiler/pack.[ch] compiler/pack_search.[ch]
+    compiler/pack.[ch] compiler/pack_search.[ch] compiler/pack_joints.[ch]
 rule "its checker shares nothing with it" '(base|arena|pack|pack_check)\.h' compiler/pack_check.[ch]
 only "compiler/ sees the syntax tree in its first stages only" '#include "\.\./grammar' \
     'compiler/(elaborate|builtins|evaluate|pipeline)[a-z_]*\.[ch]' compiler/*.[ch]
