@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The planner's benchmark: prints the tables of its parts. A part is tests/bench/plan_PART.py and can
+# be run alone.
+#
+#   tests/bench/plan.sh [--build FOLDER] [--parts PART[,PART]] [--minimalloc PATH] [--PART.FLAG VALUE]
+#
+# --PART.FLAG VALUE hands a part one of its flags: --pack.seeds 10, say, or --models.torch PYTHON.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=build/bench parts=() flags=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --build) build=$2 ;;
+    --parts) IFS=, read -ra parts <<<"$2" ;;
+    --minimalloc) flags+=("pack.minimalloc=$2") ;;
+    --*.*) flags+=("${1#--}=$2") ;;
+    *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 2 ;;
+    esac
+    shift 2
+done
+if [ ${#parts[@]} -eq 0 ]; then
+    for part in tests/bench/plan_*.py; do
+        part=${part##*plan_}
+        parts+=("${part%.py}")
+    done
+fi
+[ -f "$build/build.ninja" ] || cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
+ninja -C "$build" --quiet snug cut
+for part in "${parts[@]}"; do
+    own=()
+    for flag in "${flags[@]}"; do
+        [[ $flag != "$part".* ]] || own+=("--${flag#"$part".}")
+    done
+    echo "== $part"
+    python3 "tests/bench/plan_$part.py" --snug "$build/snug" "${own[@]}"
+done
