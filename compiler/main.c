@@ -188,11 +188,6 @@ static ExitStatus compile_variants(const Options *options, Arena *arena, Variant
 
     if (!compile_options(options, arena, &compile))
         return EXIT_STATUS_usage;
-    if (compile.device == DEVICE_cuda) {
-        fprintf(stderr, "snug: this version emits programs for the host device only\n"
-                        "      note: `snug plan --device cuda` shows what a card would need\n");
-        return EXIT_STATUS_usage;
-    }
     if ((batches ? batches : 1) * (images ? images : 1) > OPTIONS_MAX_VARIANTS) {
         fprintf(stderr, "snug: at most %d batch and image sizes go into one executable\n",
                 OPTIONS_MAX_VARIANTS);
