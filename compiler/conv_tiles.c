@@ -1,11 +1,11 @@
 /* Tiles of convolutions and their data gradients: see tiles.h, kernels/conv.cuh.
  *
- * Every row of the table with every slice is priced and the cheapest is taken. The estimate need only
- * order them: padding of the picture, of channels and of slices, halos, and blocks that leave
+ * Every row of the table with every slice is priced and the cheapest is taken. The estimate need
+ * only order them: padding of the picture, of channels and of slices, halos, and blocks that leave
  * multiprocessors idle are what tells them apart. It is in cycles of a multiprocessor:
  *
- *     blocks of the busiest multiprocessor x (start + tiles x (multiply + issue, as far as it does not
- *     overlap + barriers))
+ *     blocks of the busiest multiprocessor x (start + tiles x (multiply + what of copies and
+ *     results does not overlap + barriers))
  */
 #include "tiles.h"
 
@@ -27,9 +27,9 @@ typedef struct ConvShape {
 static const struct {
     int32_t rows, columns, channels, warps_m, warps_n;
 } table[] = {
-    {8, 16, 64, 4, 1}, {8, 16, 32, 4, 1}, {8, 16, 96, 4, 1},  {8, 16, 128, 4, 2}, {16, 16, 32, 8, 1},
-    {8, 8, 64, 2, 2},  {8, 8, 32, 4, 1},  {8, 8, 128, 2, 4},  {4, 16, 64, 2, 2},  {4, 16, 32, 4, 1},
-    {4, 8, 64, 2, 2},  {4, 8, 32, 2, 1},
+    {8, 16, 64, 4, 1},   {8, 16, 32, 4, 1}, {8, 16, 96, 4, 1}, {8, 16, 128, 4, 2},
+    {16, 16, 32, 8, 1},  {8, 8, 64, 2, 2},  {8, 8, 32, 4, 1},  {8, 8, 128, 2, 4},
+    {4, 16, 64, 2, 2},   {4, 16, 32, 4, 1}, {4, 8, 64, 2, 2},  {4, 8, 32, 2, 1},
 };
 
 /* What the tensor cores of one multiprocessor multiply and add in a cycle at 1.7 GHz. */
@@ -149,7 +149,8 @@ static double resident_warps(const ConvShape *shape, const ConvTile *tile, const
 {
     int64_t registers = (sums_of_thread(shape, tile) + 100) * (int64_t)tile->threads;
     int64_t blocks = tile->grid_parts * tile->grid_channels;
-    int64_t most = min_i64(65536 / registers, (SHARED_A_BLOCK + 1024) / (tile->shared_bytes + 1024));
+    int64_t by_shared = (SHARED_A_BLOCK + 1024) / (tile->shared_bytes + 1024);
+    int64_t most = min_i64(65536 / registers, by_shared);
 
     most = min_i64(most, (blocks + card->multiprocessors - 1) / card->multiprocessors);
     return (double)max_i64(most, 1) * tile->threads / 32;
@@ -169,7 +170,8 @@ static double tile_instructions(const ConvShape *shape, int32_t pad, const ConvT
     return halo * (60 + 40 * shape->loads) + (is_resident ? 0 : weights * 25) + results * 130;
 }
 
-static double tile_cycles(const ConvShape *shape, int32_t pad, const ConvTile *tile, const Card *card)
+static double tile_cycles(const ConvShape *shape, int32_t pad, const ConvTile *tile,
+                          const Card *card)
 {
     double step_k = (double)align_up(shape->kernel * tile->slice, 16);
     double steps = (double)slices(shape, tile->slice) * shape->kernel;
@@ -182,7 +184,8 @@ static double tile_cycles(const ConvShape *shape, int32_t pad, const ConvTile *t
     return macs / macs_a_cycle(card) + exposed * issue + barriers;
 }
 
-static double total_cycles(const ConvShape *shape, int32_t pad, const ConvTile *tile, const Card *card)
+static double total_cycles(const ConvShape *shape, int32_t pad, const ConvTile *tile,
+                           const Card *card)
 {
     int64_t blocks = tile->grid_parts * tile->grid_channels;
     int64_t waves = (blocks + card->multiprocessors - 1) / card->multiprocessors;

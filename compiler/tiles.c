@@ -33,8 +33,8 @@ static const char *wgrad_text(Arena *arena, const Card *card, const SnugKernel *
     if (!choose_wgrad_tile(card, kernel, &tile))
         return "none: plain arithmetic";
     return arena_printf(arena,
-                        "%d x %d channels, %dx%d pixels, %d of %d rows of taps, %dx%d warps; %lld x "
-                        "%d blocks, %s shared",
+                        "%d x %d channels, %dx%d pixels, %d of %d rows of taps, %dx%d warps; "
+                        "%lld x %d blocks, %s shared",
                         tile.y_channels, tile.x_channels, tile.pixels_h, tile.pixels_w,
                         tile.tap_rows, kernel->window.kernel, tile.warps_m, tile.warps_n,
                         (long long)tile.grid_tiles, tile.splits,

@@ -1,11 +1,11 @@
-/* How a card's matrix products are cut: the one place that chooses, by the shape alone, so that fusion
- * (statistics are a partial a block), the plan (workspaces) and the emitted source agree.
+/* How a card's matrix products are cut: the one place that chooses, by the shape alone, so that
+ * fusion (statistics are a partial a block), the plan (workspaces) and the emitted source agree.
  *
  *     kernels/conv.cuh   conv, conv_dgrad: ConvTile
  *     kernels/wgrad.cuh       conv_wgrad: WgradTile
  *
- * Each has a small table of configurations; the choice is the least of an estimate, so that a card at
- * hand could choose by timing among the same rows.
+ * Each has a small table of configurations; the choice is the least of an estimate, so that a card
+ * at hand could choose by timing among the same rows.
  */
 #ifndef SNUG_TILES_H
 #define SNUG_TILES_H
@@ -13,8 +13,8 @@
 #include "ir.h"
 
 typedef struct ConvTile {
-    int32_t rows, columns;        /* positions of a tile: pixels of the result, or, of a strided data
-                                     gradient, stride x stride pixels each */
+    int32_t rows, columns;        /* positions of a tile: pixels of the result, or, of a strided
+                                     data gradient, stride x stride pixels each */
     int32_t channels;             /* of the result, a block */
     int32_t slice;                /* channels of the source that are in shared memory at once */
     int32_t warps_m, warps_n;     /* over positions, over channels */
@@ -52,8 +52,8 @@ bool choose_wgrad_tile(const Card *card, const SnugKernel *kernel, WgradTile *ti
 /* Bytes of the partial gradients of a wgrad; 0: it is not split. */
 int64_t wgrad_workspace(const Card *card, const SnugKernel *kernel);
 
-/* For --dump=kernels: "8x16 x 64 channels, slices of 32, 4x1 warps; 512 blocks, 44.9 KiB shared". NULL:
- * the kernel is no matrix product. */
+/* For --dump=kernels: "8x16 x 64 channels, slices of 32, 4x1 warps; 512 blocks, 44.9 KiB shared".
+ * NULL: the kernel is no matrix product. */
 const char *tile_text(Arena *arena, const Card *card, const SnugKernel *kernel);
 
 #endif

@@ -1,8 +1,8 @@
 /* Tiles of weight gradients: see tiles.h, kernels/wgrad.cuh.
  *
- * A block keeps the sums of all its taps in registers, so its tile of channels is the smaller the more
- * taps it makes. All pixels of the batch are summed: where there are fewer tiles of channels than the
- * card holds blocks, the pixels are split, each split into partials of its own.
+ * A block keeps the sums of all its taps in registers, so its tile of channels is the smaller the
+ * more taps it makes. All pixels of the batch are summed: where there are fewer tiles of channels
+ * than the card holds blocks, the pixels are split, each split into partials of its own.
  */
 #include "tiles.h"
 

@@ -5,11 +5,11 @@
  * M = positions, N = channels of the result, K = taps x channels of the source. A block makes a
  * rectangle of one image, tile by tile, for TILE_N channels:
  *
- *        one tile, one slice of SLICE channels                 shared memory
- *      +---------------------------------+                  halo ring     HALO_SLOTS x a slice's halo
- *      | halo                            |                  staging       other tensors of the prologue
- *      |   +-------------------------+   |  every tap       weight ring   WEIGHT_SLOTS x (a row of the
- *      |   | TILE_H x TILE_W         |   |  reads it at                   kernel's taps x SLICE x TILE_N)
+ *      one tile, one slice of SLICE channels               shared memory
+ *      +---------------------------------+                 halo ring    HALO_SLOTS x a slice's halo
+ *      | halo                            |                 staging      what else a prologue reads
+ *      |   +-------------------------+   |  every tap      weight ring  WEIGHT_SLOTS x (a row of
+ *      |   | TILE_H x TILE_W         |   |  reads it at                 taps x SLICE x TILE_N)
  *      |   | positions               |   |  another shift
  *      |   +-------------------------+   |
  *      +---------------------------------+
@@ -20,26 +20,26 @@
  *     wait         until this thread's copies for the step have landed
  *     transform    at a slice's first step: the prologue, in place (halo.cuh)
  *     barrier      everyone's copies are visible, and everyone has left the step before
- *     issue        copies for WEIGHT_SLOTS - 1 steps and HALO_SLOTS - 1 slices ahead, into the slots
- *                  that were just left
+ *     issue        copies for WEIGHT_SLOTS - 1 steps and HALO_SLOTS - 1 slices ahead, into the
+ *                  slots that were just left
  *     multiply     16 k at a time: two chunks of 8 channels, each of one tap
  *
- * Where all weights fit (WEIGHT_SLOTS = steps of a tile) they are copied once for all tiles, and only
- * a slice's first step waits.
+ * Where all weights fit (WEIGHT_SLOTS = steps of a tile) they are copied once for all tiles, and
+ * only a slice's first step waits.
  *
- * Phases. The gradient of a conv of stride s writes s x s interleaved grids: with h = s u + phase, tap
- * k reaches the phase (k - pad) mod s only, from row u + ceil((pad - k) / s) of dy. A block makes all
- * phases of its positions from one halo; each tap adds to the accumulators of its phase, so no zero is
- * ever multiplied. Forward, and with stride 1, there is one phase.
+ * Phases. The gradient of a conv of stride s writes s x s interleaved grids: with h = s u + phase,
+ * tap k reaches the phase (k - pad) mod s only, from row u + ceil((pad - k) / s) of dy. A block
+ * makes all phases of its positions from one halo; each tap adds to the accumulators of its phase,
+ * so no zero is ever multiplied. Forward, and with stride 1, there is one phase.
  *
  * After the last step of a tile a lane holds 2 channels of 4 n-tiles at a pixel; a 4 x 4 transpose
- * among the 4 lanes of a quad makes that 8 channels of one: a chunk, the unit of epilogue, store and
- * statistics (statistics.cuh).
+ * among the 4 lanes of a quad makes that 8 channels of one: a chunk, the unit of epilogue, store
+ * and statistics (statistics.cuh).
  *
- * Implicit GEMM: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014. The pipeline
- * is the multistage one that the documentation of NVIDIA's CUTLASS describes. Normalisation split
- * between the kernels around it: Jung et al., "Restructuring Batch Normalization to Accelerate CNN
- * Training", MLSys 2019.
+ * Implicit GEMM: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014. The
+ * pipeline is the multistage one that the documentation of NVIDIA's CUTLASS describes.
+ * Normalisation split between the kernels around it: Jung et al., "Restructuring Batch
+ * Normalization to Accelerate CNN Training", MLSys 2019.
  *
  * Expects, besides what prims.cuh says: IS_GRADIENT; KERNEL, STRIDE, PAD, X_..., Y_...; WEIGHTS, an
  * arg {Y_CHANNELS, KERNEL, KERNEL, WEIGHT_PITCH}; the tile (compiler/tiles.h).
@@ -51,10 +51,12 @@
 
 #if IS_GRADIENT
 enum { RESULT_H = X_HEIGHT, RESULT_W = X_WIDTH, SOURCE_H = Y_HEIGHT, SOURCE_W = Y_WIDTH };
-enum { RESULT_CHANNELS = X_CHANNELS, SOURCE_CHANNELS = Y_CHANNELS, PHASES = STRIDE, SOURCE_STRIDE = 1 };
+enum { RESULT_CHANNELS = X_CHANNELS, SOURCE_CHANNELS = Y_CHANNELS };
+enum { PHASES = STRIDE, SOURCE_STRIDE = 1 };
 #else
 enum { RESULT_H = Y_HEIGHT, RESULT_W = Y_WIDTH, SOURCE_H = X_HEIGHT, SOURCE_W = X_WIDTH };
-enum { RESULT_CHANNELS = Y_CHANNELS, SOURCE_CHANNELS = X_CHANNELS, PHASES = 1, SOURCE_STRIDE = STRIDE };
+enum { RESULT_CHANNELS = Y_CHANNELS, SOURCE_CHANNELS = X_CHANNELS };
+enum { PHASES = 1, SOURCE_STRIDE = STRIDE };
 #endif
 
 constexpr __device__ int divide_up(int a, int b)
@@ -107,8 +109,8 @@ enum {
     IS_RESIDENT = WEIGHT_SLOTS == STEPS,
     HALO_AHEAD = HALO_SLOTS - 1,
     WEIGHTS_AHEAD = IS_RESIDENT ? STEPS : WEIGHT_SLOTS - 1,
-    /* groups of copies that may be under way when a step begins. There is one group a step, or, where
-     * only halos are copied, one a slice */
+    /* groups of copies that may be under way when a step begins. There is one group a step, or,
+     * where only halos are copied, one a slice */
     PENDING = IS_RESIDENT ? HALO_AHEAD - 1 : WEIGHTS_AHEAD - 1,
 
     STAGING_AT = HALO_SLOTS * Source::BYTES,
@@ -123,7 +125,8 @@ enum {
 };
 
 static_assert(THREADS == 32 * WARPS_M * WARPS_N, "threads are warps of the tile");
-static_assert(WARP_POSITIONS % 16 == 0 && WARP_POSITIONS * WARPS_M == TILE_H * TILE_W, "whole m-tiles");
+static_assert(WARP_POSITIONS % 16 == 0, "whole m-tiles");
+static_assert(WARP_POSITIONS * WARPS_M == TILE_H * TILE_W, "warps share the positions");
 static_assert(16 % TILE_W == 0 || TILE_W % 16 == 0, "an m-tile is rows, or part of a row");
 static_assert(TILE_W <= 16 || TILE_W % WARP_POSITIONS == 0 || WARP_POSITIONS % TILE_W == 0,
               "a warp begins at a row, or stays in one");
@@ -192,11 +195,16 @@ DEVICE void issue_halo(const Args &args, unsigned shared, const Block &block, in
         Source::issue(args, slice_place(shared, block, index));
 }
 
+DEVICE unsigned weight_slot(unsigned shared, int step)
+{
+    return shared + WEIGHTS_AT + (unsigned)(step % WEIGHT_SLOTS) * WEIGHT_BYTES;
+}
+
 /* The weights of one step, counted over all tiles of the block. */
 DEVICE void issue_weights(const Args &args, unsigned shared, const Block &block, int step)
 {
     int slice = step % STEPS / KERNEL, kernel_row = step % KERNEL;
-    unsigned slot = shared + WEIGHTS_AT + (unsigned)(step % WEIGHT_SLOTS) * WEIGHT_BYTES;
+    unsigned slot = weight_slot(shared, step);
 
     if (step >= block.tiles * STEPS)
         return;
@@ -212,13 +220,14 @@ DEVICE void issue_weights(const Args &args, unsigned shared, const Block &block,
         if (index >= WEIGHT_CHUNKS)
             continue;
         if (y < Y_CHANNELS && x < WEIGHT_PITCH)
-            copy_async(to, args.WEIGHTS + pixel_at<KERNEL, KERNEL, WEIGHT_PITCH>(y, kernel_row, tap) + x);
+            copy_async(to, args.WEIGHTS
+                               + pixel_at<KERNEL, KERNEL, WEIGHT_PITCH>(y, kernel_row, tap) + x);
         else
             store_shared(to, uint4{0, 0, 0, 0});
     }
 }
 
-/* An odd number of chunks is completed by one of zero weights, in every slot, once for all steps. */
+/* An odd number of chunks is completed by one of zero weights, in every slot, once for all. */
 DEVICE void clear_last_chunk(unsigned shared)
 {
     if (STEP_CHUNKS % 2 == 0)
@@ -265,13 +274,14 @@ struct LaneRows {
 
 DEVICE LaneRows lane_rows(int warp, int lane)
 {
-    int position = warp / WARPS_N * WARP_POSITIONS + lane % 16, n = warp % WARPS_N * WARP_N;
+    int position = warp / WARPS_N * WARP_POSITIONS + lane % 16;
+    int n = warp % WARPS_N * WARP_N + lane / 16 * 8;
     LaneRows rows;
     rows.a = (unsigned)(position / TILE_W * SOURCE_STRIDE * Source::ROW_PITCH
                         + position % TILE_W * Source::PIXEL_PITCH);
     rows.b = IS_GRADIENT
-                 ? (unsigned)(lane % 16 * WEIGHT_ROW_PITCH + (n + lane / 16 * 8) * 2)
-                 : (unsigned)((n + lane % 8 + lane / 16 * 8) * WEIGHT_ROW_PITCH + lane / 8 % 2 * 16);
+                 ? (unsigned)(lane % 16 * WEIGHT_ROW_PITCH + n * 2)
+                 : (unsigned)((n + lane % 8) * WEIGHT_ROW_PITCH + lane / 8 % 2 * 16);
     rows.is_upper = lane >= 16;
     return rows;
 }
@@ -284,7 +294,7 @@ constexpr __device__ int position_offset(int p)
                               + p * 16 % TILE_W * Source::PIXEL_PITCH;
 }
 
-/* From a position to what a step's chunk reads. The chunk of zero weights must read numbers, too. */
+/* From a position to what a step's chunk reads. That of zero weights must read numbers, too. */
 constexpr __device__ int chunk_offset(int chunk)
 {
     return chunk < STEP_CHUNKS ? Source::column_offset(tap_shift(chunk / SLICE_CHUNKS))
@@ -302,7 +312,8 @@ DEVICE void multiply_step(float (&sums)[M_TILES][N_TILES][4], unsigned halo, uns
 #pragma unroll
         for (int n = 0; n < N_TILES / 2; n++) {
             if (IS_GRADIENT)
-                load_matrices_transposed(b[n], weights + rows.b + k * 16 * WEIGHT_ROW_PITCH + n * 32);
+                load_matrices_transposed(b[n],
+                                         weights + rows.b + k * 16 * WEIGHT_ROW_PITCH + n * 32);
             else
                 load_matrices(b[n], weights + rows.b + n * 16 * WEIGHT_ROW_PITCH + k * 32);
         }
@@ -387,6 +398,12 @@ DEVICE void finish_tile(const Args &args, const Block &block, int tile, int warp
     }
 }
 
+/* Where the total of channel n of warp row m goes. */
+DEVICE unsigned total_at(unsigned shared, int r, int m, int n)
+{
+    return shared + (unsigned)((r * WARPS_M + m) * TILE_N + n) * TOTAL_BYTES;
+}
+
 /* One partial of each reduction: the totals of the warps, merged in order of the warps. */
 DEVICE void finish_block(const Args &args, unsigned shared, int warp, int lane,
                          const Totals<GROUPS> &totals)
@@ -399,8 +416,7 @@ DEVICE void finish_block(const Args &args, unsigned shared, int warp, int lane,
 #pragma unroll
         for (int group = 0; group < GROUPS; group++) {
             int n = warp % WARPS_N * WARP_N + group * 32 + lane % 4 * 8 + lane / 4;
-            write_total(shared + (unsigned)((r * WARPS_M + warp / WARPS_N) * TILE_N + n) * TOTAL_BYTES,
-                        totals.of[r][group]);
+            write_total(total_at(shared, r, warp / WARPS_N, n), totals.of[r][group]);
         }
     barrier();
 #pragma unroll
@@ -409,9 +425,9 @@ DEVICE void finish_block(const Args &args, unsigned shared, int warp, int lane,
             Total all = {0.0f, 0.0f, 0.0f};
 #pragma unroll
             for (int m = 0; m < WARPS_M; m++)
-                merge_total(reduction_kind(r), all,
-                            read_total(shared + (unsigned)((r * WARPS_M + m) * TILE_N + n) * TOTAL_BYTES));
-            write_partial(args, r, (int)blockIdx.x, (int)blockIdx.y * TILE_N + n, RESULT_CHANNELS, all);
+                merge_total(reduction_kind(r), all, read_total(total_at(shared, r, m, n)));
+            write_partial<RESULT_CHANNELS>(args, r, (int)blockIdx.x, (int)blockIdx.y * TILE_N + n,
+                                           all);
         }
 }
 
@@ -452,8 +468,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) ENTRY(PARAMETERS)
                     copy_commit();
                 }
                 multiply_step(sums, shared + (unsigned)(slice % HALO_SLOTS) * Source::BYTES,
-                              shared + WEIGHTS_AT + (unsigned)(step % WEIGHT_SLOTS) * WEIGHT_BYTES, rows,
-                              kernel_row);
+                              weight_slot(shared, step), rows, kernel_row);
             }
         }
         finish_tile(args, block, tile, warp, lane, sums, totals);

@@ -3,12 +3,12 @@
  *
  * A thread makes a chunk of 8 channels of one pixel after the other of a block's rectangle:
  *
- *     lane  = thread % LANES     which chunk          row = thread / LANES     its pixels: row, row +
- *                                                                              ROWS, ...
+ *     lane = thread % LANES     which chunk
+ *     row = thread / LANES      its pixels: row, row + ROWS, ...
  *
  * Expects, besides what prims.cuh says: IS_GRADIENT; KERNEL, STRIDE, PAD, X_..., Y_...; WEIGHTS, an
- * arg {Y_CHANNELS, KERNEL, KERNEL, WEIGHT_PITCH}, half or float; BLOCK_ROWS, BLOCK_COLUMNS; LANES and
- * ROWS in Epilogue.
+ * arg {Y_CHANNELS, KERNEL, KERNEL, WEIGHT_PITCH}, half or float; BLOCK_ROWS, BLOCK_COLUMNS; LANES
+ * and ROWS in Epilogue.
  */
 #include "prims.cuh"
 #if REDUCTIONS > 0
@@ -23,7 +23,7 @@ enum { RESULT_H = Y_HEIGHT, RESULT_W = Y_WIDTH, RESULT_CHANNELS = Y_CHANNELS };
 enum { SOURCE_H = X_HEIGHT, SOURCE_W = X_WIDTH, SOURCE_CHANNELS = X_CHANNELS };
 #endif
 
-/* The pixel of the source that tap k of pixel `at` of the result reads, along one axis; -1: none. */
+/* The pixel of the source that tap k of result pixel `at` reads, along one axis; -1: none. */
 DEVICE int source_of(int at, int k, int size)
 {
     int from = IS_GRADIENT ? at + PAD - k : at * STRIDE - PAD + k;

@@ -1,20 +1,21 @@
 /* A rectangle of pixels with some channels, copied to shared memory with a prologue applied.
  *
  *     memory   . . . . . . .      shared    chunks 0 .. CHUNKS - 1 of a pixel (8 channels, 16 bytes
- *              . +-------+ .                each), then 16 bytes more where the pitch would be an even
- *              . | ROWS  | .                multiple of 16: the 8 rows that an ldmatrix reads fall
- *              . +-------+ .                into 8 different groups of banks
- *              . COLUMNS . .      columns   by residue of STEP (0, STEP, 2 STEP, ..., 1, STEP + 1, ...):
- *                                           pixels that a strided conv reads together lie together
+ *              . +-------+ .                each), then 16 bytes more where the pitch would be an
+ *              . | ROWS  | .                even multiple of 16: the 8 rows that an ldmatrix reads
+ *              . +-------+ .                fall into 8 different groups of banks
+ *              . COLUMNS . .      columns   by residue of STEP (0, STEP, 2 STEP, ..., 1, STEP + 1,
+ *                                           ...): what a strided conv reads together lies together
  *
- * A thread copies a chunk at a time and later transforms what it copied itself, in place, so that no
- * barrier is needed between the two. A chunk outside the picture or behind the last channel is stored
- * as zeros and never transformed: a conv pads with zeros behind its prologue, not in front of it.
+ * A thread copies a chunk at a time and later transforms what it copied itself, in place, so that
+ * no barrier is needed between the two. A chunk outside the picture or behind the last channel is
+ * stored as zeros and never transformed: a conv pads with zeros behind its prologue, not in front
+ * of it.
  *
  * Code (Prologue0, Prologue1: see prims.cuh) is of one of three kinds: a plain copy (IS_COPY); over
- * the half tensors at the chunk's own place (LOADS > 0), of which the first is replaced by the result
- * and the others wait in a staging area; or over what it loads itself (LOADS 0: bytes of a picture,
- * resampled tensors), run where the copies would be issued.
+ * the half tensors at the chunk's own place (LOADS > 0), of which the first is replaced by the
+ * result and the others wait in a staging area; or over what it loads itself (LOADS 0: bytes of a
+ * picture, resampled tensors), run where the copies would be issued.
  */
 #ifndef SNUG_HALO_CUH
 #define SNUG_HALO_CUH
@@ -40,8 +41,8 @@ struct Halo {
         HAS_ONE_CHUNK = BLOCK % CHUNKS == 0 /* all copies of a thread are of the same channels */
     };
 
-    /* Where it comes from: pixel (h, w) is the rectangle's first, c its first channel. Where it goes:
-     * load 0 to `slot`, the others to `staging` and every staging_step bytes behind it. */
+    /* Where it comes from: pixel (h, w) is the rectangle's first, c its first channel. Where it
+     * goes: load 0 to `slot`, the others to `staging` and every staging_step bytes behind it. */
     struct Place {
         int n, h, w, c;
         unsigned slot, staging, staging_step;
@@ -74,6 +75,11 @@ struct Halo {
         return chunk;
     }
 
+    DEVICE unsigned place_of(const Place &place, int load)
+    {
+        return load == 0 ? place.slot : place.staging + (unsigned)(load - 1) * place.staging_step;
+    }
+
     /* Issues this thread's copies, into its current group. */
     DEVICE void issue(const Args &args, const Place &place)
     {
@@ -90,11 +96,9 @@ struct Halo {
                 store_shared(place.slot + chunk.offset, pack(v));
             } else {
 #pragma unroll
-                for (int k = 0; k <= STAGED; k++)
-                    copy_async((k == 0 ? place.slot
-                                       : place.staging + (unsigned)(k - 1) * place.staging_step)
-                                   + chunk.offset,
-                               Code::source(args, k, place.n, chunk.h, chunk.w, chunk.c));
+                for (int load = 0; load <= STAGED; load++)
+                    copy_async(place_of(place, load) + chunk.offset,
+                               Code::source(args, load, place.n, chunk.h, chunk.w, chunk.c));
             }
         }
     }
@@ -117,10 +121,7 @@ struct Halo {
             uint4 raw[STAGED + 1];
 #pragma unroll
             for (int load = 0; load <= STAGED; load++)
-                raw[load] = load_shared((load == 0 ? place.slot
-                                                   : place.staging
-                                                         + (unsigned)(load - 1) * place.staging_step)
-                                        + chunk.offset);
+                raw[load] = load_shared(place_of(place, load) + chunk.offset);
             if (!HAS_ONE_CHUNK)
                 k = Code::channels(args, chunk.c);
             float v[8];

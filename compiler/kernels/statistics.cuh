@@ -5,14 +5,14 @@
  * lane % 4 hold the same chunk at other pixels. At the end of a tile they reduce and scatter:
  *
  *     lane / 4           0   1   2   3    4   5   6   7
- *     partner lane ^ 16  [ channels 0-3 ] [ channels 4-7 ]     each lane sends half of what it has to
- *     partner lane ^ 8   [ 0, 1 ] [ 2, 3 ] [ 4, 5 ] [ 6, 7 ]   its partner and merges what it gets
+ *     partner lane ^ 16  [ channels 0-3 ] [ channels 4-7 ]     each lane sends half of what it has
+ *     partner lane ^ 8   [ 0, 1 ] [ 2, 3 ] [ 4, 5 ] [ 6, 7 ]   to its partner, merges what it gets
  *     partner lane ^ 4     0   1    2   3    4   5    6   7
  *
- * so that each lane has one channel, number lane / 4, over all pixels of the warp, and merges it into
- * its running total. Moments are mean and M2 = sum (v - mean)^2, by a running update within a thread
- * (Welford 1962) and the pairwise rule between threads (Chan, Golub, LeVeque 1979): E[v^2] - E[v]^2
- * would cancel. Pixels outside the picture are in no count.
+ * so that each lane has one channel, number lane / 4, over all pixels of the warp, and merges it
+ * into its running total. Moments are mean and M2 = sum (v - mean)^2, by a running update within a
+ * thread (Welford 1962) and the pairwise rule between threads (Chan, Golub, LeVeque 1979): E[v^2] -
+ * E[v]^2 would cancel. Pixels outside the picture are in no count.
  *
  * collect.cuh does the same for maps, whose threads have no fixed place in a warp.
  */
@@ -157,16 +157,17 @@ DEVICE Total read_total(unsigned from)
 }
 
 /* Channel c of partial `part`; padding is zero. */
-DEVICE void write_partial(const Args &args, int r, int part, int c, int channels, const Total &total)
+template <int CHANNELS>
+DEVICE void write_partial(const Args &args, int r, int part, int c, const Total &total)
 {
 #if REDUCTIONS > 0
     int rows = reduction_kind(r) == REDUCE_sum ? 1 : 2;
     float *to = reduction_out(args, r) + (long long)part * rows * REDUCTION_PITCH + c;
     if (c >= REDUCTION_PITCH)
         return;
-    to[0] = c < channels ? total.a : 0.0f;
+    to[0] = c < CHANNELS ? total.a : 0.0f;
     if (rows == 2)
-        to[REDUCTION_PITCH] = c < channels ? total.b : 0.0f;
+        to[REDUCTION_PITCH] = c < CHANNELS ? total.b : 0.0f;
 #endif
 }
 

@@ -1,14 +1,15 @@
-/* Tensor-core primitives: what the PTX ISA has and plain CUDA C has not, one instruction a function.
+/* Tensor-core primitives: what the PTX ISA has and plain CUDA C has not, one instruction a
+ * function.
  *
  * Fragments hold fp16 as two to a register. Shared memory is addressed by 32-bit offsets of the
  * shared window (shared_address).
  *
- * Fragments of mma.m16n8k16, g = lane / 4, t = lane % 4 (PTX ISA, "Matrix fragments for mma.m16n8k16
- * with floating point type"); two numbers a cell:
+ * Fragments of mma.m16n8k16, g = lane / 4, t = lane % 4 (PTX ISA, "Matrix fragments for
+ * mma.m16n8k16 with floating point type"); two numbers a cell:
  *
- *     A 16 x 16        k 2t, 2t+1   k 8+2t, +1        B 16 x 8      n = g      C 16 x 8   n 2t, 2t+1
- *        m = g            a[0]         a[2]         k 2t, 2t+1       b[0]       m = g      c[0] c[1]
- *        m = g + 8        a[1]         a[3]         k 8+2t, +1       b[1]       m = g + 8  c[2] c[3]
+ *     A 16 x 16    k 2t, 2t+1   k 8+2t, +1       B 16 x 8      n = g      C 16 x 8   n 2t, 2t+1
+ *        m = g        a[0]         a[2]        k 2t, 2t+1       b[0]       m = g      c[0] c[1]
+ *        m = g + 8    a[1]         a[3]        k 8+2t, +1       b[1]       m = g + 8  c[2] c[3]
  *
  * ldmatrix gives exactly these from rows of 8 numbers (16 bytes) whose addresses the lanes supply:
  * lanes 8i .. 8i+7 the rows of matrix i, which goes to register i. With .trans a row is a column.
@@ -51,8 +52,8 @@ DEVICE void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, uns
  * for its group, to others after a barrier behind that. */
 DEVICE void copy_async(unsigned to, const void *from)
 {
-    asm volatile("{ .reg .u64 a; cvta.to.global.u64 a, %1; cp.async.cg.shared.global [%0], [a], 16; }"
-                 :: "r"(to), "l"(from) : "memory");
+    asm volatile("{ .reg .u64 a; cvta.to.global.u64 a, %1; "
+                 "cp.async.cg.shared.global [%0], [a], 16; }" :: "r"(to), "l"(from) : "memory");
 }
 
 DEVICE void copy_commit(void)

@@ -14,12 +14,13 @@
  *      +---------------+               +-------------------+
  *
  * In memory the channels of a pixel lie together, so k is the row of what both factors are loaded
- * from: ldmatrix.trans turns both. Copies run SLOTS - 1 tiles ahead, one barrier a tile; prologues are
- * applied in place (halo.cuh). Pixels outside the picture are zeros of dy and add nothing.
+ * from: ldmatrix.trans turns both. Copies run SLOTS - 1 tiles ahead, one barrier a tile; prologues
+ * are applied in place (halo.cuh). Pixels outside the picture are zeros of dy and add nothing.
  *
- * The grid is (tiles of channels x groups of taps) x SPLITS. Each split sums its share of the tiles;
- * with more than one, it writes a partial gradient to the workspace, {SPLITS, weights} f32, and a
- * second entry adds the partials to the gradient in order: no atomics, the same bits each time.
+ * The grid is (tiles of channels x groups of taps) x SPLITS. Each split sums its share of the
+ * tiles; with more than one, it writes a partial gradient to the workspace, {SPLITS, weights} f32,
+ * and a second entry adds the partials to the gradient in order: no atomics, the same bits each
+ * time.
  *
  * Expects, besides what prims.cuh says: KERNEL, STRIDE, PAD, X_..., Y_...; GRADIENT, an arg f32
  * {Y_CHANNELS, KERNEL, KERNEL, X_CHANNELS}; Prologue0 over x, Prologue1 over dy; the tile
@@ -27,8 +28,8 @@
  */
 #include "halo.cuh"
 
-typedef Halo<Prologue0, (PIXELS_H - 1) * STRIDE + TAP_ROWS, (PIXELS_W - 1) * STRIDE + KERNEL, STRIDE,
-             TILE_N, X_HEIGHT, X_WIDTH, THREADS> X;
+typedef Halo<Prologue0, (PIXELS_H - 1) * STRIDE + TAP_ROWS, (PIXELS_W - 1) * STRIDE + KERNEL,
+             STRIDE, TILE_N, X_HEIGHT, X_WIDTH, THREADS> X;
 typedef Halo<Prologue1, PIXELS_H, PIXELS_W, 1, TILE_M, Y_HEIGHT, Y_WIDTH, THREADS> Dy;
 
 enum {
@@ -60,7 +61,8 @@ static_assert(WARP_N % 8 == 0 && WARP_N * WARPS_N == TILE_N, "whole n-tiles");
 static_assert(N_TILES % 2 == 0 || TILE_N == 8, "n-tiles are loaded by two");
 static_assert(PIXELS_W == 8 || PIXELS_W % 16 == 0, "k-tiles are two rows, or part of a row");
 static_assert(PIXELS_H * PIXELS_W % 16 == 0, "whole k-tiles");
-static_assert(KERNEL % TAP_ROWS == 0 && AHEAD >= 1, "whole groups; one slot is filled, one is read");
+static_assert(KERNEL % TAP_ROWS == 0, "whole groups of taps");
+static_assert(AHEAD >= 1, "one slot is filled while another is read");
 static_assert(SHARED_BYTES == TILE_SHARED_BYTES, "the compiler planned other bytes");
 
 struct Block {
@@ -164,7 +166,8 @@ DEVICE void multiply_tile(float (&sums)[TAPS][M_TILES][N_TILES][4], unsigned x, 
             for (int m = 0; m < M_TILES; m++)
 #pragma unroll
                 for (int n = 0; n < N_TILES; n++)
-                    multiply_add(sums[tap][m][n], a[m], b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]);
+                    multiply_add(sums[tap][m][n], a[m], b[n / 2][n % 2 * 2],
+                                 b[n / 2][n % 2 * 2 + 1]);
         }
     }
 }

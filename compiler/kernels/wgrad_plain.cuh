@@ -1,8 +1,9 @@
 /* The gradient of a convolution by its weights in plain fp32 arithmetic: for full precision. Right,
  * and slow.
  *
- * A block makes 8 x 8 channels of one tap: its threads share the pixels of y, each keeps all 64 sums,
- * and these are added over the lanes of a warp by exchange, then over the warps in their order.
+ * A block makes 8 x 8 channels of one tap: its threads share the pixels of y, each keeps all 64
+ * sums, and these are added over the lanes of a warp by exchange, then over the warps in their
+ * order.
  *
  * Expects, besides what prims.cuh says: KERNEL, STRIDE, PAD, X_..., Y_...; GRADIENT, an arg f32
  * {Y_CHANNELS, KERNEL, KERNEL, X_CHANNELS}.

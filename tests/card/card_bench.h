@@ -120,9 +120,9 @@ static inline void card_compile(CardSuite *suite)
         header_names[h] = cuda_headers[h].name;
     for (int32_t k = 0; k < suite->count; k++)
         card_write_source(suite, k);
-    KernelCompile compile = {.api = &suite->api, .headers = suite->headers, .header_names = header_names,
-                             .header_count = cuda_header_count, .capability = 86, .is_ptx = true,
-                             .is_quiet = true};
+    KernelCompile compile = {.api = &suite->api, .headers = suite->headers,
+                             .header_names = header_names, .header_count = cuda_header_count,
+                             .capability = 86, .is_ptx = true, .is_quiet = true};
     if (!kernel_cache_compile(&compile, suite->images, suite->count, &error))
         fail_msg("%s: %s", error.what, error.why);
 }
@@ -196,9 +196,9 @@ static inline double card_error(const Bench *b, int32_t a, int64_t first_pixel, 
                     return INFINITY;
                 square += pass == 0 ? want * want : 0.0;
                 count += pass == 0;
+                double size = fabs(want) + sqrt(square / (double)count) + 1e-30;
                 if (pass == 1)
-                    largest = fmax(largest, fabs(have - want)
-                                                / (fabs(want) + sqrt(square / (double)count) + 1e-30));
+                    largest = fmax(largest, fabs(have - want) / size);
             }
     return largest;
 }
@@ -216,8 +216,8 @@ static inline void card_check(const CardSuite *suite, int32_t k, double toleranc
         for (int32_t row = 0; row < rows; row++) {
             double error = card_error(b, a, row, rows);
             if (!(error <= tolerance))
-                fail_msg("%s: arg %d, row %d differs by %g, allowed %g", suite->names[k], a, row, error,
-                         tolerance);
+                fail_msg("%s: arg %d, row %d differs by %g, allowed %g", suite->names[k], a, row,
+                         error, tolerance);
         }
     }
 }

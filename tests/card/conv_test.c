@@ -27,8 +27,8 @@ static void run_all(CardSuite *suite, double tolerance)
 static void describe(char name[64], const char *what, size_t i)
 {
     const Case *c = &cases[i];
-    snprintf(name, 64, "%s%dx%d_s%d_%d_%d_%dx%d", what, c->kernel, c->kernel, c->stride, c->ci, c->co,
-             c->h, c->w);
+    snprintf(name, 64, "%s%dx%d_s%d_%d_%d_%dx%d", what, c->kernel, c->kernel, c->stride, c->ci,
+             c->co, c->h, c->w);
 }
 
 static void forward(void **state)
@@ -216,8 +216,8 @@ static void add_random(CardSuite *suite, uint32_t *random)
 
     card.multiprocessors = pick(random, 1, 60);
     *kept = card;
-    snprintf(name, sizeof name, "%d: %dx %dx%d %d->%d, %dx%d/%d pad %d", kind, c.n, c.h, c.w, c.ci, c.co,
-             c.kernel, c.kernel, c.stride, c.pad);
+    snprintf(name, sizeof name, "%d: %dx %dx%d %d->%d, %dx%d/%d pad %d", kind, c.n, c.h, c.w, c.ci,
+             c.co, c.kernel, c.kernel, c.stride, c.pad);
     Bench *b = card_add(suite, kept, name);
     b->random = *random;
     b->kernel.kind = kind == 0   ? SNUG_KERNEL_conv

@@ -1,5 +1,5 @@
-/* Each fault that a pipeline of copies invites, planted into the kernels one at a time, is found: by
- * the software GPU, or by a wrong result. The kernels as they are pass conv_test.
+/* Each fault that a pipeline of copies invites, planted into the kernels one at a time, is found:
+ * by the software GPU, or by a wrong result. The kernels as they are pass conv_test.
  */
 #include "card_bench.h"
 
@@ -30,12 +30,10 @@ static const Fault faults[] = {
     {"no barrier before the totals", "conv.cuh", "barrier(); /* the last step has been read */",
      "", FORWARD, BIT(shared_race) | BIT(async_pending)},
     {"no barrier after the totals", "conv.cuh",
-     "        }\n    barrier();\n#pragma unroll\n    for (int r = 0; r < REDUCTIONS; r++)\n        for",
-     "        }\n#pragma unroll\n    for (int r = 0; r < REDUCTIONS; r++)\n        for", FORWARD,
+     "        }\n    barrier();\n#pragma unroll", "        }\n#pragma unroll", FORWARD,
      BIT(shared_race)},
     {"the ring of weights is off by one", "conv.cuh",
-     "WEIGHTS_AT + (unsigned)(step % WEIGHT_SLOTS) * WEIGHT_BYTES, rows",
-     "WEIGHTS_AT + (unsigned)((step + 1) % WEIGHT_SLOTS) * WEIGHT_BYTES, rows", FORWARD,
+     "weight_slot(shared, step), rows", "weight_slot(shared, step + 1), rows", FORWARD,
      BIT(async_pending) | BIT(shared_race)},
     {"the ring of halos is off by one", "conv.cuh", "shared + (unsigned)(slice % HALO_SLOTS)",
      "shared + (unsigned)((slice + 1) % HALO_SLOTS)", FORWARD,
@@ -52,10 +50,12 @@ static const Fault faults[] = {
      "copy_wait<AHEAD>()", WEIGHT_GRADIENT, BIT(async_pending)},
     {"the weight gradient has no barrier", "wgrad.cuh", "barrier();", "", WEIGHT_GRADIENT,
      BIT(shared_race) | BIT(async_pending)},
-    {"the weight gradient's ring is off by one", "wgrad.cuh", "issue_tile(args, shared, block, tile + AHEAD)",
+    {"the weight gradient's ring is off by one", "wgrad.cuh",
+     "issue_tile(args, shared, block, tile + AHEAD)",
      "issue_tile(args, shared, block, tile + SLOTS)", WEIGHT_GRADIENT,
      WRONG | BIT(async_pending) | BIT(shared_race)},
-    {"a split is left out", "wgrad.cuh", "split < SPLITS", "split < SPLITS - 1", WEIGHT_GRADIENT, WRONG},
+    {"a split is left out", "wgrad.cuh", "split < SPLITS", "split < SPLITS - 1", WEIGHT_GRADIENT,
+     WRONG},
     {"the gradient is written over", "wgrad.cuh", "args.GRADIENT[at] += sum;\n}\n#endif",
      "args.GRADIENT[at] = sum;\n}\n#endif", WEIGHT_GRADIENT, WRONG},
 };

@@ -1,8 +1,9 @@
-/* What NVRTC's machine code of the matrix products needs: registers, spills, blocks a multiprocessor.
+/* What NVRTC's machine code of the matrix products needs: registers, spills, blocks a
+ * multiprocessor.
  *
  *     resources_test TABLE FOLDER      each row of the table holds, and nothing spills: rows are
- *                                      MODEL KERNEL ARCH, at most so many registers, at least so many
- *                                      blocks a multiprocessor
+ *                                      MODEL KERNEL ARCH, at most so many registers, at least so
+ *                                      many blocks a multiprocessor
  *     resources_test --all ARCH MODEL...   prints such rows for every matrix product of the models
  *
  * FOLDER keeps the machine code between runs. Skipped (77) where NVRTC is absent.
@@ -37,8 +38,8 @@ static uint64_t read_number(const unsigned char *at, int bytes)
     return value;
 }
 
-/* .nv.info is records: format, attribute, 16-bit size or value; format 4 has `size` bytes more, here a
- * symbol and a number. */
+/* .nv.info is records: format, attribute, 16-bit size or value; format 4 has `size` bytes more,
+ * here a symbol and a number. */
 static void read_info(const unsigned char *info, uint64_t bytes, Resources *result)
 {
     for (uint64_t at = 0; at + 4 <= bytes;) {
@@ -78,7 +79,8 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/* Blocks of the first entry that a multiprocessor holds: CUDA's occupancy rules, for 8.x and 9.0. */
+/* Blocks of the first entry that a multiprocessor holds: CUDA's occupancy rules, for 8.x and 9.0.
+ * */
 static int blocks_at_once(const SnugCudaEntry *entry, int registers, int arch)
 {
     int shared = arch >= 90 ? 228 * 1024 : 100 * 1024, threads = arch >= 90 ? 2048 : 1536;
@@ -109,8 +111,8 @@ static bool is_product(const SnugKernel *kernel)
            || kernel->kind == SNUG_KERNEL_conv_wgrad;
 }
 
-static Resources compile_kernel(const CudaApi *api, const SnugProgram *program, int32_t kernel, int arch,
-                                const char *folder)
+static Resources compile_kernel(const CudaApi *api, const SnugProgram *program, int32_t kernel,
+                                int arch, const char *folder)
 {
     const char *headers[32], *names[32];
     KernelImage image = {.name = program->kernels[kernel].name,
@@ -145,8 +147,9 @@ static int print_all(const CudaApi *api, int arch, char **models, int count)
                 continue;
             Resources r = compile_kernel(api, program, k, arch, NULL);
             const SnugCudaEntry *entry = &program->cuda_kernels[k].entries[0];
-            printf("%s %s %d %d %d%s\n", program->model, program->kernels[k].name, arch, r.registers,
-                   blocks_at_once(entry, r.registers, arch), r.frame_bytes > 0 ? " spills" : "");
+            printf("%s %s %d %d %d%s\n", program->model, program->kernels[k].name, arch,
+                   r.registers, blocks_at_once(entry, r.registers, arch),
+                   r.frame_bytes > 0 ? " spills" : "");
             fflush(stdout);
             broken |= r.frame_bytes > 0;
         }
@@ -185,7 +188,7 @@ static int check_row(const CudaApi *api, const SnugProgram *program, const Row *
         int blocks = blocks_at_once(&program->cuda_kernels[k].entries[0], r.registers, row->arch);
         bool holds = r.frame_bytes == 0 && r.registers <= row->registers && blocks >= row->blocks;
         if (!holds)
-            printf("%s sm_%d: %d registers (at most %d), %d blocks (at least %d), %d bytes of stack\n",
+            printf("%s sm_%d: %d registers (at most %d), %d blocks (at least %d), stack %d bytes\n",
                    row->kernel, row->arch, r.registers, row->registers, blocks, row->blocks,
                    r.frame_bytes);
         return !holds;

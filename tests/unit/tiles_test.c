@@ -30,7 +30,8 @@ static void make_product(Product *p, SnugKernelKind kind, SnugWindow window, int
         p->args[a] = (SnugArg){.type = SNUG_F16, .shape = {1, 1, 1, 8}, .pitch = 8};
     for (int side = 0; side < (kind == SNUG_KERNEL_conv_wgrad ? 2 : 1); side++) {
         for (int32_t k = 0; k < loads; k++)
-            p->in[side][k] = (SnugPoint){.op = SNUG_POINT_load, .arg = (int16_t)(2 + k), .factor = 1};
+            p->in[side][k] =
+                (SnugPoint){.op = SNUG_POINT_load, .arg = (int16_t)(2 + k), .factor = 1};
         p->kernel.in[side] = (SnugPointwise){.code = p->in[side], .count = loads};
     }
     if (kind == SNUG_KERNEL_conv_wgrad)
@@ -96,10 +97,11 @@ static void check_wgrad(const Card *card, const Product *p)
 /* Many shapes: channel counts of all models and odd ones, pictures from 1 x 1 up. */
 static void every_shape_has_a_tile(void **state)
 {
-    static const int32_t channels[] = {1, 3, 8, 18, 29, 32, 36, 48, 64, 72, 96, 144, 256, 270, 512, 2048};
+    static const int32_t channels[] = {1,  3,  8,  18, 29,  32,  36,  48,
+                                       64, 72, 96, 144, 256, 270, 512, 2048};
     static const int32_t sizes[] = {1, 7, 16, 33, 128, 512};
-    static const struct { int32_t kernel, stride; } windows[] = {{1, 1}, {1, 2}, {2, 2}, {3, 1}, {3, 2},
-                                                                 {4, 2}, {5, 1}, {7, 2}};
+    static const struct { int32_t kernel, stride; } windows[] = {
+        {1, 1}, {1, 2}, {2, 2}, {3, 1}, {3, 2}, {4, 2}, {5, 1}, {7, 2}};
     static const char *const names[] = {"RTX 3070 Ti", "RTX 3050", "H100 SXM"};
     Product p;
 
@@ -121,11 +123,12 @@ static void every_shape_has_a_tile(void **state)
                 }
 }
 
-/* The four classes of HRNet-W32 at 1024 x 1024, a picture at a time: enough blocks for the card, little
- * padding, two blocks of shared memory a multiprocessor forward. */
+/* The four classes of HRNet-W32 at 1024 x 1024, a picture at a time: enough blocks for the card,
+ * little padding, two blocks of shared memory a multiprocessor forward. */
 static void classes_of_hrnet(void **state)
 {
-    static const struct { int32_t channels, size; } classes[] = {{32, 256}, {64, 128}, {128, 64}, {256, 32}};
+    static const struct { int32_t channels, size; } classes[] = {
+        {32, 256}, {64, 128}, {128, 64}, {256, 32}};
     const Card *card = card_named("RTX 3070 Ti");
     Product p;
     ConvTile tile;
@@ -133,7 +136,8 @@ static void classes_of_hrnet(void **state)
 
     (void)state;
     for (size_t k = 0; k < COUNT_OF(classes); k++) {
-        SnugWindow w = window_of(1, classes[k].size, classes[k].channels, classes[k].channels, 3, 1);
+        int32_t channels = classes[k].channels;
+        SnugWindow w = window_of(1, classes[k].size, channels, channels, 3, 1);
         make_product(&p, SNUG_KERNEL_conv, w, 1);
         assert_true(choose_conv_tile(card, &p.kernel, &tile));
         assert_true(tile.grid_parts * tile.grid_channels >= 2 * card->multiprocessors);
