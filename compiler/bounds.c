@@ -68,6 +68,7 @@ typedef struct CutModel {
     uint32_t *values, count; /* what may be kept or redone */
     uint32_t *index;        /* by value: place in values, or FLOW_NONE */
     bool *is_needed;        /* by value */
+    const bool *is_forced;  /* by value: never redone; or NULL */
     bool *is_read;          /* by value: g reads it, so that it is in memory anyhow */
     int64_t fixed_bytes;    /* of g: reads, results, workspace */
     FlowNetwork network;
@@ -111,11 +112,12 @@ static void mark_future(CutModel *model)
     }
 }
 
-static bool can_redo(const TaskGraph *graph, uint32_t value)
+static bool can_redo(const CutModel *model, uint32_t value)
 {
-    const Task *maker = &graph->tasks[graph->maker[value]];
+    const Task *maker = &model->graph->tasks[model->graph->maker[value]];
 
-    return maker->may_repeat && maker->writes[0] == value;
+    return maker->may_repeat && maker->writes[0] == value
+           && (model->is_forced == NULL || !model->is_forced[value]);
 }
 
 static void add_value(CutModel *model, uint32_t value)
@@ -143,7 +145,7 @@ static void find_values(CutModel *model)
     }
     for (uint32_t k = 0; k < model->count; k++) {
         const Task *maker = &graph->tasks[graph->maker[model->values[k]]];
-        for (uint32_t r = 0; r < maker->again_reads && can_redo(graph, model->values[k]); r++)
+        for (uint32_t r = 0; r < maker->again_reads && can_redo(model, model->values[k]); r++)
             add_value(model, maker->reads[r]);
     }
 }
@@ -168,13 +170,14 @@ static void connect(CutModel *model, Arena *arena)
         if (model->is_needed[value])
             model->other_edges[model->other_count++] =
                 flow_edge(&model->network, source, needed, 0);
-        for (uint32_t r = 0; r < maker->again_reads && can_redo(graph, value); r++)
+        for (uint32_t r = 0; r < maker->again_reads && can_redo(model, value); r++)
             model->other_edges[model->other_count++] =
                 flow_edge(&model->network, redone, 2 * model->index[maker->reads[r]], 0);
     }
 }
 
-static CutModel *cut_model(const TaskGraph *graph, uint32_t task, Arena *arena)
+static CutModel *cut_model(const TaskGraph *graph, uint32_t task, const bool *is_forced,
+                           Arena *arena)
 {
     CutModel *model = arena_new(arena, CutModel);
     const Task *g = &graph->tasks[task];
@@ -189,6 +192,7 @@ static CutModel *cut_model(const TaskGraph *graph, uint32_t task, Arena *arena)
         .index = arena_array(arena, uint32_t, graph->value_count),
         .is_needed = arena_array(arena, bool, graph->value_count),
         .is_read = arena_array(arena, bool, graph->value_count),
+        .is_forced = is_forced,
         .fixed_bytes = g->workspace,
     };
     for (uint32_t v = 0; v < graph->value_count; v++)
@@ -243,7 +247,7 @@ static int64_t solve(CutModel *model, double price, bool is_redo_free)
         double keep = price * (double)model->graph->bytes[value];
         flow_set_capacity(network, model->keep_edge[k], model->is_read[value] ? 0 : (int64_t)keep);
         flow_set_capacity(network, model->redo_edge[k],
-                          !can_redo(model->graph, value) ? FLOW_UNLIMITED / 1024
+                          !can_redo(model, value) ? FLOW_UNLIMITED / 1024
                           : is_redo_free                 ? 0
                                                          : cost_units(model, value));
     }
@@ -358,7 +362,7 @@ static int by_price(const void *a, const void *b)
 /* As if what is redone needed nothing: the cheapest bytes first, the last one in part. */
 static Score score_task(const TaskGraph *graph, uint32_t task, int64_t budget, Arena *scratch)
 {
-    CutModel *model = cut_model(graph, task, scratch);
+    CutModel *model = cut_model(graph, task, NULL, scratch);
     Candidate *items = arena_array(scratch, Candidate, model->count);
     Score score = {.task = task, .bytes = keep_all(model).bytes};
     int64_t over = score.bytes - budget;
@@ -366,7 +370,7 @@ static Score score_task(const TaskGraph *graph, uint32_t task, int64_t budget, A
 
     for (uint32_t k = 0; k < model->count; k++) {
         uint32_t value = model->values[k];
-        if (!model->is_needed[value] || model->is_read[value] || !can_redo(graph, value))
+        if (!model->is_needed[value] || model->is_read[value] || !can_redo(model, value))
             continue;
         items[count++] = (Candidate){graph->tasks[graph->maker[value]].cost
                                          / (double)max_i64(graph->bytes[value], 1),
@@ -410,7 +414,7 @@ static Score *rank_cuts(const TaskGraph *graph, int64_t budget, Arena *arena)
 CostBound cost_bound_at(const TaskGraph *graph, uint32_t task, int64_t budget)
 {
     Arena *scratch = arena_create();
-    CutModel *model = cut_model(graph, task, scratch);
+    CutModel *model = cut_model(graph, task, NULL, scratch);
     CostBound bound = {.task = task, .is_impossible = least_bytes(model) > budget};
     CutPoint cheap, lean;
 
@@ -440,17 +444,18 @@ CostBound cost_bound(const TaskGraph *graph, int64_t budget)
     return best;
 }
 
-bool *choose_redone(const TaskGraph *graph, uint32_t task, int64_t budget, Arena *arena)
+bool *choose_redone(const TaskGraph *graph, uint32_t task, int64_t budget, const bool *is_forced,
+                    Arena *arena)
 {
     Arena *scratch = arena_create();
     bool *is_redone = arena_array(arena, bool, graph->value_count);
-    CutModel *model = cut_model(graph, task, scratch);
+    CutModel *model = cut_model(graph, task, is_forced, scratch);
     CutPoint cheap, lean;
 
     bound_at(model, budget, &cheap, &lean);
     for (uint32_t t = 0; t < graph->task_count; t++)
         for (uint32_t w = 0; w < graph->tasks[t].write_count && model->is_past[t]; w++)
-            is_redone[graph->tasks[t].writes[w]] = can_redo(graph, graph->tasks[t].writes[w]);
+            is_redone[graph->tasks[t].writes[w]] = can_redo(model, graph->tasks[t].writes[w]);
     if (lean.price == 0) /* everything is kept */
         for (uint32_t v = 0; v < graph->value_count; v++)
             is_redone[v] &= !model->is_needed[v];
@@ -509,7 +514,7 @@ BoundFrontier bound_frontier(const TaskGraph *graph, Arena *arena)
             is_new &= models[m]->task != task;
         if (!is_new)
             continue;
-        models[count] = cut_model(graph, task, scratch);
+        models[count] = cut_model(graph, task, NULL, scratch);
         CutPoint cheap = keep_all(models[count]), lean = least_bytes_point(models[count]);
         ARRAY_APPEND(scratch, &points[count], lean);
         split(models[count], &cheap, &lean, &points[count], scratch, 0);

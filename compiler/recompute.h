@@ -80,8 +80,10 @@ CostBound cost_bound(const TaskGraph *graph, int64_t budget);
 CostBound cost_bound_at(const TaskGraph *graph, uint32_t task, int64_t budget);
 
 /* By value: made before `task`, and not in memory while it runs in the plan of the cut bound that
- * has at most `budget` bytes then (or as few as there can be). */
-bool *choose_redone(const TaskGraph *graph, uint32_t task, int64_t budget, Arena *arena);
+ * has at most `budget` bytes then (or as few as there can be). is_forced: by value, never made
+ * again; or NULL. */
+bool *choose_redone(const TaskGraph *graph, uint32_t task, int64_t budget, const bool *is_forced,
+                    Arena *arena);
 
 typedef struct BoundPoint {
     int64_t budget;
