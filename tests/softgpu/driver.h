@@ -162,7 +162,7 @@ struct CUstream_st *stream_of(CUstream handle);
 /* CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED where a capture forbids calls like this one. */
 CUresult refuse_in_capture(struct CUstream_st *stream);
 void graph_free(struct CUgraph_st *graph);
-int32_t graph_append(struct CUgraph_st *graph, Work *work, const int32_t *after, int32_t count);
+int32_t graph_add_work(struct CUgraph_st *graph, Work *work, const int32_t *after, int32_t count);
 struct CUgraphNode_st *graph_handle(struct CUgraph_st *graph, int32_t index);
 void set_add(IndexSet *set, int32_t item);
 

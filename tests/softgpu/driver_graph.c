@@ -12,7 +12,7 @@ void set_add(IndexSet *set, int32_t item)
     set->items[set->count++] = item;
 }
 
-int32_t graph_append(struct CUgraph_st *graph, Work *work, const int32_t *after, int32_t count)
+int32_t graph_add_work(struct CUgraph_st *graph, Work *work, const int32_t *after, int32_t count)
 {
     GROW(graph->templates, graph->count, graph->capacity);
     Template *fresh = &graph->templates[graph->count];
@@ -188,7 +188,7 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned 
     for (int32_t i = 0; i < graph->count; i++) {
         const Template *from = &graph->templates[i];
         from->work->references++;
-        graph_append(fresh->graph, from->work, from->after, from->after_count);
+        graph_add_work(fresh->graph, from->work, from->after, from->after_count);
     }
     *exec = fresh;
     return driver_leave(CUDA_SUCCESS);

@@ -198,7 +198,7 @@ CUresult cuGraphAddKernelNode_v2(CUgraphNode *node, CUgraph graph, const CUgraph
     int32_t *indices = allocate_or_exit((int64_t)after_count, sizeof *indices);
     for (size_t i = 0; i < after_count; i++)
         indices[i] = after[i]->index;
-    int32_t index = graph_append(graph, work, indices, (int32_t)after_count);
+    int32_t index = graph_add_work(graph, work, indices, (int32_t)after_count);
     *node = graph_handle(graph, index);
     free(indices);
     return driver_leave(CUDA_SUCCESS);

@@ -139,7 +139,7 @@ static bool decode_by_table(Parser *parser, const Mnemonic *name, Op *op)
     op->run = row->run;
     if (!parse_operands(parser, op, row->operands))
         return false;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -203,7 +203,7 @@ static bool decode_setp(Parser *parser, Mnemonic *name, Op *op)
         if (op->r[4] == NO_REGISTER)
             return false;
     }
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -232,12 +232,12 @@ static bool decode_set(Parser *parser, Mnemonic *name, Op *op)
     op->r[0] = new_register(parser, 0);
     if (!parse_compared(parser, op, row))
         return false;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     store.run = run_compare_to_register;
     store.r[1] = op->r[0];
     store.result_count = 1;
     store.register_count = 2;
-    append_op(parser, &store);
+    ptx_append_op(parser, &store);
     return true;
 }
 
@@ -262,10 +262,10 @@ static bool decode_select_sign(Parser *parser, Mnemonic *name, Op *op)
     compare.r[3] = constant_register(parser, 4, 0, REGISTER_constant);
     compare.result_count = 2;
     compare.register_count = 4;
-    append_op(parser, &compare);
+    ptx_append_op(parser, &compare);
     op->run = row->run;
     op->r[3] = compare.r[0];
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -277,7 +277,7 @@ static bool finish_pack(Parser *parser, Op *op, int count, int wide)
     op->size = (uint8_t)wide;
     op->width = (uint8_t)(wide / count);
     op->register_count = (uint8_t)(1 + count);
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -332,7 +332,7 @@ static bool decode_mov(Parser *parser, Mnemonic *name, Op *op)
             op->run = run_clock;
             op->width = (uint8_t)wide;
             op->result_count = op->register_count = 1;
-            append_op(parser, op);
+            ptx_append_op(parser, op);
             return op->r[0] != NO_REGISTER;
         }
     return decode_by_table(parser, name, op);
@@ -388,7 +388,7 @@ static bool decode_convert_pair(Parser *parser, Mnemonic *name, Op *op)
     op->run = plain ? run_f16x2_from_f32 : run_convert_pair;
     if (!parse_operands(parser, op, "4=44"))
         return false;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -468,7 +468,7 @@ static bool decode_convert(Parser *parser, Mnemonic *name, Op *op)
     op->result_count = 1;
     op->register_count = 2;
     choose_conversion(op);
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 

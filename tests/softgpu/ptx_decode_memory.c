@@ -166,7 +166,7 @@ static bool decode_load(Parser *parser, Mnemonic *name, Op *op)
     op->run = op->space == SPACE_param ? run_load_param : run_load;
     op->result_count = (uint8_t)count;
     op->register_count = (uint8_t)(count + 1);
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -198,7 +198,7 @@ static bool decode_store(Parser *parser, Mnemonic *name, Op *op)
         return false;
     op->run = run_store;
     op->register_count = (uint8_t)(count + 1);
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -256,7 +256,7 @@ static bool decode_atomic(Parser *parser, Mnemonic *name, Op *op)
     op->run = run_atomic;
     op->result_count = 1;
     op->register_count = 4;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -277,7 +277,7 @@ static bool decode_convert_address(Parser *parser, Mnemonic *name, Op *op)
     op->r[1] = parse_source(parser, 8, false);
     op->result_count = 1;
     op->register_count = 2;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return op->r[1] != NO_REGISTER;
 }
 
@@ -292,7 +292,7 @@ static bool decode_is_space(Parser *parser, Mnemonic *name, Op *op)
     op->r[1] = parse_source(parser, 8, false);
     op->result_count = 1;
     op->register_count = 2;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return op->r[1] != NO_REGISTER;
 }
 
@@ -386,7 +386,7 @@ static bool decode_copy(Parser *parser, Mnemonic *name, Op *op)
         if (cg && op->size != 16)
             return parse_error(parser, "cp.async.cg of %d bytes; it copies 16", op->size);
     }
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 

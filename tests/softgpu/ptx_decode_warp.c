@@ -59,7 +59,7 @@ static bool decode_shuffle(Parser *parser, Mnemonic *name, Op *op)
     for (int i = 2; i < 6; i++)
         if (!source(parser, op, i, 4))
             return false;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -79,7 +79,7 @@ static bool decode_vote(Parser *parser, Mnemonic *name, Op *op)
     op->to = accept(parser, "!");
     op->r[1] = parse_source(parser, 0, false);
     op->result_count = 1;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     Op *appended = &parser->kernel->ops[parser->kernel->op_count - 1];
     appended->register_count = 2;
     return op->r[1] != NO_REGISTER && source(parser, appended, 2, 4);
@@ -99,7 +99,7 @@ static bool decode_match(Parser *parser, Mnemonic *name, Op *op)
     if (!result_and_predicate(parser, op, 4) || !source(parser, op, 2, op->size) ||
         !source(parser, op, 3, 4))
         return false;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -121,7 +121,7 @@ static bool decode_redux(Parser *parser, Mnemonic *name, Op *op)
     op->result_count = op->register_count = 1;
     if (op->r[0] == NO_REGISTER || !source(parser, op, 1, 4) || !source(parser, op, 2, 4))
         return false;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -132,7 +132,7 @@ static bool decode_active_mask(Parser *parser, Mnemonic *name, Op *op)
     op->run = run_active_mask;
     op->r[0] = parse_result(parser, 4, false);
     op->result_count = op->register_count = 1;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return op->r[0] != NO_REGISTER;
 }
 
@@ -144,7 +144,7 @@ static bool decode_elect(Parser *parser, Mnemonic *name, Op *op)
     if (!result_and_predicate(parser, op, 4) || !(op->flags & OP_SECOND) ||
         !source(parser, op, 2, 4))
         return parse_error(parser, "elect.sync takes d|p, mask");
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -180,7 +180,7 @@ static bool decode_reducing_barrier(Parser *parser, Mnemonic *name, Op *op)
     op->r[3] = parse_source(parser, 0, false);
     op->register_count = 4;
     op->second_result = 1;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return op->r[3] != NO_REGISTER;
 }
 
@@ -194,7 +194,7 @@ static bool decode_barrier(Parser *parser, Mnemonic *name, Op *op)
         op->run = run_warp_barrier;
         op->r[0] = parse_source(parser, 4, false);
         op->register_count = 1;
-        append_op(parser, op);
+        ptx_append_op(parser, op);
         return op->r[0] != NO_REGISTER;
     }
     take(name, "cta");
@@ -217,7 +217,7 @@ static bool decode_barrier(Parser *parser, Mnemonic *name, Op *op)
         return false;
     if (op->kind == BARRIER_arrive && op->r[1] == NO_REGISTER)
         return parse_error(parser, "bar.arrive needs a number of threads");
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -244,7 +244,7 @@ static bool decode_load_matrix(Parser *parser, Mnemonic *name, Op *op)
     op->register_count = (uint8_t)(op->count + 1);
     if (!expect(parser, ",") || !parse_address(parser, op, op->count))
         return false;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -258,7 +258,7 @@ static bool decode_move_matrix(Parser *parser, Mnemonic *name, Op *op)
     op->result_count = op->register_count = 1;
     if (op->r[0] == NO_REGISTER || !source(parser, op, 1, 4))
         return false;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -308,7 +308,7 @@ static bool decode_mma(Parser *parser, Mnemonic *name, Op *op)
     op->width = wide ? 4 : 2;
     op->result_count = (uint8_t)c_count;
     op->register_count = (uint8_t)at;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 
@@ -319,7 +319,7 @@ static bool decode_trap(Parser *parser, Mnemonic *name, Op *op)
     if (!is_complete(name))
         return unknown(parser, name);
     op->run = run_trap;
-    append_op(parser, op);
+    ptx_append_op(parser, op);
     return true;
 }
 

@@ -8,7 +8,7 @@
 /* .reg .b32 %r<10>; or .reg .pred p, q; */
 bool parse_registers(Parser *parser)
 {
-    int bytes = type_bytes(current(parser));
+    int bytes = ptx_type_bytes(current(parser));
 
     if (bytes < 0)
         return parse_error(parser, "'%.*s' is no type of a register", (int)current(parser)->length,
@@ -131,7 +131,7 @@ bool parse_variable(Parser *parser, Space space, bool is_extern)
 
     if (accept(parser, ".align") && !parse_integer(parser, &align))
         return false;
-    int bytes = type_bytes(current(parser));
+    int bytes = ptx_type_bytes(current(parser));
     if (bytes <= 0)
         return parse_error(parser, "'%.*s' is no type of a variable", (int)current(parser)->length,
                            current(parser)->start);
@@ -269,7 +269,7 @@ bool parse_call(Parser *parser, const Op *guard)
         Op op = *guard;
         op.run = run_trap;
         op.kind = 1;
-        append_op(parser, &op);
+        ptx_append_op(parser, &op);
         return true;
     }
     const FunctionText *function = find_function(parser, name);
@@ -289,7 +289,7 @@ static bool parse_return(Parser *parser, const Op *guard)
     op.run = run_branch;
     op.is_branch = 1;
     op.ends = op.guard == NO_REGISTER;
-    append_op(parser, &op);
+    ptx_append_op(parser, &op);
     parser->return_fixups[parser->return_count++] = parser->kernel->op_count - 1;
     return true;
 }
@@ -354,14 +354,14 @@ static bool parse_indexed_branch(Parser *parser, const Op *guard)
         compare.r[3] = constant_register(parser, 4, value++, REGISTER_constant);
         compare.result_count = 2;
         compare.register_count = 4;
-        append_op(parser, &compare);
+        ptx_append_op(parser, &compare);
         Op branch = *guard;
         branch.guard = equal;
         append_branch(parser, &branch, &parser->tokens[at]);
     }
     Op trap = *guard;
     trap.run = run_trap;
-    append_op(parser, &trap);
+    ptx_append_op(parser, &trap);
     return true;
 }
 

@@ -4,7 +4,7 @@
 
 #include "ptx_parse.h"
 
-int type_bytes(const Token *token)
+int ptx_type_bytes(const Token *token)
 {
     static const struct {
         const char *name;
@@ -275,7 +275,7 @@ int parse_list(Parser *parser, int32_t *r, int limit, int bytes, bool wider, boo
 
 /* ---- ops ------------------------------------------------------------------------------------- */
 
-Op *append_op(Parser *parser, const Op *op)
+Op *ptx_append_op(Parser *parser, const Op *op)
 {
     SoftGpuKernel *kernel = parser->kernel;
 
@@ -290,7 +290,7 @@ bool append_exit(Parser *parser, const Op *guard)
 
     op.run = run_exit;
     op.ends = op.guard == NO_REGISTER;
-    append_op(parser, &op);
+    ptx_append_op(parser, &op);
     return true;
 }
 
@@ -301,7 +301,7 @@ bool append_branch(Parser *parser, const Op *guard, const Token *label)
     op.run = run_branch;
     op.is_branch = 1;
     op.ends = op.guard == NO_REGISTER;
-    append_op(parser, &op);
+    ptx_append_op(parser, &op);
     GROW(parser->fixups, parser->fixup_count, parser->fixup_capacity);
     parser->fixups[parser->fixup_count++] =
         (Fixup){parser->kernel->op_count - 1, parser->scope, label};

@@ -187,7 +187,7 @@ static bool parse_parameter(Parser *parser, int32_t *capacity)
         return false;
     if (accept(parser, ".align") && !parse_integer(parser, &align))
         return false;
-    int bytes = type_bytes(current(parser));
+    int bytes = ptx_type_bytes(current(parser));
     if (bytes <= 0)
         return parse_error(parser, "'%.*s' is no type of a parameter", (int)current(parser)->length,
                            current(parser)->start);

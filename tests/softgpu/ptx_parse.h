@@ -98,7 +98,7 @@ bool parse_registers(Parser *parser);
 bool parse_variable(Parser *parser, Space space, bool is_extern);
 bool parse_call(Parser *parser, const Op *guard);
 /* Type name to bytes (".b32" 4, ".pred" 0), -1: no type. */
-int type_bytes(const Token *token);
+int ptx_type_bytes(const Token *token);
 
 /* ---- ptx_operand.c ---- */
 int32_t new_register(Parser *parser, int bytes);
@@ -113,7 +113,7 @@ bool parse_address(Parser *parser, Op *op, int at);
 int parse_list(Parser *parser, int32_t *r, int limit, int bytes, bool wider, bool results);
 bool parse_integer(Parser *parser, int64_t *value);
 /* The op's registers as numbers; appended to the kernel. */
-Op *append_op(Parser *parser, const Op *op);
+Op *ptx_append_op(Parser *parser, const Op *op);
 bool append_exit(Parser *parser, const Op *guard);
 bool append_branch(Parser *parser, const Op *guard, const Token *label);
 

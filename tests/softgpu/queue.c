@@ -85,7 +85,7 @@ CUresult queue_work(struct CUstream_st *stream, Work *work)
             work_release(work);
             return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
         }
-        int32_t index = graph_append(stream->capture->graph, work, stream->captured.items,
+        int32_t index = graph_add_work(stream->capture->graph, work, stream->captured.items,
                                      stream->captured.count);
         stream->captured.count = 0;
         set_add(&stream->captured, index);
