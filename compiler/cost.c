@@ -188,22 +188,46 @@ static double host_core_gflops(const Target *target, const SnugKernel *kernel)
     return rate * target->threads;
 }
 
-double kernel_time_us(const Target *target, const SnugKernel *kernel)
+/* What a launch takes at least for each of its parts, in us. */
+typedef struct Roofline {
+    double compute, memory, pointwise, launch;
+} Roofline;
+
+static Roofline roofline(const Target *target, const SnugKernel *kernel)
 {
     double flops = (double)core_flops(kernel), bytes = (double)kernel_bytes(kernel);
-    double compute_us, memory_us;
 
-    if (target->device == DEVICE_host) {
-        compute_us = flops / host_core_gflops(target, kernel) * 1e-3;
-        memory_us = bytes / host_bandwidth_gbs * 1e-3;
-        double point_us = (double)pointwise_flops(kernel)
-                          / (host_point_gflops * target->threads) * 1e-3;
-        return (compute_us > memory_us ? compute_us : memory_us) + point_us + host_launch_us;
-    }
+    if (target->device == DEVICE_host)
+        return (Roofline){
+            .compute = flops / host_core_gflops(target, kernel) * 1e-3,
+            .memory = bytes / host_bandwidth_gbs * 1e-3,
+            .pointwise = (double)pointwise_flops(kernel) / (host_point_gflops * target->threads)
+                         * 1e-3,
+            .launch = host_launch_us,
+        };
     /* pointwise code hides behind memory on a card */
-    compute_us = flops / target->card->matrix_tflops * 1e-6;
-    memory_us = bytes / target->card->bandwidth_gbs * 1e-3;
-    return (compute_us > memory_us ? compute_us : memory_us) + target->card->launch_us;
+    return (Roofline){
+        .compute = flops / target->card->matrix_tflops * 1e-6,
+        .memory = bytes / target->card->bandwidth_gbs * 1e-3,
+        .launch = target->card->launch_us,
+    };
+}
+
+double kernel_time_us(const Target *target, const SnugKernel *kernel)
+{
+    Roofline us = roofline(target, kernel);
+
+    return (us.compute > us.memory ? us.compute : us.memory) + us.pointwise + us.launch;
+}
+
+const char *kernel_bound(const Target *target, const SnugKernel *kernel)
+{
+    Roofline us = roofline(target, kernel);
+    double compute = us.compute + us.pointwise;
+
+    if (us.launch > compute && us.launch > us.memory)
+        return "launch";
+    return compute > us.memory ? "compute" : "memory";
 }
 
 /* The norm reads the gradients; AdamW reads and zeroes them, changes weights, m, v and averages in
@@ -247,6 +271,7 @@ bool estimate_costs(Compilation *c)
             kernel->flops = kernel_flops(&kernel->code);
             kernel->bytes = kernel_bytes(&kernel->code);
             kernel->time_us = kernel_time_us(&c->target, &kernel->code);
+            kernel->bound = kernel_bound(&c->target, &kernel->code);
             kernel->code.workspace_bytes = workspace_of_all_forms(c, kernel);
             if (c->target.device == DEVICE_cuda)
                 kernel->tile = tile_text(c->arena, c->target.card, &kernel->code);

@@ -14,6 +14,8 @@ int64_t kernel_flops(const SnugKernel *kernel);
 int64_t kernel_bytes(const SnugKernel *kernel);
 /* Estimate: a roofline, max(flops / rate of the kernel's class, bytes / bandwidth) + launch. */
 double kernel_time_us(const Target *target, const SnugKernel *kernel);
+/* What most of that is: "compute", "memory" or "launch". */
+const char *kernel_bound(const Target *target, const SnugKernel *kernel);
 /* Estimate of the update after the last micro-step: what it moves through memory. */
 double update_time_us(const Target *target, const Layout *layout);
 /* Bytes of workspace that one launch needs; -1: the target cannot run it (target.c). */

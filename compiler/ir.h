@@ -160,6 +160,7 @@ typedef struct Kernel {
     uint32_t in_place;     /* bit a: the result may take the bytes of read arg a if that dies here */
     int64_t flops, bytes;  /* of one launch: bytes moved to and from memory */
     double time_us;        /* estimate for the target; see cost.c */
+    const char *bound;     /* what most of it is: "compute", "memory", "launch" */
     const char *tile;      /* how a card's matrix product is cut, in words; NULL: it is none */
 } Kernel;
 

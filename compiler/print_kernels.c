@@ -5,7 +5,7 @@
  *       writes    conv2 bf16 1x16x16x8, bn2.partials f32 1x1x2x8
  *       prologue  relu(conv1 * bn1.scale + bn1.shift)
  *       epilogue  core; moments -> bn2.partials
- *       cost      294.9 kFLOP, 12.0 KiB, 3.1 us
+ *       cost      294.9 kFLOP, 12.0 KiB, 3.1 us: launch
  */
 #include "formula.h"
 #include "pipeline.h"
@@ -98,9 +98,9 @@ static void print_kernel(const Printer *printer)
     if (kernel->tile != NULL)
         fprintf(printer->out, "  tile      %s\n", kernel->tile);
     if (kernel->time_us > 0)
-        fprintf(printer->out, "  cost      %s, %s, %.1f us\n",
+        fprintf(printer->out, "  cost      %s, %s, %.1f us: %s\n",
                 format_flops(printer->arena, kernel->flops),
-                format_bytes(printer->arena, kernel->bytes), kernel->time_us);
+                format_bytes(printer->arena, kernel->bytes), kernel->time_us, kernel->bound);
 }
 
 /* ---- totals ---------------------------------------------------------------------------------- */
