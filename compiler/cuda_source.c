@@ -208,6 +208,15 @@ void cuda_write_epilogue(CudaSource *source, const char *members)
                     true, members);
 }
 
+/* Tools then name the model file. Its path stands in a string: nothing in it is escaped. */
+static void write_place(Text *text, const char *path, int32_t line)
+{
+    text_printf(text, "#line %d \"", line);
+    for (; *path != '\0'; path++)
+        text_append(text, *path == '\\' || *path == '"' ? "/" : path, 1);
+    text_put(text, "\"\n");
+}
+
 /* ---- one kernel ------------------------------------------------------------------------------ */
 
 bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
@@ -223,7 +232,7 @@ bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *ca
     source.header = class->header;
     text_put(&source.text, "#include \"prims.cuh\"\n");
     if (place != NULL)
-        text_printf(&source.text, "#line %d \"%s\"\n", line, place);
+        write_place(&source.text, place, line);
     write_args(&source);
     class->describe(&source);
     cuda_define(&source, "THREADS", source.threads);

@@ -204,6 +204,12 @@ static ExitStatus compile_variants(const Options *options, Arena *arena, Variant
             print_diagnostics(options, c);
             if (status != EXIT_STATUS_ok)
                 return status;
+            if (c->target.device == DEVICE_cuda && c->target.half != SNUG_F16) {
+                fprintf(stderr, "snug: the kernels of a card are in half precision\n"
+                                "      note: leave out --precision full, or compile for --device "
+                                "host\n");
+                return EXIT_STATUS_usage;
+            }
         }
     }
     return EXIT_STATUS_ok;

@@ -1,10 +1,9 @@
-/* What NVRTC's machine code of the matrix products needs: registers, spills, blocks a
- * multiprocessor.
+/* What NVRTC's machine code of the kernels needs: registers, spills, blocks a multiprocessor.
  *
  *     resources_test TABLE FOLDER      each row of the table holds, and nothing spills: rows are
  *                                      MODEL KERNEL ARCH, at most so many registers, at least so
  *                                      many blocks a multiprocessor
- *     resources_test --all ARCH MODEL...   prints such rows for every matrix product of the models
+ *     resources_test --all ARCH MODEL...   prints such rows for every kernel of the models
  *
  * FOLDER keeps the machine code between runs. Skipped (77) where NVRTC is absent.
  */
@@ -16,7 +15,7 @@
 #include "compiler/pipeline.h"
 #include "runtime/kernel_cache.h"
 
-enum { MAX_ROWS = 64, SECTION_HEADER = 64, ATTRIBUTE_FRAME = 0x11, ATTRIBUTE_REGISTERS = 0x2f };
+enum { MAX_ROWS = 256, SECTION_HEADER = 64, ATTRIBUTE_FRAME = 0x11, ATTRIBUTE_REGISTERS = 0x2f };
 
 typedef struct Row {
     char model[64], kernel[96];
@@ -105,12 +104,6 @@ static const SnugProgram *plan_model(const char *path, Compilation **compilation
     return build_program(*compilation);
 }
 
-static bool is_product(const SnugKernel *kernel)
-{
-    return kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_dgrad
-           || kernel->kind == SNUG_KERNEL_conv_wgrad;
-}
-
 static Resources compile_kernel(const CudaApi *api, const SnugProgram *program, int32_t kernel,
                                 int arch, const char *folder)
 {
@@ -143,8 +136,6 @@ static int print_all(const CudaApi *api, int arch, char **models, int count)
         Compilation *compilation;
         const SnugProgram *program = plan_model(models[m], &compilation);
         for (int32_t k = 0; k < program->kernel_count; k++) {
-            if (!is_product(&program->kernels[k]))
-                continue;
             Resources r = compile_kernel(api, program, k, arch, NULL);
             const SnugCudaEntry *entry = &program->cuda_kernels[k].entries[0];
             printf("%s %s %d %d %d%s\n", program->model, program->kernels[k].name, arch,

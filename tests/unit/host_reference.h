@@ -17,7 +17,7 @@
 
 #include "runtime/host.h"
 
-enum { MAX_ARGS = 16, MAX_CODE = 32 };
+enum { MAX_ARGS = 40, MAX_CODE = 96 };
 
 /* A kernel under construction with its tensors: data is what the device works on, expected what the
  * reference does. */
@@ -32,6 +32,8 @@ typedef struct Bench {
      * covers; 0 on the host */
     int32_t pitch_multiple;
     SnugTile tile;
+    bool is_single; /* pointwise code in fp32, so that masks of what is in memory fall the same way */
+    bool takes_sizes; /* sums are of the sizes of their terms: what rounding of a sum is measured by */
 } Bench;
 
 static inline int32_t bench_pitch(const Bench *b, int32_t channels)
@@ -239,7 +241,10 @@ static inline double reference_point(const Bench *b, const SnugPointwise *code, 
         case SNUG_POINT_constant: r[i] = (double)p->constants[c < 3 ? c : 3]; break;
         case SNUG_POINT_add: r[i] = r[p->a] + r[p->b]; break;
         case SNUG_POINT_multiply: r[i] = r[p->a] * r[p->b]; break;
-        case SNUG_POINT_fma: r[i] = r[p->a] * r[p->b] + r[p->d]; break;
+        case SNUG_POINT_fma:
+            r[i] = b->is_single ? (double)fmaf((float)r[p->a], (float)r[p->b], (float)r[p->d])
+                                : r[p->a] * r[p->b] + r[p->d];
+            break;
         case SNUG_POINT_relu: r[i] = r[p->a] < 0.0 ? 0.0 : r[p->a]; break;
         case SNUG_POINT_mask: r[i] = r[p->b] > 0.0 ? r[p->a] : 0.0; break;
         case SNUG_POINT_sigmoid: r[i] = 1.0 / (1.0 + exp(-r[p->a])); break;
@@ -265,6 +270,8 @@ static inline double *reference_prologue(const Bench *b, int32_t which, SnugShap
                 for (int64_t c = 0; c < domain.c; c++)
                     values[i++] = rounded(type, reference_point(b, &b->kernel.in[which], n, h, w,
                                                                 c, 0.0, r));
+    for (i = 0; b->takes_sizes && b->kernel.kind == SNUG_KERNEL_conv_wgrad && i < count; i++)
+        values[i] = fabs(values[i]);
     return values;
 }
 
@@ -417,8 +424,10 @@ static inline void reference_reduce(Bench *b, const SnugReduction *r, SnugShape 
                 for (int64_t h = part.top; h < part.bottom; h++)
                     for (int64_t w = part.left; w < part.right; w++) {
                         int64_t at = dense(d, part.n, h, w, c);
-                        sum += pass == 0 ? v[at] : 0.0;
-                        product += pass == 0 ? v[at] * with[at] : 0.0;
+                        double term = b->takes_sizes ? fabs(v[at]) : v[at];
+                        double times = b->takes_sizes ? fabs(with[at]) : with[at];
+                        sum += pass == 0 ? term : 0.0;
+                        product += pass == 0 ? term * times : 0.0;
                         m2 += pass == 1 ? pow(v[at] - sum / count, 2.0) : 0.0;
                     }
             float *row = out + p * arg->shape.w * arg->pitch + c;
