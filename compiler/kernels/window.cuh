@@ -117,6 +117,7 @@ struct Core {
     DEVICE void at(const Args &args, const Channels &k, int n, int h, int w, int c, float v[8])
     {
         EACH(i) v[i] = 0.0f;
+#pragma unroll 4
         for (int tap = 0; tap < KERNEL * KERNEL; tap++)
             add(args, k, n, h * KERNEL + tap / KERNEL, w * KERNEL + tap % KERNEL, c, 1.0f, v);
     }
