@@ -5,12 +5,8 @@
 #include "tiles.h"
 
 enum {
-    ADD_THREADS = 256,   /* of a block of wgrad.cuh's second entry */
-    PLAIN_THREADS = 256, /* of conv_plain.cuh */
-    PLAIN_SUM_THREADS = 128, /* of wgrad_plain.cuh */
-    PLAIN_LANES = 8,     /* chunks of a block of conv_plain.cuh */
-    PLAIN_ROWS = 8,      /* its pixels where there are no reductions */
-    PLAIN_COLUMNS = 16
+    ADD_THREADS = 256,  /* of a block of wgrad.cuh's second entry */
+    PLAIN_THREADS = 128 /* of wgrad_plain.cuh */
 };
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -53,26 +49,9 @@ static void check_block(const SnugKernel *kernel, SnugTile block)
 
 static void describe_plain(CudaSource *source)
 {
-    const SnugKernel *kernel = source->kernel;
-    SnugShape result = cuda_result_shape(kernel);
-    SnugTile block = {.rows = PLAIN_ROWS, .columns = PLAIN_COLUMNS, .step = 1};
-    int64_t chunks = divide_up(result.c, 8), lanes = min_i64(chunks, PLAIN_LANES);
-
-    if (kernel->reduction_count > 0)
-        block = kernel->reductions[0].tile;
-    check_block(kernel, block);
-    cuda_define(source, "BLOCK_ROWS", block.rows);
-    cuda_define(source, "BLOCK_COLUMNS", block.columns);
     source->header = "conv_plain.cuh";
-    source->threads = PLAIN_THREADS;
-    cuda_entry(source, "",
-               result.n * divide_up(result.h, block.rows) * divide_up(result.w, block.columns),
-               divide_up(chunks, lanes), 1, 0);
     cuda_write_prologues(source);
-    cuda_write_epilogue(source, arena_printf(source->arena,
-                                             "    enum { LANES = %lld, ROWS = %lld };\n",
-                                             (long long)lanes,
-                                             (long long)(PLAIN_THREADS / lanes)));
+    cuda_write_walk(source);
 }
 
 void cuda_describe_conv(CudaSource *source)
@@ -111,7 +90,7 @@ static void describe_plain_wgrad(CudaSource *source)
     const SnugWindow *window = &source->kernel->window;
 
     source->header = "wgrad_plain.cuh";
-    source->threads = PLAIN_SUM_THREADS;
+    source->threads = PLAIN_THREADS;
     cuda_entry(source, "", divide_up(window->y.c, 8) * divide_up(window->x.c, 8),
                (int64_t)window->kernel * window->kernel, 1, 0);
     cuda_write_prologues(source);
