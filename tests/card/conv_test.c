@@ -11,15 +11,58 @@ static const Case cases[] = {
     {1, 9, 9, 4, 4, 3, 1, 0},     {1, 12, 8, 24, 40, 2, 2, 0},  {1, 6, 70, 48, 96, 3, 1, 1},
 };
 
+static int64_t bytes_of(const SnugArg *arg)
+{
+    return arg_elements(arg) * host_type_bytes(arg->type);
+}
+
+/* A copy of all tensors of the kernel, one after the other. */
+static char *copy_tensors(const Bench *b)
+{
+    int64_t bytes = 0, at = 0;
+    for (int32_t a = 0; a < b->kernel.arg_count; a++)
+        bytes += bytes_of(&b->args[a]);
+    char *copy = malloc((size_t)bytes);
+    for (int32_t a = 0; a < b->kernel.arg_count; at += bytes_of(&b->args[a++]))
+        memcpy(copy + at, b->data[a], (size_t)bytes_of(&b->args[a]));
+    return copy;
+}
+
+/* Blocks and warps in another order: the same bits. */
+static void check_order(CardSuite *suite, int32_t k, const char *before)
+{
+    Bench *b = suite->benches[k];
+    SoftGpu *first = suite->gpu;
+    char *result = copy_tensors(b);
+    int64_t at = 0;
+
+    for (int32_t a = 0; a < b->kernel.arg_count; at += bytes_of(&b->args[a++]))
+        memcpy(b->data[a], before + at, (size_t)bytes_of(&b->args[a]));
+    suite->gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = (int64_t)1 << 28, .seed = 99,
+                                                  .skip_races = true});
+    card_run(suite, k, suite->images[k].image);
+    char *again = copy_tensors(b);
+    if (memcmp(result, again, (size_t)at) != 0)
+        fail_msg("%s: other bits in another order", suite->names[k]);
+    softgpu_destroy(suite->gpu);
+    suite->gpu = first;
+    free(result);
+    free(again);
+}
+
 static void run_all(CardSuite *suite, double tolerance)
 {
     card_compile(suite);
     for (int32_t k = 0; k < suite->count; k++) {
+        char *before = copy_tensors(suite->benches[k]);
         reference_run(suite->benches[k]);
         card_run(suite, k, suite->images[k].image);
         if (softgpu_status(suite->gpu) != SOFTGPU_OK)
             fail_msg("%s: %s", suite->names[k], softgpu_report(suite->gpu));
         card_check(suite, k, tolerance);
+        if (k % 4 == 0)
+            check_order(suite, k, before);
+        free(before);
     }
     card_close(suite);
 }
