@@ -52,6 +52,11 @@ static const char *signed_mib(const Report *report, int64_t bytes)
                      : format_mib(report->arena, bytes);
 }
 
+static const char *others(const Report *report, uint32_t count)
+{
+    return arena_printf(report->arena, "%u other%s", count, count == 1 ? "" : "s");
+}
+
 static const char *instance_name(const Report *report, uint32_t b)
 {
     const Buffer *buffer = &report->inspection->plan->buffers.items[b];
@@ -67,7 +72,8 @@ static void print_verdict(const Report *report)
 {
     const Compilation *c = report->c;
     const Model *model = c->model;
-    const char *needs = format_bytes(report->arena, c->layout.total_bytes);
+    const char *needs = format_mib(report->arena, c->layout.total_bytes);
+    const char *budget = format_mib(report->arena, c->target.budget_bytes);
 
     fprintf(report->out, "%s  batch %lld, %lld x %lld, %s, %s\n", model->name,
             (long long)model->batch_size, (long long)model->image_height,
@@ -77,16 +83,14 @@ static void print_verdict(const Report *report)
                                c->target.threads == 1 ? "" : "s")
                 : c->target.card->name);
     if (c->target.vram_bytes == 0)
-        fprintf(report->out, "needs %s; --vram SIZE says what there is\n", needs);
+        fprintf(report->out, "needs %s MiB; --vram SIZE says what there is\n", needs);
     else if (c->fits)
-        fprintf(report->out, "%sfits%s: needs %s of %s, %s left\n", paint(report, "\033[1;32m"),
-                paint(report, "\033[0m"), needs,
-                format_bytes(report->arena, c->target.budget_bytes),
-                format_bytes(report->arena, c->target.budget_bytes - c->layout.total_bytes));
+        fprintf(report->out, "%sfits%s: needs %s of %s MiB, %s left\n", paint(report, "\033[1;32m"),
+                paint(report, "\033[0m"), needs, budget,
+                format_mib(report->arena, c->target.budget_bytes - c->layout.total_bytes));
     else
-        fprintf(report->out, "%sdoes not fit%s: needs %s, the budget is %s\n",
-                paint(report, "\033[1;31m"), paint(report, "\033[0m"), needs,
-                format_bytes(report->arena, c->target.budget_bytes));
+        fprintf(report->out, "%sdoes not fit%s: needs %s MiB, the budget is %s\n",
+                paint(report, "\033[1;31m"), paint(report, "\033[0m"), needs, budget);
     fprintf(report->out, "checked: %u steps, %llu reads each of what was written last\n",
             report->inspection->plan->steps.count,
             (unsigned long long)report->inspection->reads);
@@ -223,7 +227,7 @@ static void print_peak(const Report *report)
     }
     if (inspection->alive_count > ALIVE_SHOWN)
         fprintf(report->out, "  %-*s %9s %6s %6.1f\n", NAME_WIDTH,
-                arena_printf(report->arena, "%u others", inspection->alive_count - ALIVE_SHOWN),
+                others(report, inspection->alive_count - ALIVE_SHOWN),
                 format_mib(report->arena, certificate->live_bound - sum), "", 100.0);
 }
 
@@ -266,7 +270,7 @@ static void print_repeats(const Report *report)
     }
     if (inspection->repeat_count > REPEATS_SHOWN)
         fprintf(report->out, "  %-*s %9s %6.2f\n", NAME_WIDTH,
-                arena_printf(report->arena, "%u others", inspection->repeat_count - REPEATS_SHOWN),
+                others(report, inspection->repeat_count - REPEATS_SHOWN),
                 "", rest / 1e3);
     if (rebuild_us > 0)
         fprintf(report->out, "  %-*s %9s %6.2f\n", NAME_WIDTH, "readers that rebuild sums",
@@ -349,13 +353,13 @@ static void print_next_batch(const Report *report)
     if (!trial.is_planned)
         return; /* the model fixes its batch */
     print_heading(report, "what if", "");
-    fprintf(report->out, "  --batch_size %lld needs %s", (long long)trial.batch_size,
-            format_bytes(report->arena, trial.total_bytes));
+    fprintf(report->out, "  --batch_size %lld needs %s MiB", (long long)trial.batch_size,
+            format_mib(report->arena, trial.total_bytes));
     if (c->target.vram_bytes > 0)
         fprintf(report->out, trial.fits ? ": fits, %s left" : ": %s too much",
-                format_bytes(report->arena, trial.fits
-                                                ? c->target.budget_bytes - trial.total_bytes
-                                                : trial.total_bytes - c->target.budget_bytes));
+                format_mib(report->arena, trial.fits
+                                              ? c->target.budget_bytes - trial.total_bytes
+                                              : trial.total_bytes - c->target.budget_bytes));
     if (trial.added_us > 0)
         fprintf(report->out, ", +%.1f %% time",
                 percent(trial.added_us, trial.step_us - trial.added_us));
