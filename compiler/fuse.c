@@ -15,8 +15,9 @@
  *     dz1 = bn_grad_apply(g1, z1, c1)                     g1 x-hat1
  *                                      combine  sums -> c1 = A, B, C;  dgamma +=, dbeta +=
  *
- * Where memory is short (rebuilds), every other residual sum is not kept for the backward pass: its
- * readers there compute it again, rounded as it was stored, so that every bit is the same.
+ * Where memory is short (rebuilds), of two residual sums one, or of three two, are not kept for the
+ * backward pass: their readers there compute them again, rounded as they were stored, so that every
+ * bit is the same.
  *
  *     y1 = relu(bn(z2) + y0)           wgrad  y1, g -> dw   becomes   wgrad  z2, y0, g -> dw
  *

@@ -429,34 +429,50 @@ static bool is_read_backward(const Fusion *fusion, ValueId value)
     return false;
 }
 
-/* A map of at most two stored tensors, each there as it is:
+/* A map of few stored tensors, at most as many as the fusion rebuilds from, here two or three:
  *
  *     y0 = relu(up(..) + bn(..) + ..)     many leaves: kept
- *     y1 = relu(bn(z2) + y0)              rebuilt
- *     y2 = relu(bn(z4) + y1)              y1 is not there: kept, and so on, every other one */
+ *     y1 = relu(bn(z2) + y0)              rebuilt from z2, y0
+ *     y2 = relu(bn(z4) + y1)              2: kept; 3: rebuilt from z4, z2, y0
+ *     y3 = relu(bn(z6) + y2)              2: rebuilt from z6, y2; 3: kept, and so on */
 static bool may_rebuild(const Fusion *fusion, ValueId value, const Op *op)
 {
-    Summary summary;
-
     if (fusion->place[value.i] != PLACE_memory || fusion->core[value.i].i != 0 || op->is_backward
         || !is_elementwise(op->kind) || value_at(fusion, value)->is_output
         || !is_read_backward(fusion, value))
         return false;
-    summary = pointwise_summary(fusion, op);
-    if (summary.leaf_count > 2 || summary.resampled || summary.code > MAX_INLINE_CODE)
-        return false;
-    for (uint32_t k = 0; k < summary.leaf_count; k++)
-        if (fusion->is_rebuilt[summary.leaves[k].i])
-            return false;
-    return true;
+    const Summary *summary = &fusion->summary[value.i];
+    return summary->leaf_count <= fusion->rebuilds && !summary->resampled
+           && summary->code <= MAX_INLINE_CODE;
+}
+
+/* Of a value's op, with the leaves of rebuilt leaves in their place. */
+static Summary rebuilt_summary(const Fusion *fusion, const Op *op)
+{
+    Summary direct = pointwise_summary(fusion, op), whole = direct;
+
+    whole.leaf_count = 0;
+    for (uint32_t k = 0; k < direct.leaf_count && k < MAX_LEAVES; k++) {
+        ValueId leaf = direct.leaves[k];
+        if (fusion->is_rebuilt[leaf.i])
+            whole = merge(whole, &fusion->summary[leaf.i]);
+        else
+            add_leaf(&whole, leaf);
+    }
+    if (direct.leaf_count > MAX_LEAVES)
+        whole.leaf_count = MAX_LEAVES + 1;
+    return whole;
 }
 
 /* Ensures: is_rebuilt; nothing where the fusion does not rebuild. Requires: places. */
 void mark_rebuilt(Fusion *fusion)
 {
     fusion->is_rebuilt = arena_array(fusion->scratch, bool, fusion->graph->values.count);
-    for (uint32_t j = 0; fusion->rebuilds && j < fusion->order.count; j++) {
+    for (uint32_t j = 0; fusion->rebuilds > 0 && j < fusion->order.count; j++) {
         const Op *op = op_at(fusion, fusion->order.items[j]);
+        if (!has_trait(op->kind, POINTWISE) || fusion->place[op->outputs[0].i] != PLACE_memory)
+            continue;
+        fusion->summary[op->outputs[0].i] = rebuilt_summary(fusion, op);
         if (may_rebuild(fusion, op->outputs[0], op))
             fusion->is_rebuilt[op->outputs[0].i] = true;
     }

@@ -41,7 +41,8 @@ typedef struct Compilation {
     struct Node *tree;
     Model *model;
     Target target;
-    bool rebuilds;  /* fuse: backward kernels rebuild residual sums; chosen by the planner */
+    uint32_t rebuilds; /* fuse: backward kernels rebuild residual sums from that many tensors, 0:
+                          they load them; chosen by the planner */
     KernelSet *kernels[SNUG_SEGMENT_COUNT]; /* update: NULL, its kernels are fixed */
     Plan *plans[SNUG_SEGMENT_COUNT];        /* micro_step (NULL without a loss) and evaluate */
     Layout layout;

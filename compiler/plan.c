@@ -14,8 +14,9 @@
 
 enum {
     PACK_NODES = 20000,     /* placements that the packer may try beyond its heuristics */
-    SEARCH_EFFORT = 100000, /* proposals: some seconds on two cores */
-    MAX_ROUNDS = 6          /* searches with other budgets, where offsets need more */
+    SEARCH_EFFORT = 200000, /* proposals of one search: below a second on two cores */
+    MAX_ROUNDS = 6,         /* searches with other budgets, where offsets need more */
+    MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
 };
 
 static double now_seconds(void)
@@ -31,13 +32,13 @@ static double now_seconds(void)
 /* Buffers that take over each other's bytes are one item, from the first one's start to the last
  * one's end:   conv1 [---)
  *              relu1    [----)      ->  [--------) */
-static void pack_buffers(Plan *plan, Arena *arena)
+static void pack_buffers(Plan *plan, int64_t capacity, Arena *arena)
 {
     uint32_t count = plan->buffers.count;
     Arena *scratch = arena_create();
     PackItem *items = arena_array(scratch, PackItem, count);
     uint32_t *item_of = arena_array(scratch, uint32_t, count);
-    PackProblem problem = {.items = items, .node_limit = PACK_NODES};
+    PackProblem problem = {.items = items, .capacity = capacity, .node_limit = PACK_NODES};
 
     for (uint32_t b = 0; b < count; b++) {
         const Buffer *buffer = &plan->buffers.items[b];
@@ -67,6 +68,7 @@ static void pack_buffers(Plan *plan, Arena *arena)
 typedef struct SegmentPlanner {
     Compilation *c;
     SnugSegmentId segment;
+    const KernelSet *set;
     TaskGraph graph;
     int64_t budget; /* bytes for the arena; negative where the rest is too large already */
     Arena *scratch;
@@ -77,21 +79,22 @@ static SegmentPlanner segment_planner(Compilation *c, SnugSegmentId segment, Are
     return (SegmentPlanner){
         .c = c,
         .segment = segment,
+        .set = c->kernels[segment],
         .graph = kernel_tasks(c->kernels[segment], scratch, scratch),
         .budget = c->target.budget_bytes - c->layout.persistent_bytes,
         .scratch = scratch,
     };
 }
 
-static Plan *place(const SegmentPlanner *planner, const Sequence *sequence)
+static Plan *place(const SegmentPlanner *planner, const Sequence *sequence, int64_t capacity)
 {
     Compilation *c = planner->c;
-    Plan *plan = plan_sequence(c->kernels[planner->segment], &planner->graph, sequence, &c->layout,
+    Plan *plan = plan_sequence(planner->set, &planner->graph, sequence, &c->layout,
                                planner->segment, c->arena);
     Certificate *certificate = &plan->certificate;
     int64_t *load = arena_array(planner->scratch, int64_t, sequence->count);
 
-    pack_buffers(plan, c->arena);
+    pack_buffers(plan, capacity, c->arena);
     certificate->live_bound = sequence_peak(&planner->graph, sequence, load);
     while (certificate->peak_step + 1 < sequence->count
            && load[certificate->peak_step] != certificate->live_bound)
@@ -106,7 +109,7 @@ static Plan *plan_kept(const SegmentPlanner *planner)
 {
     Sequence kept = schedule_tasks(&planner->graph, planner->scratch, planner->scratch);
 
-    return place(planner, &kept);
+    return place(planner, &kept, 0);
 }
 
 /* Within the budget before others, then by time, then by bytes. */
@@ -148,7 +151,7 @@ static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
     }
     for (int round = 0; round < MAX_ROUNDS; round++) {
         RecomputeResult result = recompute_tasks(&problem, planner->scratch, planner->scratch);
-        Plan *plan = place(planner, &result.sequence);
+        Plan *plan = place(planner, &result.sequence, planner->budget);
         if (round == 0)
             first = result;
         if (best == kept || is_better(plan, best, planner->budget))
@@ -180,24 +183,28 @@ static double kernels_us(const KernelSet *set)
     return us;
 }
 
-/* The micro-step of kernels that rebuild residual sums (fuse.c). What such a plan adds is counted
- * from the kernels that rebuild nothing: what its readers take longer, too. */
-static Plan *plan_rebuilding(Compilation *c, Arena *scratch)
+/* The kernels of the micro-step as they stand with sums rebuilt from that many tensors. */
+static KernelSet *fuse_rebuilding(Compilation *c, uint32_t rebuilds)
 {
-    KernelSet *plain = c->kernels[SNUG_SEGMENT_micro_step];
-
-    c->rebuilds = true;
+    c->rebuilds = rebuilds;
     c->kernels[SNUG_SEGMENT_micro_step] = fuse_training(c);
     if (!estimate_costs(c))
         BUG("%s cannot be fused again", c->model->name);
+    return c->kernels[SNUG_SEGMENT_micro_step];
+}
+
+/* A plan for the kernels that c has, which add rebuild_us to those that rebuild nothing: what the
+ * plan adds is counted from these. */
+static Plan *plan_rebuilding(Compilation *c, double rebuild_us, Arena *scratch)
+{
     SegmentPlanner planner = segment_planner(c, SNUG_SEGMENT_micro_step, scratch);
     Plan *plan = plan_kept(&planner);
+
     if (plan->arena_bytes > planner.budget)
         plan = plan_within(&planner, plan);
-    Certificate *certificate = &plan->certificate;
-    certificate->rebuild_us = kernels_us(c->kernels[SNUG_SEGMENT_micro_step]) - kernels_us(plain);
-    certificate->recompute_us += certificate->rebuild_us;
-    certificate->recompute_bound_us += certificate->rebuild_us;
+    plan->certificate.rebuild_us = rebuild_us;
+    plan->certificate.recompute_us += rebuild_us;
+    plan->certificate.recompute_bound_us += rebuild_us;
     return plan;
 }
 
@@ -211,30 +218,54 @@ static bool is_worth_searching(const Plan *rebuilt, int64_t budget)
            || 2 * certificate->rebuild_us > certificate->recompute_us;
 }
 
-/* Everything kept where that fits, else the best within the budget. Ensures: the plan, and with it
- * the kernels of the micro-step that it is for. */
+/* The best of the micro-step's plans where not everything can be kept: with sums rebuilt from two
+ * tensors, from three where that alone takes less than the best plan so far adds, and from none.
+ * Ensures: kernels that the plan is for. */
+static Plan *plan_micro_step(const SegmentPlanner *planner, Plan *kept)
+{
+    Compilation *c = planner->c;
+    KernelSet *plain = c->kernels[SNUG_SEGMENT_micro_step], *kernels = plain;
+    uint32_t rebuilds = 0;
+    Plan *best = NULL;
+
+    for (uint32_t leaves = 2; leaves <= MAX_REBUILD_LEAVES; leaves++) {
+        KernelSet *rebuilding = fuse_rebuilding(c, leaves);
+        double rebuild_us = kernels_us(rebuilding) - kernels_us(plain);
+        bool is_hopeless = best != NULL && best->arena_bytes <= planner->budget
+                           && best->certificate.recompute_us <= rebuild_us;
+        if (is_hopeless)
+            break;
+        Plan *plan = plan_rebuilding(c, rebuild_us, planner->scratch);
+        if (best != NULL && !is_better(plan, best, planner->budget))
+            continue;
+        best = plan;
+        kernels = rebuilding;
+        rebuilds = leaves;
+    }
+    if (is_worth_searching(best, planner->budget)) {
+        Plan *plan = plan_within(planner, kept);
+        if (is_better(plan, best, planner->budget)) {
+            best = plan;
+            kernels = plain;
+            rebuilds = 0;
+        }
+    }
+    c->kernels[SNUG_SEGMENT_micro_step] = kernels;
+    c->rebuilds = rebuilds;
+    best->certificate.keep_all_bytes = kept->certificate.keep_all_bytes;
+    return best;
+}
+
+/* Everything kept where that fits, else the best within the budget. */
 static void plan_segment(Compilation *c, SnugSegmentId segment)
 {
     Arena *scratch = arena_create();
-    KernelSet *plain = c->kernels[segment];
     SegmentPlanner planner = segment_planner(c, segment, scratch);
-    Plan *kept = plan_kept(&planner), *plan = kept;
+    Plan *plan = plan_kept(&planner);
 
-    if (kept->arena_bytes > planner.budget && segment != SNUG_SEGMENT_micro_step)
-        plan = plan_within(&planner, kept);
-    if (kept->arena_bytes > planner.budget && segment == SNUG_SEGMENT_micro_step) {
-        plan = plan_rebuilding(c, scratch);
-        KernelSet *rebuilding = c->kernels[segment];
-        plan->certificate.keep_all_bytes = kept->certificate.keep_all_bytes;
-        c->kernels[segment] = plain;
-        Plan *other =
-            is_worth_searching(plan, planner.budget) ? plan_within(&planner, kept) : NULL;
-        c->rebuilds = other == NULL || !is_better(other, plan, planner.budget);
-        if (c->rebuilds)
-            c->kernels[segment] = rebuilding;
-        else
-            plan = other;
-    }
+    if (plan->arena_bytes > planner.budget)
+        plan = segment == SNUG_SEGMENT_micro_step ? plan_micro_step(&planner, plan)
+                                                  : plan_within(&planner, plan);
     c->plans[segment] = plan;
     arena_destroy(scratch);
 }

@@ -210,12 +210,15 @@ static void fuse_for_host(Compilation *c)
 static void check_rebuilding(Tally *tally, Compilation *c, const char *name, uint64_t seed,
                              const Outcome *kept, Arena *arena)
 {
-    c->rebuilds = true;
-    fuse_for_host(c);
-    make_plans(c);
-    check_plans(c);
-    Outcome rebuilt = train(c, seed, arena);
-    compare(tally, arena_printf(arena, "%s, rebuilding", name), &rebuilt, kept);
+    for (uint32_t leaves = 2; leaves <= 3; leaves++) {
+        c->rebuilds = leaves;
+        fuse_for_host(c);
+        make_plans(c);
+        check_plans(c);
+        Outcome rebuilt = train(c, seed, arena);
+        compare(tally, arena_printf(arena, "%s, rebuilding from %u", name, leaves), &rebuilt,
+                kept);
+    }
 }
 
 /* Plans within shares of the arena that keeps everything. */
@@ -225,12 +228,12 @@ static void check_budgets(Tally *tally, Compilation *c, const char *name, uint64
     static const double shares[] = {0.7, 0.95, 0.85, 0.5};
     int64_t arena_bytes;
 
-    c->rebuilds = false;
+    c->rebuilds = 0;
     fuse_for_host(c);
     make_plans(c);
     arena_bytes = c->plans[SNUG_SEGMENT_micro_step]->arena_bytes;
     for (size_t k = 0; k < count && k < COUNT_OF(shares); k++) {
-        c->rebuilds = false;
+        c->rebuilds = 0;
         fuse_for_host(c);
         c->target.budget_bytes =
             c->layout.persistent_bytes + (int64_t)(shares[k] * (double)arena_bytes);
@@ -240,7 +243,7 @@ static void check_budgets(Tally *tally, Compilation *c, const char *name, uint64
         if (!c->fits)
             continue;
         tally->budgets++;
-        tally->rebuilding += c->rebuilds;
+        tally->rebuilding += c->rebuilds > 0;
         tally->repeats += count_repeats(c);
         Outcome within = train(c, seed, arena);
         compare(tally, arena_printf(arena, "%s, %.0f %%", name, 100 * shares[k]), &within, kept);
