@@ -36,7 +36,8 @@ void cuda_define(CudaSource *source, const char *name, int64_t value);
 void cuda_define_float(CudaSource *source, const char *name, float value);
 /* The shortest decimal that reads back as the same float, as C has it: "0.1f". */
 const char *cuda_float(Arena *arena, float number);
-/* X_IMAGES, X_HEIGHT, X_WIDTH, X_CHANNELS; with the prefix "" no CHANNELS, which is a member of every
+/* X_IMAGES, X_HEIGHT, X_WIDTH, X_CHANNELS; with the prefix "" no CHANNELS, which is a member of
+ * every
  * code. */
 void cuda_define_shape(CudaSource *source, const char *prefix, SnugShape shape);
 /* An entry named as the kernel, with a suffix: "" for the first. In the text its name is ENTRY, or
@@ -46,7 +47,8 @@ void cuda_entry(CudaSource *source, const char *suffix, int64_t x, int64_t y, in
 
 /* Prologue0 and Prologue1 over the domains of the kernel's kind, as far as it has them. */
 void cuda_write_prologues(CudaSource *source);
-/* REDUCTIONS and what collect.cuh expects, OUT with OUT_PITCH, and the kernel's one part as Epilogue;
+/* REDUCTIONS and what collect.cuh expects, OUT with OUT_PITCH, and the kernel's one part as
+ * Epilogue;
  * members: as of cuda_write_code. */
 void cuda_write_epilogue(CudaSource *source, const char *members);
 void cuda_write_reductions(CudaSource *source);
@@ -54,7 +56,8 @@ void cuda_write_out(CudaSource *source);
 /* The shape of the kernel's result. */
 SnugShape cuda_result_shape(const SnugKernel *kernel);
 
-/* What stands between the arguments and `#include "header"`: geometry, code, entries. One function a
+/* What stands between the arguments and `#include "header"`: geometry, code, entries. One function
+ * a
  * class of kernels; a new class is a row of the table in cuda_source.c. */
 typedef void CudaDescribe(CudaSource *source);
 

@@ -1,4 +1,5 @@
-/* Kernels that make their result chunk by chunk, without a matrix product: one thread a chunk of 8 channels, lanes of a
+/* Kernels that make their result chunk by chunk, without a matrix product: one thread a chunk of 8
+ * channels, lanes of a
  * block along the channels, rows along the pixels. */
 #include "cuda.h"
 

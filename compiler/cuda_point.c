@@ -172,8 +172,8 @@ static void write_channel_register(const Writer *writer, int32_t r)
         text_printf(writer->text, ", c, k.r%d);\n", r);
     } else if (point->op == SNUG_POINT_constant) {
         text_printf(writer->text,
-                    "        EACH(i) k.r%d[i] = c + i == 0 ? %s : c + i == 1 ? %s : c + i == 2 ? %s "
-                    ": %s;\n",
+                    "        EACH(i) k.r%d[i] = c + i == 0 ? %s : c + i == 1 ? %s "
+                    ": c + i == 2 ? %s : %s;\n",
                     r, cuda_float(arena, c[0]), cuda_float(arena, c[1]),
                     cuda_float(arena, c[2]), cuda_float(arena, c[3]));
     } else {
@@ -232,7 +232,8 @@ static void write_source(const Writer *writer)
                     pixel_text(writer, point));
         text_printf(writer->text, point->channel != 0 ? " + %d;\n" : ";\n", point->channel);
     }
-    text_put(writer->text, writer->load_count == 0 ? "        return nullptr;\n    }\n" : "    }\n");
+    text_put(writer->text, writer->load_count == 0 ? "        return nullptr;\n" : "");
+    text_put(writer->text, "    }\n");
     text_put(writer->text,
              "    DEVICE void load(const Args &args, int n, int h, int w, int c, uint4 *raw)\n"
              "    {\n#pragma unroll\n        for (int load = 0; load < LOADS; load++)\n"
@@ -267,8 +268,9 @@ static void write_apply(const Writer *writer, SnugType rounding, bool with_reduc
     const SnugKernel *kernel = writer->kernel;
     Text *text = writer->text;
 
-    text_put(text, "    DEVICE void apply(const Args &args, const Channels &k, int n, int h, int w, "
-                   "int c,\n                      const uint4 *raw, const float *core, float v[8], "
+    text_put(text, "    DEVICE void apply(const Args &args, const Channels &k, int n, int h, "
+                   "int w, int c,\n                      const uint4 *raw, const float *core, "
+                   "float v[8], "
                    "float (*xhat)[8])\n    {\n");
     for (int32_t r = 0; r < code->count; r++)
         if (writer->is_used[r] && writer->home[r] == HOME_chunk)

@@ -1,4 +1,5 @@
-/* The kernels that are neither maps nor matrix products: batch norm's vectors, losses, and what goes
+/* The kernels that are neither maps nor matrix products: batch norm's vectors, losses, and what
+ * goes
  * over all parameters. */
 #include "cuda.h"
 
@@ -125,7 +126,8 @@ void cuda_describe_loss_grad(CudaSource *source)
     SnugPart *part = arena_new(source->arena, SnugPart);
 
     *kernel = *source->kernel;
-    *part = (SnugPart){.channel_count = kernel->args[0].shape.c, .out = {.code = &core, .count = 1}};
+    *part = (SnugPart){.channel_count = kernel->args[0].shape.c,
+                       .out = {.code = &core, .count = 1}};
     kernel->parts = part;
     kernel->part_count = 1;
     kernel->window = (SnugWindow){.y = kernel->args[0].shape};
@@ -171,12 +173,14 @@ static int64_t write_tensors(CudaSource *source)
     int32_t tensors = 0;
 
     text_put(&source->text,
-             "struct Tensor {\n    long long weight, grad, m, v, ema, half; /* -1: there is none */\n"
+             "struct Tensor {\n"
+             "    long long weight, grad, m, v, ema, half; /* -1: there is none */\n"
              "    long long elements;\n    int columns, decay, first_chunk;\n};\n"
              "static __device__ const Tensor tensors[] = {\n");
     for (int32_t p = 0; p < program->param_count; p++) {
         const SnugParam *param = &program->params[p];
-        int64_t elements = (int64_t)param->shape.n * param->shape.h * param->shape.w * param->shape.c;
+        SnugShape shape = param->shape;
+        int64_t elements = (int64_t)shape.n * shape.h * shape.w * shape.c;
         if (!takes_part(source->kernel->kind, param))
             continue;
         if (elements > INT32_MAX)

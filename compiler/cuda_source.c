@@ -133,7 +133,8 @@ static void write_args(CudaSource *source)
     text_put(text, "};\n#define PARAMETERS ");
     for (int32_t a = 0; a < kernel->arg_count; a++)
         text_printf(text, "%s%s", a > 0 ? ", " : "", arg_text(source, a));
-    text_put(text, has_workspace ? ", char *workspace\n#define ARGS Args{" : "\n#define ARGS Args{");
+    text_put(text, has_workspace ? ", char *workspace" : "");
+    text_put(text, "\n#define ARGS Args{");
     for (int32_t a = 0; a < kernel->arg_count; a++)
         text_printf(text, "%sa%d", a > 0 ? ", " : "", a);
     text_put(text, has_workspace ? ", workspace}\n\n" : "}\n\n");
@@ -180,7 +181,8 @@ void cuda_write_reductions(CudaSource *source)
                    "DEVICE constexpr int reduction_kind(int r)\n{\n    return ");
     for (int32_t r = 0; r + 1 < kernel->reduction_count; r++)
         text_printf(text, "r == %d ? %s : ", r, kinds[kernel->reductions[r].kind]);
-    text_printf(text, "%s;\n}\nDEVICE float *reduction_out(const Args &args, int r)\n{\n    return ",
+    text_printf(text,
+                "%s;\n}\nDEVICE float *reduction_out(const Args &args, int r)\n{\n    return ",
                 kinds[kernel->reductions[kernel->reduction_count - 1].kind]);
     for (int32_t r = 0; r + 1 < kernel->reduction_count; r++)
         text_printf(text, "r == %d ? args.a%d : ", r, kernel->reductions[r].arg);

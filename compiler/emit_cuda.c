@@ -43,7 +43,8 @@ static bool write_cu(FILE *out, void *context)
     const CudaEmission *emission = context;
 
     fprintf(out, "/* %s: the kernels of %s for a card, written by snug %s.\n"
-                 " * Each is a translation unit of its own; what it includes lies beside this file.\n"
+                 " * Each is a translation unit of its own; what it includes lies beside this "
+                 "file.\n"
                  " */\n",
             emission->variants[0]->model->name, emission->variants[0]->options.model_path,
             SNUG_VERSION);

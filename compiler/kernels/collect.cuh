@@ -10,7 +10,8 @@
 
 #include "reduce.cuh"
 
-/* Sums of a thread: of v, or of v - origin with the origin its first value; and of v times x-hat, or
+/* Sums of a thread: of v, or of v - origin with the origin its first value; and of v times x-hat,
+ * or
  * of squares of v - origin. */
 struct Collector {
     float origin[8], first[REDUCTIONS][8], second[REDUCTIONS][8];

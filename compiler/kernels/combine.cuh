@@ -1,4 +1,5 @@
-/* Partials -> the vectors of batch norms and biases. A block has one chunk of 8 channels; its threads
+/* Partials -> the vectors of batch norms and biases. A block has one chunk of 8 channels; its
+ * threads
  * share the partials, each adds up its own in order, then reduce.cuh joins them.
  *
  *     grid.x   chunks
@@ -120,7 +121,8 @@ DEVICE void combine(const Args &args, int c)
 
 #elif IS_BN_GRAD_COMBINE
 
-/* partials (sum g, sum g x^), stats, gamma, dgamma +=, dbeta += -> A, B, C. With N = COUNT elements:
+/* partials (sum g, sum g x^), stats, gamma, dgamma +=, dbeta += -> A, B, C. With N = COUNT
+ * elements:
  *   dz = gamma rstd (g - sum(g) / N - x^ sum(g x^) / N) = A g + B z + C */
 DEVICE void combine(const Args &args, int c, const Sums &sums)
 {

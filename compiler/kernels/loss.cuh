@@ -1,4 +1,5 @@
-/* Heat maps, points -> map_loss[n][k], the mean over a map. Two entries: sums of SLICES slices of each
+/* Heat maps, points -> map_loss[n][k], the mean over a map. Two entries: sums of SLICES slices of
+ * each
  * image into the workspace {image, slice, map}, then the sums of those.
  *
  *     lane     a map: a warp reads neighbouring maps of neighbouring pixels
@@ -38,7 +39,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
         int end = (slice + 1) * SLICE_PIXELS < HEIGHT * WIDTH ? (slice + 1) * SLICE_PIXELS
                                                               : HEIGHT * WIDTH;
         for (int pixel = slice * SLICE_PIXELS + row; pixel < end; pixel += ROWS)
-            sum += loss_at(point, heat[(long long)pixel * HEAT_PITCH], pixel / WIDTH, pixel % WIDTH);
+            sum += loss_at(point, heat[(long long)pixel * HEAT_PITCH], pixel / WIDTH,
+                           pixel % WIDTH);
     }
     sum = join_maps(sum, lane, row, is_active);
     if (is_active && row == 0)

@@ -1,4 +1,5 @@
-/* map_loss, points, image weights -> the scalar loss, and d (scaled loss) / d map_loss: see SnugLoss.
+/* map_loss, points, image weights -> the scalar loss, and d (scaled loss) / d map_loss: see
+ * SnugLoss.
  * One block; a thread has every THREADS-th map of all images. */
 #include "prims.cuh"
 #include "reduce.cuh"
@@ -28,7 +29,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
 
     for (int at = threadIdx.x; at < IMAGES * MAPS; at += THREADS) {
         int n = at / MAPS, map = at % MAPS;
-        const float *map_loss = args.a0 + n * LOSS_PITCH, *points = args.a1 + (long long)n * MAPS * 3;
+        const float *map_loss = args.a0 + n * LOSS_PITCH;
+        const float *points = args.a1 + (long long)n * MAPS * 3;
 #if TOP > 0
         float weight = is_hard(map_loss, points, map) ? points[3 * map + 2] * (1.0f / TOP) : 0.0f;
 #else

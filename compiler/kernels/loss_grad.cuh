@@ -20,7 +20,8 @@ struct Core {
     }
     DEVICE void at(const Args &args, const Channels &k, int n, int h, int w, int c, float v[8])
     {
-        load_chunk<HEAT_PITCH, 0, MAPS>(args.a0 + pixel_at<HEIGHT, WIDTH, HEAT_PITCH>(n, h, w), c, v);
+        const float *heat = args.a0 + pixel_at<HEIGHT, WIDTH, HEAT_PITCH>(n, h, w);
+        load_chunk<HEAT_PITCH, 0, MAPS>(heat, c, v);
         EACH(i) v[i] = k.factor[i] * slope_at(k.points[i], v[i], h, w);
     }
 };

@@ -2,8 +2,10 @@
  * resampling, and reductions of what is in memory. With CORE defined, first a core that makes each
  * chunk of the result from chunks of its inputs: struct Core, in window.cuh or loss_grad.cuh.
  *
- * A thread keeps its chunk of channels and walks over the pixels of an image, so that what depends on
- * the channel alone is loaded once. Neighbouring threads have neighbouring chunks, then neighbouring
+ * A thread keeps its chunk of channels and walks over the pixels of an image, so that what depends
+ * on
+ * the channel alone is loaded once. Neighbouring threads have neighbouring chunks, then
+ * neighbouring
  * pixels: a warp reads and writes one stretch of memory.
  *
  *     grid.x   stretches of pixels, or with reductions tiles of TILE_ROWS x TILE_COLUMNS
@@ -74,7 +76,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
         Part0::Channels k = Part0::channels(args, c);
         Core::Channels core_k = Core::channels(args, n, c);
         for (int p = row; p < TILE_ROWS * TILE_COLUMNS; p += Part0::ROWS) {
-            int h = down * TILE_ROWS + p / TILE_COLUMNS, w = across * TILE_COLUMNS + p % TILE_COLUMNS;
+            int h = down * TILE_ROWS + p / TILE_COLUMNS;
+            int w = across * TILE_COLUMNS + p % TILE_COLUMNS;
             if (h >= HEIGHT || w >= WIDTH)
                 continue;
             float v[8], xhat[REDUCTIONS][8];

@@ -24,7 +24,8 @@
  *     void load(args, n, h, w, c, raw)                    all of them
  *     void apply(args, k, n, h, w, c, raw, core, v, xhat) k: of channels(args, c); core[8]: the
  *         kernel's own result (Epilogue only); v[8]: the value, of an Epilogue or a Part as rounded
- *         for storage; xhat[REDUCTIONS][8]: what reduction r multiplies v by, if it is of that kind.
+ *         for storage; xhat[REDUCTIONS][8]: what reduction r multiplies v by, if it is of that
+ * kind.
  *         What is not at the element (resampled, slices not at a multiple of 8) it loads itself.
  *     void at(args, n, h, w, c, v)                        channels, load and apply (no core)
  *
@@ -159,7 +160,8 @@ DEVICE void load_chunk(const byte_t *pixel, int c, float v[8])
 }
 
 /* Where bilinear resampling up by FACTOR reads for position `at` of the large side: between two
- * positions of the small side of SIZE, the second with `weight`. Half-pixel centres, edges clamped. */
+ * positions of the small side of SIZE, the second with `weight`. Half-pixel centres, edges
+ * clamped. */
 struct Tap {
     int first, second;
     float weight;
@@ -193,7 +195,8 @@ DEVICE void load_bilinear(const Type *tensor, int n, int h, int w, int c, float 
     }
 }
 
-/* A chunk to channels [c, c + 8) of a pixel of a tensor of CHANNELS; padding is written as v has it,
+/* A chunk to channels [c, c + 8) of a pixel of a tensor of CHANNELS; padding is written as v has
+ * it,
  * zeros. */
 template <int PITCH, int CHANNELS>
 DEVICE void store_chunk(half_t *pixel, int c, const float v[8])

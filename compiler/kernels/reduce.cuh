@@ -1,4 +1,5 @@
-/* Sums over the threads of a block, 8 channels a thread, in a fixed order: rows of threads are joined
+/* Sums over the threads of a block, 8 channels a thread, in a fixed order: rows of threads are
+ * joined
  * as a binary tree.
  *
  *     thread        0        1       ...   LANES - 1  |  LANES   ...
@@ -52,7 +53,8 @@ DEVICE void write_eight(float *to, const float v[8])
 /* Floats of shared memory that join_rows needs. */
 #define JOIN_FLOATS(threads) (17 * (threads))
 
-/* Row 0 ends with the sums of all ROWS rows. Every thread of the block calls it; is_active: it has a
+/* Row 0 ends with the sums of all ROWS rows. Every thread of the block calls it; is_active: it has
+ * a
  * lane and a row below ROWS. scratch: JOIN_FLOATS(LANES * ROWS) floats, 16-byte aligned; whoever
  * used them before may still be at it, and the same afterwards. */
 template <int LANES, int ROWS, bool MOMENTS>

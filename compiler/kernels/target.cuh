@@ -1,7 +1,9 @@
-/* Heat-map losses at one element; the target is drawn from the points, never stored: see SnugLoss in
+/* Heat-map losses at one element; the target is drawn from the points, never stored: see SnugLoss
+ * in
  * program.h.
  *
- * Expects MAPS, WIDTH, HEIGHT, LOSS_STRIDE, SIGMA; for the adaptive wing IS_WING, OMEGA, THETA, EPSILON,
+ * Expects MAPS, WIDTH, HEIGHT, LOSS_STRIDE, SIGMA; for the adaptive wing IS_WING, OMEGA, THETA,
+ * EPSILON,
  * ALPHA, EXTRA (10 where the loss map is weighted, else 0).
  */
 #ifndef SNUG_TARGET_CUH

@@ -1,8 +1,11 @@
-/* What goes over all parameters: gradient norm, AdamW with clipping, averages and half copies in one
+/* What goes over all parameters: gradient norm, AdamW with clipping, averages and half copies in
+ * one
  * pass, and half copies alone.
  *
- * A block has CHUNK elements of one tensor at a time; `tensors` says where its arrays lie, in bytes from the
- * start of the one allocation, and is in the order of the parameters. Half copies have rows of COLUMNS
+ * A block has CHUNK elements of one tensor at a time; `tensors` says where its arrays lie, in
+ * bytes from the
+ * start of the one allocation, and is in the order of the parameters. Half copies have rows of
+ * COLUMNS
  * elements padded to a multiple of 8.
  *
  *     grid.x   chunks of all tensors, one tensor after the other; of the norm, BLOCKS
@@ -61,8 +64,8 @@ DEVICE void store_four(float *array, int count, float4 value)
 }
 
 #define EACH_FOUR(block, k, left)                                                                  \
-    for (int k = 4 * threadIdx.x, left; left = block.count - k < 4 ? block.count - k : 4, left > 0; \
-         k += 4 * THREADS)
+    for (int k = 4 * threadIdx.x, left;                                                            \
+         left = block.count - k < 4 ? block.count - k : 4, left > 0; k += 4 * THREADS)
 
 #if IS_GRAD_NORM
 
@@ -106,8 +109,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY_SUM(PARAMETERS)
 
 #else
 
-/* Elements [i, i + count) of a tensor into its half copy, and with the last of a row its padding. */
-DEVICE void store_halves(const Args &args, const Tensor *tensor, unsigned i, int count, float4 value)
+/* Elements [i, i + count) of a tensor into its half copy, and with the last of a row its padding.
+ * */
+DEVICE void store_halves(const Args &args, const Tensor *tensor, unsigned i, int count,
+                         float4 value)
 {
     half_t *half = (half_t *)array_at(args, tensor->half);
     unsigned columns = tensor->columns, pitch = (columns + 7) / 8 * 8;

@@ -1,7 +1,9 @@
-/* Cores that are no matrix products, as sums or maxima that each result gathers for itself: pooling,
+/* Cores that are no matrix products, as sums or maxima that each result gathers for itself:
+ * pooling,
  * and the gradients of pooling and resampling. map.cuh runs them.
  *
- * Geometry is that of the forward op: X_* is its input, Y_* its result; for resampling X_* is small.
+ * Geometry is that of the forward op: X_* is its input, Y_* its result; for resampling X_* is
+ * small.
  *
  *     max_pool_grad: the windows that hold a pixel find their maximum again, for the pixel asks
  *     of each of them whether it was that

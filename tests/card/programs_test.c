@@ -98,7 +98,8 @@ static void require(bool holds, const char *what)
 }
 
 /* Runs all entries of the launch's kernel; false after a fault, which is reported. */
-static bool run_entries(Machine *machine, const SnugLaunch *launch, uint64_t *addresses, int32_t count)
+static bool run_entries(Machine *machine, const SnugLaunch *launch, uint64_t *addresses,
+                        int32_t count)
 {
     const SnugCudaKernel *kernel = &machine->program->cuda_kernels[launch->kernel];
     void *pointers[MAX_ARGS + 1];
@@ -152,11 +153,9 @@ static double error_of(const SnugArg *arg, const void *have_data, const void *wa
 }
 
 /* Vectors of statistics have rows of different sizes: each is compared by itself. */
-static int32_t rows_of(const SnugKernel *kernel, const SnugArg *arg)
+static int32_t rows_of(const SnugArg *arg)
 {
-    return arg->type == SNUG_F32 && arg->shape.n == 1 && arg->shape.w <= 4 && kernel->output_arg >= -1
-               ? arg->shape.w
-               : 1;
+    return arg->type == SNUG_F32 && arg->shape.n == 1 && arg->shape.w <= 4 ? arg->shape.w : 1;
 }
 
 /* Whether arg a holds sums, and how well they can be known. */
@@ -190,10 +189,11 @@ static Bench sizes_of(const Bench *b, void *const *before)
     return sizes;
 }
 
-static void check_args(Machine *machine, const SnugLaunch *launch, const Bench *b, const Bench *sizes)
+static void check_args(Machine *machine, const SnugLaunch *launch, const Bench *b,
+                       const Bench *sizes)
 {
     for (int32_t a = 0; a < b->kernel.arg_count; a++) {
-        int32_t rows = rows_of(&b->kernel, &b->args[a]);
+        int32_t rows = rows_of(&b->args[a]);
         double slack = slack_of(&b->kernel, a);
         for (int32_t row = 0; row < rows && b->args[a].access != SNUG_READ; row++) {
             double error = error_of(&b->args[a], b->data[a], b->expected[a],
@@ -203,14 +203,15 @@ static void check_args(Machine *machine, const SnugLaunch *launch, const Bench *
             if (error <= TOLERANCE)
                 continue;
             char what[128];
-            snprintf(what, sizeof what, "arg %d, row %d is off by %.3g, allowed %.3g", a, row, error,
-                     TOLERANCE);
+            snprintf(what, sizeof what, "arg %d, row %d is off by %.3g, allowed %.3g", a, row,
+                     error, TOLERANCE);
             fail_launch(machine, launch, what);
         }
     }
 }
 
-/* A kernel with args of its own: each in its own allocation, but for a result in place of what it is
+/* A kernel with args of its own: each in its own allocation, but for a result in place of what it
+ * is
  * made from. */
 static void check_launch(Machine *machine, const SnugLaunch *launch)
 {
@@ -301,10 +302,12 @@ static void reference_norm(const SnugProgram *program, unsigned char *memory, fl
 {
     double sum = 0;
 
-    for (int32_t p = 0; p < program->param_count; p++)
-        for (int64_t i = 0; program->params[p].grad >= 0 && i < param_elements(&program->params[p]); i++)
-            sum += pow((double)floats_at(memory, program->params[p].grad)[i]
+    for (int32_t p = 0; p < program->param_count; p++) {
+        const SnugParam *param = &program->params[p];
+        for (int64_t i = 0; param->grad >= 0 && i < param_elements(param); i++)
+            sum += pow((double)floats_at(memory, param->grad)[i]
                        / (double)scalars[SNUG_SCALAR_loss_scale], 2);
+    }
     scalars[SNUG_SCALAR_grad_norm] = (float)sqrt(sum);
     scalars[SNUG_SCALAR_finite] = isfinite(sum) ? 1.0f : 0.0f;
 }
@@ -374,7 +377,8 @@ static void check_update(Machine *machine, const SnugLaunch *launch)
 {
     const SnugProgram *program = machine->program;
     const SnugKernel *kernel = &program->kernels[launch->kernel];
-    int64_t total = program->total_bytes, scalars_at = program->buffers[program->scalars_buffer].offset;
+    int64_t total = program->total_bytes;
+    int64_t scalars_at = program->buffers[program->scalars_buffer].offset;
     uint64_t base = softgpu_allocate(machine->gpu, total);
     uint64_t addresses[2] = {base + (uint64_t)scalars_at, 0};
     unsigned char *want = malloc((size_t)total);
