@@ -32,4 +32,12 @@ typedef struct DeviceOps {
 
 extern const DeviceOps device_host, device_cuda;
 
+/* ---- device.c: what both check. All fill the error and return false --------------------------- */
+/* The version, and that each launch has a kernel and buffers inside the plan that are large enough. */
+bool device_check_program(const SnugProgram *program, Error *error);
+/* Bytes from `offset` on lie in the plan. */
+bool device_check_range(const SnugProgram *program, int64_t offset, int64_t bytes, Error *error);
+/* Hints at the command that compiles the program again. */
+bool device_recompile(const SnugProgram *program, Error *error);
+
 #endif

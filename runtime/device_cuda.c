@@ -513,10 +513,8 @@ static bool open_device(Device *device, Error *error)
 {
     const SnugProgram *program = device->program;
 
-    if (program->version != SNUG_PROGRAM_VERSION || program->cuda_kernels == NULL) {
-        error_set(error, ERROR_DEVICE, "the program's tables are not for a card");
-        return error_hint(error, "compile it: snug compile %s --device cuda", program->model_path);
-    }
+    if (!device_check_program(program, error))
+        return false;
     if (!cuda_api_open(&device->api, device->options.cuda_path, error) || !open_card(device, error)
         || !allocate(device, error) || !prepare_kernels(device, error)
         || !prepare_inputs(device, error) || !prepare_times(device, error))
@@ -547,15 +545,6 @@ static bool cuda_open(Device **out, const SnugProgram *program, const DeviceOpti
     return true;
 }
 
-static bool check_range(const Device *device, int64_t offset, int64_t bytes, Error *error)
-{
-    if (offset < 0 || bytes < 0 || offset > device->program->total_bytes - bytes)
-        return error_set(error, ERROR_DEVICE, "bytes %lld to %lld lie outside the plan's %lld",
-                         (long long)offset, (long long)(offset + bytes),
-                         (long long)device->program->total_bytes);
-    return true;
-}
-
 /* The work that was queued shows its errors where somebody waits for it. */
 static bool wait_for_work(Device *device, Error *error)
 {
@@ -568,7 +557,7 @@ static bool wait_for_work(Device *device, Error *error)
 static bool cuda_upload(Device *device, int64_t offset, const void *data, int64_t bytes,
                         Error *error)
 {
-    if (!check_range(device, offset, bytes, error))
+    if (!device_check_range(device->program, offset, bytes, error))
         return false;
     if (is_input(&device->inputs, offset, bytes))
         return stage(device, offset, data, bytes, error);
@@ -580,7 +569,7 @@ static bool cuda_upload(Device *device, int64_t offset, const void *data, int64_
 
 static bool cuda_download(Device *device, int64_t offset, void *data, int64_t bytes, Error *error)
 {
-    return check_range(device, offset, bytes, error) && wait_for_work(device, error)
+    return device_check_range(device->program, offset, bytes, error) && wait_for_work(device, error)
            && check(device, device->api.cuMemcpyDtoH(data, device->base + (CudaAddress)offset,
                                                      (size_t)bytes),
                     "cannot copy from the card", error);

@@ -34,49 +34,6 @@ static void *take(Device *device, int64_t count, size_t size)
     return calloc((size_t)host_max(count, 1), size);
 }
 
-static bool recompile(const SnugProgram *program, Error *error)
-{
-    error_hint(error, "compile it on this machine: snug compile %s --batch_size %d"
-                      " --image_size %d %d%s%s", program->model_path, program->batch_size,
-               program->image_height, program->image_width, program->overrides[0] ? " " : "",
-               program->overrides);
-    return false;
-}
-
-static bool buffers_are_inside(const SnugProgram *program)
-{
-    for (int32_t b = 0; b < program->buffer_count; b++) {
-        const SnugBuffer *buffer = &program->buffers[b];
-        if (buffer->offset < 0 || buffer->bytes < 0 || buffer->offset % SNUG_ALIGNMENT != 0 ||
-            buffer->offset > program->total_bytes - buffer->bytes)
-            return false;
-    }
-    return true;
-}
-
-/* Every launch names a kernel, and a buffer large enough for each of its args and its workspace. */
-static bool launches_are_valid(const SnugProgram *program)
-{
-    for (int32_t s = 0; s < SNUG_SEGMENT_COUNT; s++)
-        for (int32_t l = 0; l < program->segments[s].launch_count; l++) {
-            const SnugLaunch *launch = &program->segments[s].launches[l];
-            if (launch->kernel < 0 || launch->kernel >= program->kernel_count)
-                return false;
-            const SnugKernel *kernel = &program->kernels[launch->kernel];
-            int32_t count = kernel->arg_count + (kernel->workspace_bytes > 0);
-            for (int32_t a = 0; a < count; a++) {
-                int32_t b = launch->buffers[a];
-                if (b < 0 || b >= program->buffer_count)
-                    return false;
-                int64_t needs = a < kernel->arg_count ? host_arg_bytes(&kernel->args[a])
-                                                      : kernel->workspace_bytes;
-                if (program->buffers[b].bytes < needs)
-                    return false;
-            }
-        }
-    return true;
-}
-
 static bool prepare_kernels(Device *device, Error *error)
 {
     const SnugProgram *program = device->program;
@@ -86,7 +43,7 @@ static bool prepare_kernels(Device *device, Error *error)
         device->kernels[i] = k;
         if (k == NULL) {
             error_set(error, ERROR_DEVICE, "this machine cannot run kernel %s", kernel->name);
-            return recompile(program, error);
+            return device_recompile(program, error);
         }
         int64_t needs = host_kernel_workspace(k);
         if (needs > kernel->workspace_bytes) {
@@ -94,7 +51,7 @@ static bool prepare_kernels(Device *device, Error *error)
                       "kernel %s needs %lld bytes of workspace here, %lld were planned",
                       kernel->name, (long long)needs, (long long)kernel->workspace_bytes);
             error_why(error, "the program was compiled for another CPU or another oneDNN");
-            return recompile(program, error);
+            return device_recompile(program, error);
         }
     }
     return true;
@@ -119,11 +76,8 @@ static void host_close(Device *device)
 static bool open_device(Device *device, Error *error)
 {
     const SnugProgram *program = device->program;
-    if (program->version != SNUG_PROGRAM_VERSION || !buffers_are_inside(program) ||
-        !launches_are_valid(program)) {
-        error_set(error, ERROR_DEVICE, "the program's tables do not fit this runtime");
-        return recompile(program, error);
-    }
+    if (!device_check_program(program, error))
+        return false;
     device->kernels = take(device, program->kernel_count, sizeof(HostKernel *));
     device->args = take(device, HOST_MAX_ARGS, sizeof(void *));
     bool ok = device->kernels && device->args;
@@ -168,19 +122,10 @@ static bool host_open(Device **out, const SnugProgram *program, const DeviceOpti
     return true;
 }
 
-static bool check_range(const Device *device, int64_t offset, int64_t bytes, Error *error)
-{
-    if (offset < 0 || bytes < 0 || offset > device->program->total_bytes - bytes)
-        return error_set(error, ERROR_DEVICE, "bytes %lld to %lld lie outside the plan's %lld",
-                         (long long)offset, (long long)(offset + bytes),
-                         (long long)device->program->total_bytes);
-    return true;
-}
-
 static bool host_upload(Device *device, int64_t offset, const void *data, int64_t bytes,
                         Error *error)
 {
-    if (!check_range(device, offset, bytes, error))
+    if (!device_check_range(device->program, offset, bytes, error))
         return false;
     memcpy(device->base + offset, data, (size_t)bytes);
     return true;
@@ -188,7 +133,7 @@ static bool host_upload(Device *device, int64_t offset, const void *data, int64_
 
 static bool host_download(Device *device, int64_t offset, void *data, int64_t bytes, Error *error)
 {
-    if (!check_range(device, offset, bytes, error))
+    if (!device_check_range(device->program, offset, bytes, error))
         return false;
     memcpy(data, device->base + offset, (size_t)bytes);
     return true;

@@ -177,6 +177,7 @@ static Model *make_model(SnugType type)
     make_launches(m);
     m->program.version = SNUG_PROGRAM_VERSION;
     m->program.model_path = "models/tiny.snug";
+    m->program.device = "host";
     m->program.overrides = "-D width=18";
     m->program.batch_size = 1;
     m->program.image_height = m->program.image_width = SIDE;
@@ -325,7 +326,7 @@ static void test_refusals(void **state)
 {
     (void)state;
     const char *command = "snug compile models/tiny.snug --batch_size 1 --image_size 64 64"
-                          " -D width=18";
+                          " --device host -D width=18";
     Model *m = make_model(SNUG_F32);
     m->kernels[CONV].workspace_bytes -= 64;
     expect_refusal(m, "kernel conv needs", command);
