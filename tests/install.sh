@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building and testing need, those that are missing only.
+# Installs the Debian packages that building needs, and those that are named, if they are missing.
+#   tests/install.sh [PACKAGE ...]
 set -euo pipefail
 packages=(gcc cmake ninja-build pkg-config flex bison libdnnl-dev libjansson-dev libstb-dev
-    libxxhash-dev libcmocka-dev)
+    libxxhash-dev libcmocka-dev "$@")
 missing=()
 for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] \
