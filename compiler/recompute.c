@@ -23,9 +23,9 @@ typedef struct Round {
 } Round;
 
 static const Round rounds[] = {
-    {.share = 0.10, .hot = 100, .cold = 1, .may_recompute = false},
-    {.share = 0.45, .hot = 1, .cold = 0.01, .may_recompute = true},
-    {.share = 0.45, .hot = 0.3, .cold = 0.003, .may_recompute = true},
+    {.share = 0.10, .hot = 10, .cold = 0.3, .may_recompute = false},
+    {.share = 0.45, .hot = 0.1, .cold = 0.003, .may_recompute = true},
+    {.share = 0.45, .hot = 0.03, .cold = 0.001, .may_recompute = true},
 };
 
 typedef struct Lane {
@@ -71,6 +71,7 @@ static void run_once(const RecomputeProblem *problem, const Round *round, uint64
                      uint64_t seed, double deadline, RecomputeResult *result, Arena *scratch)
 {
     Lane lanes[LANES];
+    bool fits = result->peak <= problem->budget; /* a sequence worth keeping most of */
 
     for (uint64_t k = 0; k < LANES; k++) {
         lanes[k].arena = arena_create();
@@ -80,8 +81,8 @@ static void run_once(const RecomputeProblem *problem, const Round *round, uint64
             .start = result->sequence,
             .proposals = proposals / LANES,
             .seed = seed * LANES + k,
-            .hot = round->hot,
-            .cold = round->cold,
+            .hot = fits ? round->hot : 10 * round->hot,
+            .cold = fits ? round->cold : 3 * round->cold,
             .may_recompute = round->may_recompute,
             .may_exchange = k % 2 == 1,
             .deadline = deadline,
