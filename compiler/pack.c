@@ -258,8 +258,9 @@ PackResult pack_unjoined(const PackProblem *problem, Arena *arena)
     return result;
 }
 
-/* Of the short search, by items: about 0.3 s. */
-enum { BRIEF_NODES = 1 << 25 };
+/* Placements of the short search, over the number of items: about 0.3 s; how often joints are
+ * tried, with half of the placements together. */
+enum { BRIEF_NODES = 1 << 25, JOINT_TRIES = 16 };
 
 /* The orders; a short search at the goal, which is enough for most problems; joints; then searches
  * with the placements that are left. */
@@ -275,9 +276,12 @@ static PackResult pack_sorted(const PackProblem *problem, Arena *arena)
         brief.node_limit = problem->node_limit / 4;
         if (brief.node_limit > BRIEF_NODES / count)
             brief.node_limit = BRIEF_NODES / count;
+        if (brief.node_limit < 2 * (uint64_t)count) /* enough to go straight through */
+            brief.node_limit = 2 * (uint64_t)count;
         search_at(&brief, goal, &result, &placing);
-        if (result.height > goal && goal == result.bound)
-            pack_joints(problem, problem->node_limit / 4, &result);
+        for (uint64_t seed = 0; seed < JOINT_TRIES && result.height > goal && goal == result.bound;
+             seed++)
+            pack_joints(problem, problem->node_limit / (2 * JOINT_TRIES), seed, &result);
     }
     if (result.height > goal)
         search_below(problem, goal, &result, &placing);

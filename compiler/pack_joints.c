@@ -12,8 +12,8 @@
  * Sums may agree by chance, so that a packing found this way is exact and one not found proves
  * nothing: the search goes on without joints. How likely chance is, is estimated: so many sums of
  * so many blocks on both sides, among so many sizes; the least likely comes first, and of equals
- * the one with the shortest life, which was cut last. Where no sums are equal, those that live equally
- * long are stacked, the shortest life first. A rectangle that was cut in two again and again is put
+ * the one with the shortest life, which was cut last. Where no sums are equal, those that live
+ * equally long are stacked, the shortest life first. A rectangle that was cut in two again and again is put
  * together completely; of other problems something smaller is left for the search.
  */
 #include <stdlib.h>
@@ -50,8 +50,9 @@ typedef struct Joints {
     uint32_t *by_first, *by_last; /* whole blocks by first and last; by last and first */
     uint32_t count;
     Sum *sums[2];
+    uint64_t seed; /* 0, 1: as estimated; above: estimates are bent, in another way each */
     const int64_t *full; /* moments before and after which the load is the height; sorted */
-    uint32_t full_count;
+    uint32_t full_count, moment_count;
 } Joints;
 
 /* ---- moments --------------------------------------------------------------------------------- */
@@ -84,6 +85,7 @@ static void find_full_moments(Joints *joints, const PackProblem *problem, int64_
         int64_t time = events[e].time, before = load;
         for (; e < count && events[e].time == time; e++)
             load += events[e].change;
+        joints->moment_count++;
         if (before == height && load == height)
             full[joints->full_count++] = time;
     }
@@ -237,6 +239,19 @@ static void find_sums(const Joints *joints, Side *side)
     qsort(side->sums, side->sum_count, sizeof *side->sums, compare_sums);
 }
 
+/* From 1/4 to 4, the same for the same pair. */
+static double noise(const Joints *joints, const Sum *a, const Sum *b)
+{
+    uint64_t z = joints->seed * 0x9e3779b97f4a7c15u ^ (uint64_t)a->size << 32 ^ a->members
+                 ^ b->members << 16 ^ (uint64_t)a->begin << 48 ^ (uint64_t)b->begin << 40;
+
+    if (joints->seed <= 1)
+        return 1;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u; /* splitmix64 */
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (double)(1 << ((z ^ z >> 31) % 5)) / 4;
+}
+
 /* The pair of equal sums that is least likely to be equal by chance, if that is at most `chance`;
  * of equals the one with the shortest life. Returns whether there is one. */
 static bool match_sums(const Joints *joints, const Side *before, const Side *after, double chance,
@@ -251,7 +266,8 @@ static bool match_sums(const Joints *joints, const Side *before, const Side *aft
             first++;
         for (uint32_t k = first; k < after->sum_count && after->sums[k].size == a->size; k++) {
             const Sum *b = &after->sums[k];
-            double likely = before->tries[a->count] * after->tries[b->count] / (double)a->size;
+            double likely = before->tries[a->count] * after->tries[b->count] / (double)a->size
+                            * noise(joints, a, b);
             int64_t life = life_of(joints, after->list, b->begin)->last
                            - life_of(joints, before->list, a->begin)->first;
             if (likely > chance || (likely == chance && life >= shortest))
@@ -383,21 +399,23 @@ static void pack_blocks(const Joints *joints, const PackProblem *problem, uint64
 /* Until no sums are equal but by chance; `by_first` and `by_last` are true then. */
 static void join_all_sums(Joints *joints, Arena *scratch)
 {
-    static const double chances[] = {1e-4, 1e-3, 1e-2, 1e-1};
+    static const double chances[] = {1e-4, 1e-3, 1e-2, 1e-1, 1, 1e3};
+    size_t levels = joints->seed == 0 ? 4 : 6; /* without, with those that chance explains */
 
-    for (size_t k = 0; k < COUNT_OF(chances);) {
+    for (size_t k = 0; k < levels;) {
         arena_reset(scratch);
         sort_lists(joints, scratch);
         k = join_sums(joints, chances[k]) ? 0 : k + 1;
     }
 }
 
-void pack_joints(const PackProblem *problem, uint64_t nodes, PackResult *best)
+void pack_joints(const PackProblem *problem, uint64_t nodes, uint64_t seed, PackResult *best)
 {
     Arena *arena = arena_create(), *scratch = arena_create();
     uint32_t most = 2 * problem->count, packed = most; /* blocks when they were last packed */
     Joints joints = {.blocks = arena_array(arena, Block, most),
                      .block_count = problem->count,
+                     .seed = seed,
                      .by_first = arena_array(arena, uint32_t, most),
                      .by_last = arena_array(arena, uint32_t, most),
                      .sums = {arena_array(arena, Sum, SUMS_MOST),
@@ -407,7 +425,7 @@ void pack_joints(const PackProblem *problem, uint64_t nodes, PackResult *best)
     for (uint32_t i = 0; i < problem->count; i++)
         joints.blocks[i] = (Block){.item = problem->items[i], .whole = i};
     find_full_moments(&joints, problem, best->bound, arena);
-    more = more && joints.full_count > 0;
+    more = more && joints.full_count >= joints.moment_count / 2;
     while (more && best->height > best->bound && !pack_is_late(problem)) {
         Sum stack;
         join_all_sums(&joints, scratch);

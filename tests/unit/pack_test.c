@@ -158,6 +158,22 @@ static void packs_without_slack(void **state)
     assert_true(exact >= problems * 95 / 100);
 }
 
+/* Small sizes, so that many sums are equal by chance. */
+static void packs_chances_closely(void **state)
+{
+    static PackItem items[MAX_ITEMS];
+    Arena *arena = arena_create();
+    (void)state;
+
+    cut_rectangle(items, 400, CUT_ANY, 800, 800, 2);
+    PackResult result = pack(
+        &(PackProblem){.items = items, .count = 400, .node_limit = 400000}, arena);
+    assert_valid(items, 400, &result);
+    printf("400 pieces of 800 x 800: %lld\n", (long long)result.height);
+    assert_true(result.height <= 808);
+    arena_destroy(arena);
+}
+
 /* ---- what must not matter -------------------------------------------------------------------- */
 
 static int64_t height_of(const PackItem *items, uint32_t count)
@@ -314,6 +330,7 @@ int main(void)
         cmocka_unit_test(packs_without_slack), cmocka_unit_test(is_deterministic),
         cmocka_unit_test(packs_minimalloc), cmocka_unit_test(order_time_and_unit_do_not_matter),
         cmocka_unit_test(less_is_never_higher), cmocka_unit_test(late_is_late),
+        cmocka_unit_test(packs_chances_closely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
