@@ -11,7 +11,7 @@ model=${5:-$here/../resume/tiny.snug} updates=${6:-20} size=${7:-64}
 # the first update differs by rounding alone; later ones may drift apart.
 first_limit=0.002 limit=${limit:-0.01}
 
-export XDG_CACHE_HOME=$PWD/card_kernels SOFTGPU_RACES=${SOFTGPU_RACES:-0}
+export XDG_CACHE_HOME=$PWD/card_kernels SOFTGPU_RACES=${SOFTGPU_RACES:-1} SOFTGPU_BLOCKS=${SOFTGPU_BLOCKS:-1}
 "$snug" doctor | grep -q '^ok *NVRTC' || { echo "skipped: NVRTC was not found"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -24,7 +24,7 @@ sizes=(--image_size "$size" "$size" --batch_size 2)
 "$snug" compile "$model" "${sizes[@]}" --device host --precision full --generated host -o on_host 2>>messages
 planned=$(./on_card --version | sed -n 's/.* \([0-9]*\) bytes planned.*/\1/p')
 
-flags=(--dataset_path data --no_augment --epochs 100 --warmup_epochs 1 --lr 1e-3
+flags=(--dataset_path data --no_augment --epochs 100 --warmup_epochs 1 --lr "${lr:-1e-3}"
     --gradient_accumulation_steps 2 --overlays 0)
 card() { SOFTGPU_MEMORY=${memory:-$planned} ./on_card --cuda_path "$cuda" "${flags[@]}" "$@" 2>>messages; }
 losses() { sed 's/.*"loss":\([^,]*\),.*/\1/' "$1/log.jsonl"; }
