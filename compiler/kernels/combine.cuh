@@ -64,7 +64,9 @@ DEVICE void write_stats(float *stats, int c, const float mean[8], const float va
     float rows[4][8];
 
     EACH(i) {
-        float rstd = 1.0f / sqrtf(variance[i] + EPS), scale = gamma[i] * rstd;
+        float x = variance[i] + EPS, guess = rsqrtf(x);
+        float rstd = guess * (1.5f - 0.5f * x * guess * guess); /* one step of Newton's */
+        float scale = gamma[i] * rstd;
         rows[0][i] = mean[i];
         rows[1][i] = rstd;
         rows[2][i] = scale;
