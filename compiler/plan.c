@@ -13,7 +13,7 @@
 #include "recompute.h"
 
 enum {
-    PACK_NODES = 20000,     /* placements that the packer may try beyond its heuristics */
+    PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
     SEARCH_EFFORT = 200000, /* proposals of one search: below a second on two cores */
     MAX_ROUNDS = 6,         /* searches with other budgets, where offsets need more */
     MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
