@@ -14,8 +14,9 @@
 
 enum {
     PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
-    SEARCH_EFFORT = 200000, /* proposals of one search: below a second on two cores */
-    MAX_ROUNDS = 6,         /* searches with other budgets, where offsets need more */
+    ROUND_NODES = 1000,     /* the same, in each of the rounds */
+    SEARCH_EFFORT = 400000, /* proposals of one search: about half a second on two cores */
+    MAX_ROUNDS = 8,         /* searches with other budgets, where offsets need more */
     MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
 };
 
@@ -32,13 +33,13 @@ static double now_seconds(void)
 /* Buffers that take over each other's bytes are one item, from the first one's start to the last
  * one's end:   conv1 [---)
  *              relu1    [----)      ->  [--------) */
-static void pack_buffers(Plan *plan, int64_t capacity, Arena *arena)
+static void pack_buffers(Plan *plan, int64_t capacity, uint64_t nodes, Arena *arena)
 {
     uint32_t count = plan->buffers.count;
     Arena *scratch = arena_create();
     PackItem *items = arena_array(scratch, PackItem, count);
     uint32_t *item_of = arena_array(scratch, uint32_t, count);
-    PackProblem problem = {.items = items, .capacity = capacity, .node_limit = PACK_NODES};
+    PackProblem problem = {.items = items, .capacity = capacity, .node_limit = nodes};
 
     for (uint32_t b = 0; b < count; b++) {
         const Buffer *buffer = &plan->buffers.items[b];
@@ -94,8 +95,8 @@ static Plan *place(const SegmentPlanner *planner, const Sequence *sequence, int6
     Certificate *certificate = &plan->certificate;
     int64_t *load = arena_array(planner->scratch, int64_t, sequence->count);
 
-    pack_buffers(plan, capacity, c->arena);
     certificate->live_bound = sequence_peak(&planner->graph, sequence, load);
+    pack_buffers(plan, capacity, capacity > 0 ? ROUND_NODES : PACK_NODES, c->arena);
     while (certificate->peak_step + 1 < sequence->count
            && load[certificate->peak_step] != certificate->live_bound)
         certificate->peak_step++;
