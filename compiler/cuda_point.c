@@ -12,6 +12,7 @@
  */
 #include "cuda.h"
 #include "formula.h"
+#include "pipeline.h"
 
 typedef enum Home {
     HOME_literal,  /* a constant */
@@ -35,24 +36,6 @@ typedef struct Writer {
 
 /* ---- analysis -------------------------------------------------------------------------------- */
 
-static int32_t operands_of(const SnugPoint *point, int32_t operands[3])
-{
-    operands[0] = point->a;
-    operands[1] = point->b;
-    operands[2] = point->d;
-    switch (point->op) {
-    case SNUG_POINT_relu:
-    case SNUG_POINT_sigmoid:
-    case SNUG_POINT_round: return 1;
-    case SNUG_POINT_add:
-    case SNUG_POINT_multiply:
-    case SNUG_POINT_mask:
-    case SNUG_POINT_sigmoid_grad: return 2;
-    case SNUG_POINT_fma: return 3;
-    default: return 0;
-    }
-}
-
 static bool is_uniform(const SnugPoint *point)
 {
     const float *c = point->constants;
@@ -71,7 +54,8 @@ static bool is_own_chunk(const Writer *writer, const SnugPoint *point)
 static Home home_of(const Writer *writer, int32_t r)
 {
     const SnugPoint *point = &writer->code->code[r];
-    int32_t operands[3], count = operands_of(point, operands);
+    int16_t operands[3];
+    int32_t count = point_operands(point, operands);
 
     switch (point->op) {
     case SNUG_POINT_core: return HOME_core;
@@ -102,7 +86,8 @@ static void analyse(Writer *writer, bool with_reductions)
         if (kernel->reductions[k].kind == SNUG_REDUCE_grad)
             writer->is_used[kernel->reductions[k].with] = true;
     for (int32_t r = code->count; r-- > 0;) {
-        int32_t operands[3], operand_count = operands_of(&code->code[r], operands);
+        int16_t operands[3];
+        int32_t operand_count = point_operands(&code->code[r], operands);
         for (int32_t k = 0; writer->is_used[r] && k < operand_count; k++)
             writer->is_used[operands[k]] = true;
     }
@@ -136,9 +121,9 @@ static const char *expression(const Writer *writer, int32_t r)
     const SnugPoint *point = &writer->code->code[r];
     Arena *arena = writer->source->arena;
     const char *a = operand(writer, point->a), *b = NULL;
-    int32_t operands[3];
+    int16_t operands[3];
 
-    if (operands_of(point, operands) > 1)
+    if (point_operands(point, operands) > 1)
         b = operand(writer, point->b);
     switch (point->op) {
     case SNUG_POINT_add: return arena_printf(arena, "%s + %s", a, b);

@@ -7,7 +7,7 @@
  */
 #include "pipeline.h"
 
-static uint32_t operands_of(const SnugPoint *point, int16_t operands[3])
+int32_t point_operands(const SnugPoint *point, int16_t operands[3])
 {
     operands[0] = point->a;
     operands[1] = point->b;
@@ -36,8 +36,8 @@ static void mark_used(const SnugPointwise *code, bool *is_used)
     is_used[code->count - 1] = true;
     for (int32_t r = code->count; r-- > 0;) {
         int16_t operands[3];
-        uint32_t count = operands_of(&code->code[r], operands);
-        for (uint32_t k = 0; is_used[r] && k < count; k++)
+        int32_t count = point_operands(&code->code[r], operands);
+        for (int32_t k = 0; is_used[r] && k < count; k++)
             is_used[operands[k]] = true;
     }
 }
@@ -62,7 +62,7 @@ static SnugPointwise shrink_code(Arena *arena, const SnugPointwise *code, const 
         if (is_used != NULL && !is_used[r])
             continue;
         SnugPoint point = code->code[r];
-        uint32_t operand_count = operands_of(&point, operands);
+        int32_t operand_count = point_operands(&point, operands);
         if (operand_count > 0)
             point.a = moved[point.a];
         if (operand_count > 1)

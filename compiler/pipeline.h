@@ -84,6 +84,8 @@ bool estimate_costs(Compilation *c); /* cost.c: flops, bytes, time_us; target.c:
  * the kernel. */
 SnugKernel repeat_kernel(const SnugKernel *kernel, Arena *arena, const int32_t **kept);
 bool repeat_needs(const SnugKernel *kernel, int32_t arg); /* repeat_kernel keeps the arg */
+/* How many registers an instruction reads; the first so many of `operands` are they. */
+int32_t point_operands(const SnugPoint *point, int16_t operands[3]);
 
 /* ---- plan.c: kernels -> plan ----------------------------------------------------------------- */
 bool plan_memory(Compilation *c); /* schedule.c, recompute.c, liveness.c, pack.c -> plans, layout */
