@@ -64,6 +64,7 @@ static void run_all(CardSuite *suite, double tolerance)
             check_order(suite, k, before);
         free(before);
     }
+    print_message("%d kernels, worst error %.2g of %.2g\n", suite->count, suite->worst, tolerance);
     card_close(suite);
 }
 

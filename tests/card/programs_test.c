@@ -54,8 +54,9 @@ static void compile_program(Machine *machine)
         images[k] = (KernelImage){.name = program->kernels[k].name,
                                   .source = program->cuda_kernels[k].source};
     KernelCompile compile = {.api = &machine->api, .headers = headers, .header_names = names,
-                             .header_count = cuda_header_count, .capability = 86, .is_ptx = true,
-                             .folder = machine->folder, .is_quiet = true};
+                             .header_count = cuda_header_count, .folder = machine->folder,
+                             .is_quiet = true};
+    compile.capability = softgpu_capability(machine->gpu, &compile.is_ptx);
     if (!kernel_cache_compile(&compile, images, program->kernel_count, &error)) {
         fprintf(stderr, "%s: %s: %s\n", machine->model, error.what, error.why);
         exit(1);

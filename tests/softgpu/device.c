@@ -82,6 +82,13 @@ const char *softgpu_report(const SoftGpu *gpu)
     return gpu->report;
 }
 
+int32_t softgpu_capability(const SoftGpu *gpu, bool *is_ptx)
+{
+    (void)gpu;
+    *is_ptx = true;
+    return 86;
+}
+
 void set_fault(SoftGpu *gpu, SoftGpuStatus status, SoftGpuFault kind, const char *text)
 {
     pthread_mutex_lock(&gpu->lock);

@@ -123,6 +123,15 @@ static void it_multiplies(void **state)
     assert_string_equal(softgpu_report(gpu), "");
     for (int i = 0; i < M * N; i++)
         assert_true(p->c[i] == p->expected[i]);
+    softgpu_destroy(gpu);
+    free(ptx);
+}
+
+static void it_counts_its_work(void **state)
+{
+    Problem *p = *state;
+    char *ptx = compile("none");
+    SoftGpu *gpu = run(ptx, p);
     SoftGpuCounters counters = softgpu_last_counters(gpu);
     assert_int_equal(counters.macs, (int64_t)192 * N * K);
     assert_int_equal(counters.touched_written_bytes, sizeof p->c);
@@ -176,10 +185,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_multiplies),
+        cmocka_unit_test(it_counts_its_work),
         cmocka_unit_test(each_mistake_is_named),
     };
     Error error;
@@ -188,6 +198,8 @@ int main(void)
         printf("softgpu/gemm: skipped, there is no NVRTC\n");
         return 77;
     }
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     source = read_source();
     int failed = cmocka_run_group_tests(tests, set_up, tear_down);
     free(source);

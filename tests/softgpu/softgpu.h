@@ -101,6 +101,9 @@ bool softgpu_download(SoftGpu *gpu, void *to, uint64_t from, int64_t bytes);
 bool softgpu_owns(const SoftGpu *gpu, uint64_t address, int64_t bytes);
 
 /* ---- modules: the text is PTX as NVRTC prints it --------------------------------------------- */
+/* What code softgpu_load takes: for this compute capability, and PTX. (tests/gpu/card.c, the same
+ * interface on a card: machine code, where the driver takes NVRTC's.) */
+int32_t softgpu_capability(const SoftGpu *gpu, bool *is_ptx);
 /* NULL, and a report that names the line, where the text has something that we do not execute. */
 SoftGpuModule *softgpu_load(SoftGpu *gpu, const char *ptx, const char *name);
 void softgpu_unload(SoftGpu *gpu, SoftGpuModule *module);
