@@ -313,6 +313,9 @@ static bool check_arg(Checker *checker, const Step *step, const Kernel *kernel, 
         return fail(checker, PLAN_no_buffer, "%s has no buffer for %s", kernel->label,
                     value->name);
     const Buffer *buffer = &checker->plan->buffers.items[b];
+    if (step->is_repeat && arg->access == SNUG_ACCUMULATE)
+        return fail(checker, PLAN_double_step, "%s is repeated and adds to %s a second time",
+                    kernel->label, value->name);
     if (value->storage != STORAGE_arena)
         return check_persistent(checker, step->kernel.i, arg, value, buffer);
     if (arg->access == SNUG_READ)

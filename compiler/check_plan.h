@@ -7,7 +7,8 @@
 typedef enum PlanFault {
     PLAN_good,
     PLAN_missing_step,    /* a kernel never runs */
-    PLAN_double_step,     /* a kernel runs twice and no repeat is said, or may not repeat */
+    PLAN_double_step,     /* a kernel runs twice and no repeat is said, or may not repeat, or adds to
+                             something */
     PLAN_order,           /* who changes persistent bytes runs out of order */
     PLAN_no_buffer,       /* an arg has no buffer, or that of another value */
     PLAN_small_buffer,    /* the tensor does not fit its buffer */

@@ -40,8 +40,8 @@ typedef struct Bench {
     SnugPart part;
     Kernel kernels[KERNELS];
     KernelSet set;
-    BufferId step_buffers[STEPS][6];
-    Step steps[STEPS];
+    BufferId step_buffers[STEPS + 1][6]; /* room for one that is too many */
+    Step steps[STEPS + 1];
     Buffer buffers[BUFFERS];
     Plan plan;
     int64_t weight[3], grad[3], ema[3];
@@ -215,6 +215,58 @@ static void change_after_a_later_kernel(Bench *bench)
     bench->buffers[BUF_A].life.last = 1;
 }
 
+/* ---- repeats that are wrong */
+
+/* statistics would move a second time, whatever the kernel says of itself */
+static void repeat_what_moves_statistics(Bench *bench)
+{
+    bench->kernels[TINY_].may_repeat = true;
+    bench->buffers[BUF_A2].value.i = S;
+    bench->buffers[BUF_P].life.last = 5;
+    set_step(bench, 4, TINY_, true, (uint32_t[]){BUF_P, BUF_STATISTICS, BUF_A2}, 3);
+}
+
+/* the gradient would be added to a second time */
+static void repeat_what_adds_to_gradients(Bench *bench)
+{
+    bench->kernels[LAST].may_repeat = true;
+    bench->buffers[BUF_C].life.last = bench->buffers[BUF_A2].life.last = STEPS + 1;
+    bench->plan.steps.count++;
+    set_step(bench, STEPS, LAST, true, (uint32_t[]){BUF_C, BUF_A2, BUF_GRADIENT, BUF_OUT}, 4);
+}
+
+/* `third` again, whose operand b has ended: c has taken its bytes over */
+static void repeat_from_what_has_ended(Bench *bench)
+{
+    bench->kernels[THIRD].may_repeat = true;
+    bench->buffers[BUF_A2].value.i = C;
+    set_step(bench, 4, THIRD, true, (uint32_t[]){BUF_B, BUF_S, BUF_A2, BUF_W}, 4);
+}
+
+/* the same, and the plan says that b lives on */
+static void repeat_from_what_is_gone(Bench *bench)
+{
+    repeat_from_what_has_ended(bench);
+    bench->buffers[BUF_B].life.last = 5;
+}
+
+/*  unit 3 | c  X     a' on c, which `last` still reads */
+static void repeat_onto_what_lives(Bench *bench) { bench->buffers[BUF_A2].offset = 2 * UNIT; }
+
+static void repeat_onto_its_own_first(Bench *bench)
+{
+    bench->step_buffers[4][2].i = BUF_A;
+    bench->buffers[BUF_A].life.last = 6;
+}
+
+static void forget_the_repeat(Bench *bench)
+{
+    bench->steps[4] = bench->steps[5];
+    bench->plan.steps.count--;
+}
+
+static void repeat_before_the_first_run(Bench *bench) { bench->steps[0].is_repeat = true; }
+
 static void name_no_buffer(Bench *bench) { bench->step_buffers[1][0].i = NO_BUFFER; }
 
 static void name_another_value(Bench *bench) { bench->step_buffers[5][1].i = BUF_C; }
@@ -299,6 +351,14 @@ static const struct {
     {"a kernel never runs", leave_out_a_step, PLAN_missing_step, 4},
     {"a kernel runs twice", run_twice, PLAN_double_step, 4},
     {"a repeat that may not be", repeat_what_may_not, PLAN_double_step, 4},
+    {"statistics move twice", repeat_what_moves_statistics, PLAN_double_step, 4},
+    {"a gradient is added to twice", repeat_what_adds_to_gradients, PLAN_double_step, 6},
+    {"a repeat reads what has ended", repeat_from_what_has_ended, PLAN_lifetime, 4},
+    {"a repeat reads what is gone", repeat_from_what_is_gone, PLAN_overwritten, 4},
+    {"a repeat writes over what lives", repeat_onto_what_lives, PLAN_overwritten, 5},
+    {"a repeat makes what there is", repeat_onto_its_own_first, PLAN_no_buffer, 4},
+    {"a repeat is missing", forget_the_repeat, PLAN_unmade, 4},
+    {"a repeat comes first", repeat_before_the_first_run, PLAN_double_step, 0},
     {"change after a later kernel", change_after_a_later_kernel, PLAN_order, 2},
     {"an arg without a buffer", name_no_buffer, PLAN_no_buffer, 1},
     {"an arg with another value's buffer", name_another_value, PLAN_no_buffer, 5},
