@@ -159,9 +159,10 @@ static int64_t read_bytes(const SnugKernel *kernel, int32_t a)
                : arg_bytes(arg);
 }
 
-int64_t kernel_bytes(const SnugKernel *kernel)
+int64_t kernel_bytes(const Target *target, const SnugKernel *kernel)
 {
-    int64_t bytes = 0;
+    bool has_partials = target->device == DEVICE_cuda; /* the host's workspaces stay in its cache */
+    int64_t bytes = has_partials ? 2 * max_i64(kernel_workspace(target, kernel), 0) : 0;
 
     for (int32_t a = 0; a < kernel->arg_count; a++) {
         switch (kernel->args[a].access) {
@@ -195,7 +196,7 @@ typedef struct Roofline {
 
 static Roofline roofline(const Target *target, const SnugKernel *kernel)
 {
-    double flops = (double)core_flops(kernel), bytes = (double)kernel_bytes(kernel);
+    double flops = (double)core_flops(kernel), bytes = (double)kernel_bytes(target, kernel);
 
     if (target->device == DEVICE_host)
         return (Roofline){
@@ -269,7 +270,7 @@ bool estimate_costs(Compilation *c)
         for (uint32_t k = 0; k < c->kernels[s]->kernels.count; k++) {
             Kernel *kernel = &c->kernels[s]->kernels.items[k];
             kernel->flops = kernel_flops(&kernel->code);
-            kernel->bytes = kernel_bytes(&kernel->code);
+            kernel->bytes = kernel_bytes(&c->target, &kernel->code);
             kernel->time_us = kernel_time_us(&c->target, &kernel->code);
             kernel->bound = kernel_bound(&c->target, &kernel->code);
             kernel->code.workspace_bytes = workspace_of_all_forms(c, kernel);

@@ -42,7 +42,8 @@ static KernelSet *fuse_graph(Compilation *c, const Graph *graph)
         .graph = graph_clone(graph, c->arena),
         .target = &c->target,
         .set = arena_new(c->arena, KernelSet),
-        .rebuilds = c->rebuilds,
+        .is_off = c->options.no_fusion,
+        .rebuilds = c->options.no_fusion ? 0 : c->rebuilds,
     };
 
     fusion.set->graph = fusion.graph;

@@ -44,6 +44,7 @@ typedef struct Fusion {
     bool *is_claimed;   /* by op: part of a core's epilogue */
     OpId *core;         /* by value: the core whose kernel stores it; 0: a map, or a small kernel */
     Summary *summary;   /* by value */
+    bool is_off;        /* each op is a kernel of its own, whatever the rules below say */
     uint32_t rebuilds;  /* tensors that a sum may be rebuilt from: see mark_rebuilt; 0: none is */
     bool *is_rebuilt;   /* by value: backward kernels compute it again instead of loading it */
     OpList *reductions; /* by value: the reducing ops that its kernel serves */

@@ -314,6 +314,7 @@ static void build_stored(Fusion *fusion, ValueId value, Partials *partials)
     OpId core = fusion->core[value.i];
     const Op *op = core.i != 0 ? op_at(fusion, core) : maker_of(fusion, value);
     const OpList *list = &fusion->reductions[value.i];
+    uint32_t collected = fusion->is_off ? 0 : list->count;
     SnugKernel kernel;
     Code code = {0};
     SnugPart *part = arena_new(fusion->arena, SnugPart);
@@ -328,7 +329,7 @@ static void build_stored(Fusion *fusion, ValueId value, Partials *partials)
         kernel.name = kernel_name(fusion, "map", &kernel.window, shape);
     }
     emit_reductions(&builder, &code, &kernel, list, 0,
-                    list->count < SNUG_MAX_REDUCTIONS ? list->count : SNUG_MAX_REDUCTIONS,
+                    collected < SNUG_MAX_REDUCTIONS ? collected : SNUG_MAX_REDUCTIONS,
                     reduction_tile(&builder, &kernel));
     part->channel_count = shape.c;
     part->out = emit_result(&builder, &code, value);
@@ -476,7 +477,7 @@ static bool can_collect(const Fusion *fusion, ValueId value)
 {
     OpKind maker = maker_of(fusion, value)->kind;
 
-    return fusion->place[value.i] == PLACE_memory
+    return !fusion->is_off && fusion->place[value.i] == PLACE_memory
            && (fusion->core[value.i].i != 0 || (op_info[maker].traits & POINTWISE) != 0);
 }
 

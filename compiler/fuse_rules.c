@@ -7,6 +7,9 @@
  * The last decision weighs traffic. With b tensors read by the expression and k readers, storing
  * moves b + 1 + k tensors, computing again b k; and a forward value that the backward pass reads
  * would keep all b alive instead of one.
+ *
+ * Where fusion is off none of them applies: every op's result is stored, statistics are read back
+ * from what was stored, and an add has two operands.
  */
 #include "fuse.h"
 
@@ -169,19 +172,20 @@ static void split_add(Fusion *fusion, OpId add, OpList *order)
     ValueId inputs[MAX_ADD_INPUTS];
     uint32_t input_count = op_at(fusion, add)->input_count;
     ValueId *sorted = arena_array(fusion->scratch, ValueId, input_count);
+    uint32_t most_inputs = fusion->is_off ? 2 : MAX_ADD_INPUTS;
     uint32_t sorted_count = 0, core_count = 0, first_core, taken;
 
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t k = 0; k < input_count; k++) {
             ValueId input = op_at(fusion, add)->inputs[k];
-            bool is_core = ends_core_chain(fusion, input, 0);
+            bool is_core = !fusion->is_off && ends_core_chain(fusion, input, 0);
             if (is_core == (pass == 1)) {
                 sorted[sorted_count++] = input;
                 core_count += is_core;
             }
         }
     }
-    if (core_count < 2 && input_count <= MAX_ADD_INPUTS)
+    if (core_count < 2 && input_count <= most_inputs)
         return;
 
     first_core = input_count - core_count;
@@ -189,7 +193,7 @@ static void split_add(Fusion *fusion, OpId add, OpList *order)
     taken = 1;
     for (uint32_t next = 1; next < input_count; next++) {
         inputs[taken++] = sorted[next];
-        bool link_is_full = next >= first_core || taken == MAX_ADD_INPUTS;
+        bool link_is_full = next >= first_core || taken == most_inputs;
         if (next + 1 == input_count || !link_is_full)
             continue;
         inputs[0] = append_partial_add(fusion, add, inputs, taken);
@@ -264,7 +268,7 @@ void claim_epilogues(Fusion *fusion)
             continue;
         ValueId value = op_at(fusion, core)->outputs[0];
         uint32_t inputs = 0;
-        for (int length = 0; length < MAX_CHAIN_OPS; length++) {
+        for (int length = 0; length < MAX_CHAIN_OPS && !fusion->is_off; length++) {
             next = next_in_chain(fusion, value);
             inputs += op_at(fusion, next)->input_count;
             if (next.i == 0 || inputs > MAX_CHAIN_INPUTS)
@@ -376,7 +380,7 @@ static bool should_inline(const Fusion *fusion, ValueId value, const Summary *su
     const OpList *readers = &fusion->readers[value.i];
     bool backward_reads = false;
 
-    if (value_at(fusion, value)->is_output || summary->code > MAX_INLINE_CODE)
+    if (fusion->is_off || value_at(fusion, value)->is_output || summary->code > MAX_INLINE_CODE)
         return false;
     for (uint32_t k = 0; k < readers->count; k++) {
         const Op *reader = op_at(fusion, readers->items[k]);

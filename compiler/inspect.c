@@ -262,7 +262,7 @@ static Repeat describe_repeat(const Inspection *inspection, uint32_t s)
         .dropped_at = s,
         .time_us = kernel->time_us,
         .flops = kernel_flops(&code),
-        .bytes = kernel_bytes(&code),
+        .bytes = kernel_bytes(&inspection->c->target, &code),
     };
 
     if (!in_arena(plan, repeat.buffer))

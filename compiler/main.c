@@ -57,6 +57,7 @@ static bool compile_options(const Options *options, Arena *arena, CompileOptions
         .threads = (int32_t)options->threads,
         .full_precision = options->precision != NULL && strcmp(options->precision, "full") == 0,
         .no_ema = options->flag_no_ema,
+        .no_fusion = options->flag_no_fusion,
         .dump = options->dump,
         .time_stages = options->flag_time,
     };

@@ -313,6 +313,7 @@ static void set_flag(Options *options, OptionName name)
     case OPTION_json:     options->flag_json = true; break;
     case OPTION_csv:      options->flag_csv = true; break;
     case OPTION_no_ema:   options->flag_no_ema = true; break;
+    case OPTION_no_fusion: options->flag_no_fusion = true; break;
     case OPTION_time:     options->flag_time = true; break;
     case OPTION_help:     options->flag_help = true; break;
     case OPTION_version:  options->flag_version = true; break;

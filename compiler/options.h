@@ -29,7 +29,7 @@ typedef struct Options {
     Command command;
     const char *operand; /* the file, or the code to explain; NULL where there is none */
 
-    bool flag_headless, flag_json, flag_csv, flag_no_ema, flag_time, flag_help, flag_version;
+    bool flag_headless, flag_json, flag_csv, flag_no_ema, flag_no_fusion, flag_time, flag_help, flag_version;
     const char *output, *device, *card, *precision, *dump, *generated, *cc, *diagnostics, *color;
     const char *html, *trace, *compare; /* files */
     ARRAY(const char *) define;

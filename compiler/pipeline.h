@@ -26,6 +26,7 @@ typedef struct CompileOptions {
     int32_t threads;        /* 0: as many as the machine has */
     bool full_precision;    /* --precision full */
     bool no_ema;            /* --no_ema: no averaged weights, whatever the model file says */
+    bool no_fusion;         /* --no_fusion: each op is a kernel of its own */
     const char *dump;       /* a stage's name, or NULL */
     bool time_stages;
     uint64_t planner_effort; /* of the search for what to compute again, counted; 0: some seconds */

@@ -1,7 +1,7 @@
 /* Models, compiled for a card and run launch by launch on the software GPU.
  *
  *     programs_test FOLDER random COUNT FIRST_SEED     random models
- *     programs_test FOLDER model PATH SIZE             a model file at that image size
+ *     programs_test FOLDER model PATH SIZE [unfused]   a model file at that image size
  *
  * Every launch gets what the launch before it left, and must leave what the reference makes of the
  * same bytes (in double, element by element), within 2e-3: then errors do not add up, and the
@@ -11,6 +11,7 @@
  */
 #include "small_reference.h"
 
+#include "compiler/cost.h"
 #include "compiler/cuda.h"
 #include "runtime/kernel_cache.h"
 #include "tests/model/random_graph.h"
@@ -24,16 +25,25 @@ enum { MAX_HEADERS = 32 };
  * first: one such rounding that falls the other way in each 64 terms. */
 static const double SUM_ROUNDING = 0x1p-20, COLLECT_ROUNDING = 0x1p-17;
 
+/* Bytes of global memory that kernels moved. */
+typedef struct Traffic {
+    int64_t planned; /* each operand once, as the cost model counts */
+    int64_t touched; /* each byte once a launch, as a perfect cache would have it */
+    int64_t asked;   /* by the threads */
+} Traffic;
+
 typedef struct Machine {
     CudaApi api;
     SoftGpu *gpu;
     const char *folder;
     const SnugProgram *program;
+    const Target *target;
     const char *model; /* for messages */
     SoftGpuModule **modules; /* by kernel */
     unsigned char *memory;   /* the program's one allocation, as it is between launches */
     int64_t models, launches, kernels;
     double worst[SNUG_KERNEL_KIND_COUNT];
+    Traffic traffic[SNUG_KERNEL_KIND_COUNT]; /* of kernels with args of their own */
     int failures;
 } Machine;
 
@@ -98,6 +108,15 @@ static void require(bool holds, const char *what)
     exit(1);
 }
 
+static void count_traffic(Machine *machine, const SnugLaunch *launch)
+{
+    SnugKernelKind kind = machine->program->kernels[launch->kernel].kind;
+    SoftGpuCounters did = softgpu_last_counters(machine->gpu);
+
+    machine->traffic[kind].touched += did.touched_read_bytes + did.touched_written_bytes;
+    machine->traffic[kind].asked += did.global_read_bytes + did.global_written_bytes;
+}
+
 /* Runs all entries of the launch's kernel; false after a fault, which is reported. */
 static bool run_entries(Machine *machine, const SnugLaunch *launch, uint64_t *addresses,
                         int32_t count)
@@ -121,6 +140,7 @@ static bool run_entries(Machine *machine, const SnugLaunch *launch, uint64_t *ad
             fail_launch(machine, launch, softgpu_report(machine->gpu));
             return false;
         }
+        count_traffic(machine, launch);
     }
     return true;
 }
@@ -246,6 +266,7 @@ static void check_launch(Machine *machine, const SnugLaunch *launch)
     }
     if (b->kernel.workspace_bytes > 0)
         addresses[count] = softgpu_allocate(machine->gpu, b->kernel.workspace_bytes);
+    machine->traffic[b->kernel.kind].planned += kernel_bytes(machine->target, &b->kernel);
     Bench sizes = sizes_of(b, b->expected);
     reference_any(b);
     if (run_entries(machine, launch, addresses, count + (b->kernel.workspace_bytes > 0))) {
@@ -480,6 +501,7 @@ static void check_model(Machine *machine, Compilation *c, uint64_t seed)
     require(choose_target(c) && fuse(c) && estimate_costs(c) && plan_memory(c) && check_plans(c),
             "a model cannot be planned");
     machine->program = build_program(c);
+    machine->target = &c->target;
     machine->memory = malloc((size_t)machine->program->total_bytes);
     compile_program(machine);
     fill_memory(machine, c->model, seed);
@@ -508,10 +530,11 @@ static void check_random(Machine *machine, uint64_t seed)
     random_model_destroy(c);
 }
 
-static void check_file(Machine *machine, const char *path, int64_t size)
+static void check_file(Machine *machine, const char *path, int64_t size, bool unfused)
 {
     CompileOptions options = {.model_path = path, .device = DEVICE_cuda, .card = "RTX 3070 Ti",
-                              .image_height = size, .image_width = size + size / 4 / 32 * 32};
+                              .image_height = size, .image_width = size + size / 4 / 32 * 32,
+                              .no_fusion = unfused};
     Compilation *c = compilation_create(&options);
 
     machine->model = path;
@@ -521,6 +544,25 @@ static void check_file(Machine *machine, const char *path, int64_t size)
     }
     check_model(machine, c, 1);
     compilation_destroy(c);
+}
+
+static void print_traffic(const Machine *machine)
+{
+    Traffic all = {0};
+
+    printf("bytes of global memory: planned, touched, asked for; touched of planned:\n");
+    for (int k = 0; k <= SNUG_KERNEL_KIND_COUNT; k++) {
+        const Traffic *of = k < SNUG_KERNEL_KIND_COUNT ? &machine->traffic[k] : &all;
+        if (of->planned > 0)
+            printf("    kind %2d  %lld %lld %lld  %.3f\n", k, (long long)of->planned,
+                   (long long)of->touched, (long long)of->asked,
+                   (double)of->touched / (double)of->planned);
+        if (k < SNUG_KERNEL_KIND_COUNT && of->planned > 0) {
+            all.planned += of->planned;
+            all.touched += of->touched;
+            all.asked += of->asked;
+        }
+    }
 }
 
 static void print_worst(const Machine *machine)
@@ -536,12 +578,13 @@ int main(int argc, char **argv)
 {
     Machine machine = {.folder = argc > 1 ? argv[1] : NULL};
     bool is_random = argc == 5 && strcmp(argv[2], "random") == 0;
-    bool is_file = argc == 5 && strcmp(argv[2], "model") == 0;
+    bool is_unfused = argc == 6 && strcmp(argv[5], "unfused") == 0;
+    bool is_file = (argc == 5 || is_unfused) && strcmp(argv[2], "model") == 0;
     Error error = {0};
 
     if (!is_random && !is_file) {
         fprintf(stderr, "usage: programs_test FOLDER random COUNT FIRST_SEED\n"
-                        "       programs_test FOLDER model PATH SIZE\n");
+                        "       programs_test FOLDER model PATH SIZE [unfused]\n");
         return 2;
     }
     if (!cuda_api_open_nvrtc(&machine.api, NULL, 0, &error)) {
@@ -553,8 +596,9 @@ int main(int argc, char **argv)
     for (int64_t k = 0; is_random && k < atoll(argv[3]) && machine.failures == 0; k++)
         check_random(&machine, (uint64_t)(atoll(argv[4]) + k));
     if (is_file)
-        check_file(&machine, argv[3], atoll(argv[4]));
+        check_file(&machine, argv[3], atoll(argv[4]), is_unfused);
     print_worst(&machine);
+    print_traffic(&machine);
     softgpu_destroy(machine.gpu);
     return machine.failures == 0 && machine.models > 0 ? 0 : 1;
 }

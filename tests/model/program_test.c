@@ -8,7 +8,8 @@
  * when that rounds the result of each op to fp32, or to a unit in the last place of all gradients.
  *
  * Each model runs with a loose plan (loose_plan.h), which shows what the kernels compute whatever
- * the planner is like, and with the planner's. The arena is full of NaN before each segment, so that
+ * the planner is like, and with the planner's; and with fusion off, where each op is a kernel of its
+ * own. The arena is full of NaN before each segment, so that
  * whatever reads bytes that nobody has written shows. Two micro-steps are run, so that what
  * accumulates does. Every other model has averaged weights for its evaluation.
  *
@@ -210,6 +211,20 @@ static void check_plan(Subject *subject, uint64_t loose_seed)
     subject->tally->absorbed += subject->c->kernels[SNUG_SEGMENT_micro_step]->absorbed;
 }
 
+static void check_unfused(Subject *subject)
+{
+    uint32_t fused = subject->c->kernels[SNUG_SEGMENT_micro_step]->kernels.count;
+
+    subject->c->options.no_fusion = true;
+    check_plan(subject, 0);
+    const KernelSet *set = subject->c->kernels[SNUG_SEGMENT_micro_step];
+    if (set->absorbed == 0 && set->kernels.count > fused)
+        return;
+    subject->tally->failures++;
+    fprintf(stderr, "seed %llu: with fusion off %u ops were absorbed, %u kernels instead of %u\n",
+            (unsigned long long)subject->seed, set->absorbed, set->kernels.count, fused);
+}
+
 /* Returns whether the model was run: it is not where it comes close to a kink. */
 static bool check_model(uint64_t seed, bool mixed, Tally *tally)
 {
@@ -228,6 +243,7 @@ static bool check_model(uint64_t seed, bool mixed, Tally *tally)
     if (is_clear) {
         check_plan(&subject, seed);
         check_plan(&subject, 0);
+        check_unfused(&subject);
     }
     if (is_clear && mixed)
         tally->mixed_errors[tally->models] =
