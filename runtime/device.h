@@ -33,7 +33,8 @@ typedef struct DeviceOps {
 extern const DeviceOps device_host, device_cuda;
 
 /* ---- device.c: what both check. All fill the error and return false --------------------------- */
-/* The version, and that each launch has a kernel and buffers inside the plan that are large enough. */
+/* The version; that each launch has a kernel and buffers inside the plan that are large enough; that
+ * what it reads of the arena has been written in this segment, and by nothing else since. */
 bool device_check_program(const SnugProgram *program, Error *error);
 /* Bytes from `offset` on lie in the plan. */
 bool device_check_range(const SnugProgram *program, int64_t offset, int64_t bytes, Error *error);
