@@ -122,6 +122,7 @@ typedef struct Driver {
     Node **nodes;              /* that are not retired, in the order in which they were queued */
     int32_t node_count, node_capacity;
     uint64_t walk, random;
+    bool in_order;             /* nodes run as they were queued */
     Pinned *pinned;
     int32_t pinned_count, pinned_capacity;
     bool reported;
@@ -149,7 +150,7 @@ Node *queue_node(Work *work);
 void node_follows(Node *node, Node *before);
 void node_pin(Node *node);
 void node_unpin(Node *node);
-/* Runs what is ready in a random order until this node is done; NULL: everything. */
+/* Runs what is ready, in a random order or in that of queueing, until this node is done; NULL: everything. */
 CUresult queue_run(Node *until);
 /* The host has waited for this node: it and what it follows are ordered before all that comes. */
 void queue_retire(Node *node);

@@ -1,8 +1,10 @@
 /* The stand-in driver: initialisation, the device, the primary context, memory.
  *
  * The environment says what card it is (a test sets it before it starts the program):
- *     SOFTGPU_MEMORY   bytes of the card, default 8 GiB       SOFTGPU_THREADS  of the CPU, default
- * 2 SOFTGPU_SEED     of the order of work, default 1        SOFTGPU_RACES    0: no race detector
+ *     SOFTGPU_MEMORY   bytes of the card, default 8 GiB
+ *     SOFTGPU_THREADS  of the CPU, default 2
+ *     SOFTGPU_SEED     of the order of work, default 1; 0: nodes run as they were queued
+ *     SOFTGPU_RACES    0: no race detector
  *     SOFTGPU_BLOCKS   1: races between blocks of a launch too
  *     SOFTGPU_COUNTERS a file: what each kernel did, written when the context is released
  */
@@ -201,6 +203,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
                                   .skip_races = environment("SOFTGPU_RACES", 1) == 0,
                                   .check_blocks = environment("SOFTGPU_BLOCKS", 0) != 0};
         the_driver.gpu = softgpu_create(&options);
+        the_driver.in_order = options.seed == 0;
         the_driver.random = options.seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
         the_driver.reported = false;
     }

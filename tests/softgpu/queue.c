@@ -286,7 +286,8 @@ static void report_pair(const Node *node, const Node *other, const char *how, ui
     set_fault(the_driver.gpu, SOFTGPU_LAUNCH_FAILED, SOFTGPU_FAULT_global_race, text);
 }
 
-/* Against every node that is done and that nothing orders with this one. */
+/* Against every node that is done and that nothing orders with this one; the one queued last is
+ * named, which is where an edge is missing when nodes run in the order of queueing. */
 static void check_unordered(Node *node)
 {
     uint64_t walk = ++the_driver.walk, address;
@@ -294,7 +295,7 @@ static void check_unordered(Node *node)
     if (node->work->kind == NODE_nothing)
         return;
     mark_before(node, walk);
-    for (int32_t i = 0; i < the_driver.node_count; i++) {
+    for (int32_t i = the_driver.node_count - 1; i >= 0; i--) {
         const Node *other = the_driver.nodes[i];
         if (!other->done || other->seen == walk || other == node || !other->reads)
             continue;
@@ -331,7 +332,7 @@ static bool is_ready(const Node *node)
     return true;
 }
 
-/* One of those that are ready; NULL: none is. */
+/* One of those that are ready, the first in the order of queueing or any; NULL: none is. */
 static Node *choose_ready(void)
 {
     Node *chosen = NULL;
@@ -340,6 +341,8 @@ static Node *choose_ready(void)
     for (int32_t i = 0; i < the_driver.node_count; i++) {
         if (!is_ready(the_driver.nodes[i]))
             continue;
+        if (the_driver.in_order)
+            return the_driver.nodes[i];
         the_driver.random = the_driver.random * UINT64_C(6364136223846793005) + 1442695040888963407;
         if ((the_driver.random >> 33) % ++ready == 0)
             chosen = the_driver.nodes[i];
