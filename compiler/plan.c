@@ -14,8 +14,8 @@
 
 enum {
     PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
-    ROUND_NODES = 1000,     /* the same, in each of the rounds */
     SEARCH_EFFORT = 400000, /* proposals of one search: about half a second on two cores */
+    TIGHTENING = 200000,    /* the same, to shorten lives afterwards */
     MAX_ROUNDS = 8,         /* searches with other budgets, where offsets need more */
     MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
 };
@@ -33,13 +33,13 @@ static double now_seconds(void)
 /* Buffers that take over each other's bytes are one item, from the first one's start to the last
  * one's end:   conv1 [---)
  *              relu1    [----)      ->  [--------) */
-static void pack_buffers(Plan *plan, int64_t capacity, uint64_t nodes, Arena *arena)
+static void pack_buffers(Plan *plan, Arena *arena)
 {
     uint32_t count = plan->buffers.count;
     Arena *scratch = arena_create();
     PackItem *items = arena_array(scratch, PackItem, count);
     uint32_t *item_of = arena_array(scratch, uint32_t, count);
-    PackProblem problem = {.items = items, .capacity = capacity, .node_limit = nodes};
+    PackProblem problem = {.items = items, .node_limit = PACK_NODES};
 
     for (uint32_t b = 0; b < count; b++) {
         const Buffer *buffer = &plan->buffers.items[b];
@@ -87,7 +87,7 @@ static SegmentPlanner segment_planner(Compilation *c, SnugSegmentId segment, Are
     };
 }
 
-static Plan *place(const SegmentPlanner *planner, const Sequence *sequence, int64_t capacity)
+static Plan *place(const SegmentPlanner *planner, const Sequence *sequence)
 {
     Compilation *c = planner->c;
     Plan *plan = plan_sequence(planner->set, &planner->graph, sequence, &c->layout,
@@ -96,7 +96,7 @@ static Plan *place(const SegmentPlanner *planner, const Sequence *sequence, int6
     int64_t *load = arena_array(planner->scratch, int64_t, sequence->count);
 
     certificate->live_bound = sequence_peak(&planner->graph, sequence, load);
-    pack_buffers(plan, capacity, capacity > 0 ? ROUND_NODES : PACK_NODES, c->arena);
+    pack_buffers(plan, c->arena);
     while (certificate->peak_step + 1 < sequence->count
            && load[certificate->peak_step] != certificate->live_bound)
         certificate->peak_step++;
@@ -110,7 +110,7 @@ static Plan *plan_kept(const SegmentPlanner *planner)
 {
     Sequence kept = schedule_tasks(&planner->graph, planner->scratch, planner->scratch);
 
-    return place(planner, &kept, 0);
+    return place(planner, &kept);
 }
 
 /* Within the budget before others, then by time, then by bytes. */
@@ -152,7 +152,10 @@ static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
     }
     for (int round = 0; round < MAX_ROUNDS; round++) {
         RecomputeResult result = recompute_tasks(&problem, planner->scratch, planner->scratch);
-        Plan *plan = place(planner, &result.sequence, planner->budget);
+        Sequence tight = tighten_sequence(&planner->graph, &result.sequence,
+                                          max_i64(problem.budget, result.peak), TIGHTENING,
+                                          planner->scratch);
+        Plan *plan = place(planner, &tight);
         if (round == 0)
             first = result;
         if (best == kept || is_better(plan, best, planner->budget))

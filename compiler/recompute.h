@@ -63,6 +63,15 @@ SearchResult search_sequences(const SearchProblem *problem, Arena *arena);
 /* Seconds, for deadlines. */
 double search_clock(void);
 
+/* ---- recompute_tighten.c ---------------------------------------------------------------------- */
+
+/* The sequence with steps moved so that values live shorter, at no more added cost, its peak still
+ * within the budget. What it buys is offsets: values that nothing forces to live side by side no
+ * longer do. Requires: a sequence within the budget. `proposals` are counted, so that the result is
+ * the same on any machine. */
+Sequence tighten_sequence(const TaskGraph *graph, const Sequence *sequence, int64_t budget,
+                          uint64_t proposals, Arena *arena);
+
 /* ---- bounds.c -------------------------------------------------------------------------------- */
 
 /* Most bytes that one task alone needs: what it reads and writes, and its workspace. No order of

@@ -21,6 +21,7 @@ static void change_load(Search *search, uint32_t first, uint32_t last, int32_t w
 {
     if (first >= last || w == 0)
         return;
+    search->area += (int64_t)w * (last - first);
     note_change(search, first, w);
     if (last < search->slot_count)
         note_change(search, last, -w);
@@ -351,6 +352,13 @@ void shift_step(Search *search, uint32_t slot, uint32_t gap)
         move_event(search, task->writes[w], slot << 1 | 1, gap << 1 | 1);
 }
 
+void begin_move(Search *search)
+{
+    search->journal_count = search->touched_count = 0;
+    search->added_before = search->added;
+    search->area_before = search->area;
+}
+
 /* Puts everything back as it was before the move. */
 void undo_move(Search *search)
 {
@@ -367,6 +375,8 @@ void undo_move(Search *search)
         }
     }
     search->touched_count = 0;
+    search->added = search->added_before;
+    search->area = search->area_before;
     forget_changes(search);
 }
 
@@ -388,7 +398,7 @@ void spread_sequence(Search *search, const Sequence *sequence, int32_t budget)
     const TaskGraph *graph = search->graph;
 
     search->repeat_count = 0;
-    search->excess = search->added = 0;
+    search->excess = search->added = search->area = 0;
     for (uint32_t s = 0; s < search->slot_count; s++) {
         search->task[s] = NO_TASK;
         search->is_repeat[s] = false;

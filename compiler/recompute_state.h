@@ -1,5 +1,5 @@
-/* What the search works on: steps in slots, events of values, load. Shared by recompute_state.c and
- * recompute_search.c alone; the picture is in the latter. */
+/* What the searches work on: steps in slots, events of values, load. Shared by recompute_state.c,
+ * _moves.c, _search.c and _tighten.c alone; the picture is in recompute_search.c. */
 #ifndef SNUG_RECOMPUTE_STATE_H
 #define SNUG_RECOMPUTE_STATE_H
 
@@ -63,6 +63,8 @@ typedef struct Search {
     int32_t *change;              /* by slot: of the move at hand, to this slot and those behind */
     uint64_t *is_changed;         /* a bit a chunk */
     int64_t excess, added;
+    int64_t area;                 /* load summed over slots, budget not taken off */
+    int64_t added_before, area_before; /* the move at hand */
 
     Edit *journal;
     uint32_t journal_count;
@@ -96,8 +98,9 @@ void spread_sequence(Search *search, const Sequence *sequence, int32_t budget);
 /* Requires: room for slot_count tasks. */
 Sequence take_sequence(const Search *search, uint32_t *tasks);
 
-/* ---- edits: a move is some of them, then settle_taken; it is weighed by sweep_changes, and ends
- * with keep_changes or undo_move ------------------------------------------------------------- */
+/* ---- edits: a move begins with begin_move, is some of them, then settle_taken; it is weighed by
+ * sweep_changes, `added` and `area`, and ends with keep_changes or undo_move ------------------ */
+void begin_move(Search *search);
 void place_step(Search *search, uint32_t slot, uint32_t task, bool is_repeat);
 void remove_repeat(Search *search, uint32_t slot);
 void shift_step(Search *search, uint32_t slot, uint32_t gap);
@@ -105,6 +108,12 @@ void settle_taken(Search *search); /* who takes whose bytes, where the move may 
 /* What the move makes of the excess. is_kept: the move is made so. */
 int64_t sweep_changes(Search *search, bool is_kept);
 void keep_changes(Search *search);
-void undo_move(Search *search); /* but for `added` */
+void undo_move(Search *search);
+
+/* ---- recompute_moves.c ----------------------------------------------------------------------- */
+/* -ln(u) for a uniform u, without the C library: its last digit differs between machines. */
+double random_exponential(Search *search);
+/* Begins a move and makes its edits; false: nothing to do, to be undone all the same. */
+bool propose_move(Search *search, bool may_recompute, bool may_exchange);
 
 #endif

@@ -86,6 +86,47 @@ static void sequences_are_valid(void **state)
     assert_true(fitting >= 20 && with_repeats >= 15);
 }
 
+/* Bytes alive, summed over the steps. */
+static int64_t area_of(const Net *net, const Sequence *sequence, Arena *arena)
+{
+    int64_t *load = arena_array(arena, int64_t, sequence->count), area = 0;
+
+    sequence_peak(&net->graph, sequence, load);
+    for (uint32_t s = 0; s < sequence->count; s++)
+        area += load[s];
+    return area;
+}
+
+static void tightened_sequences_cost_no_more(void **state)
+{
+    int64_t before = 0, after = 0;
+    (void)state;
+
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        Arena *arena = arena_create();
+        Net *net = training_net(arena, seed, 4 + (uint32_t)seed % 24);
+        Sequence ordered = schedule_tasks(&net->graph, arena, arena);
+        int64_t low = feasibility_floor(&net->graph);
+        int64_t high = sequence_peak(&net->graph, &ordered, NULL);
+        RecomputeProblem problem = {&net->graph, low + (high - low) / 2, 40000, seed, 0};
+        RecomputeResult result = recompute_tasks(&problem, arena, arena);
+        int64_t budget = max_i64(problem.budget, result.peak);
+        Sequence tight = tighten_sequence(&net->graph, &result.sequence, budget, 20000, arena);
+        SequenceCheck check = check_sequence(&net->graph, &tight);
+        assert_int_equal(check.fault, SEQUENCE_RIGHT);
+        assert_true(check.peak <= budget);
+        assert_true(check.added_cost <= result.added_cost);
+        before += area_of(net, &result.sequence, arena);
+        after += area_of(net, &tight, arena);
+        Sequence again = tighten_sequence(&net->graph, &result.sequence, budget, 20000, arena);
+        assert_int_equal(again.count, tight.count);
+        assert_memory_equal(again.tasks, tight.tasks, tight.count * sizeof *tight.tasks);
+        arena_destroy(arena);
+    }
+    print_message("lives by bytes: %lld, tightened %lld\n", (long long)before, (long long)after);
+    assert_true(after < before);
+}
+
 /* ---- the exact reference --------------------------------------------------------------------- */
 
 /* Least added cost within the budget, by Dijkstra over (tasks that have run, values held): a step
@@ -303,6 +344,7 @@ int main(void)
         cmocka_unit_test(checker_finds_every_fault),
         cmocka_unit_test(checker_agrees_with_liveness),
         cmocka_unit_test(sequences_are_valid),
+        cmocka_unit_test(tightened_sequences_cost_no_more),
         cmocka_unit_test(costs_are_near_the_optimum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
