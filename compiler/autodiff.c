@@ -184,7 +184,28 @@ static void mark_needed(const Graph *graph, ValueId value, bool *is_needed)
     }
 }
 
-/* The same heat maps from running statistics. Requires: the forward pass alone. */
+/* Without a loss nothing says how wide a peak is: that of the usual target. */
+enum { USUAL_SIGMA = 2 };
+
+static void append_decode(Compilation *c, Graph *graph)
+{
+    Model *model = c->model;
+    const Value *heat = &graph->values.items[model->evaluate_heat.i];
+    SnugLoss loss = model->loss_attributes;
+
+    if (model->loss.i == 0)
+        loss = (SnugLoss){.sigma = USUAL_SIGMA,
+                          .stride = (float)model->image_height / (float)heat->shape.h};
+    OpId id = graph_append(graph, OP_decode, &model->evaluate_heat, 1, "peaks", heat->source);
+    Op *op = &graph->ops.items[id.i];
+    op->loss = (SnugLoss){.sigma = loss.sigma, .stride = loss.stride};
+    if (!infer_op(graph, id, c->diags, true))
+        BUG("the peaks of \"%s\" have no shape", heat->name);
+    model->evaluate_peaks = op->outputs[0];
+    graph->values.items[model->evaluate_peaks.i].is_output = true;
+}
+
+/* The same heat maps from running statistics, and their peaks. Requires: the forward pass alone. */
 static void make_evaluate(Compilation *c)
 {
     Model *model = c->model;
@@ -206,6 +227,7 @@ static void make_evaluate(Compilation *c)
     model->evaluate_heat = moved[model->heat.i];
     model->evaluate_image = moved[model->image.i];
     graph->values.items[model->evaluate_heat.i].is_output = true;
+    append_decode(c, graph);
 }
 
 /* Requires: infer_shapes. Ensures: model->evaluate; and where there is a loss, a train graph with a

@@ -63,6 +63,8 @@ static int64_t core_flops(const SnugKernel *kernel)
     case SNUG_KERNEL_bilinear_grad: return 4 * elements(window->y);
     case SNUG_KERNEL_heatmap_loss:
     case SNUG_KERNEL_heatmap_loss_grad: return 10 * elements(kernel->args[0].shape);
+    case SNUG_KERNEL_decode: /* smoothed in both directions, 3 sigma to both sides */
+        return (int64_t)(24 * kernel->loss.sigma) * elements(kernel->args[0].shape);
     default: return 0;
     }
 }

@@ -118,6 +118,38 @@ void cuda_describe_loss(CudaSource *source)
     cuda_entry(source, "sum", 1, groups, heat->shape.n, 0);
 }
 
+/* Three sigma; a wider one is cut off there, as on the host. */
+enum { MAX_RADIUS = 24, DECODE_LANES = 32 };
+
+void cuda_describe_decode(CudaSource *source)
+{
+    const SnugKernel *kernel = source->kernel;
+    const SnugArg *heat = &kernel->args[0];
+    int64_t lanes = min_i64(heat->shape.c, DECODE_LANES);
+    int64_t groups = divide_up(heat->shape.c, lanes);
+
+    define_loss(source);
+    cuda_define(source, "LANES", lanes);
+    cuda_define(source, "ROWS", source->threads / lanes);
+    cuda_define(source, "SLICE_PIXELS", SLICE_PIXELS);
+    cuda_define(source, "SLICES", slices_of(heat));
+    cuda_define(source, "PEAK_PITCH", kernel->args[1].pitch);
+    cuda_define(source, "RADIUS",
+                min_i64((int64_t)ceilf(3.0f * kernel->loss.sigma), MAX_RADIUS));
+    cuda_entry(source, "", slices_of(heat), groups, heat->shape.n, 0);
+    cuda_entry(source, "scan", slices_of(heat), groups, heat->shape.n, 0);
+    cuda_entry(source, "refine", 1, groups, heat->shape.n, 0);
+}
+
+/* Smoothed rows, then the best of each slice. */
+static int64_t decode_workspace(const SnugArg *heat)
+{
+    int64_t maps = (int64_t)heat->shape.n * heat->shape.c;
+
+    return align_up(maps * heat->shape.h * heat->shape.w * 4, SNUG_ALIGNMENT)
+           + align_up(maps * slices_of(heat) * 16, SNUG_ALIGNMENT);
+}
+
 /* A map whose core is the loss's slope. */
 void cuda_describe_loss_grad(CudaSource *source)
 {
@@ -240,6 +272,7 @@ int64_t cuda_small_workspace(const SnugKernel *kernel)
     switch (kernel->kind) {
     case SNUG_KERNEL_heatmap_loss:
         return align_up(heat->shape.n * slices_of(heat) * heat->shape.c * 4, SNUG_ALIGNMENT);
+    case SNUG_KERNEL_decode: return decode_workspace(heat);
     case SNUG_KERNEL_grad_norm: return align_up(NORM_BLOCKS * 4, SNUG_ALIGNMENT);
     default: return 0;
     }

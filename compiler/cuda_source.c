@@ -33,6 +33,7 @@ static const CudaClass classes[SNUG_KERNEL_KIND_COUNT] = {
     [SNUG_KERNEL_heatmap_loss] = {cuda_describe_loss, "loss.cuh"},
     [SNUG_KERNEL_loss_combine] = {cuda_describe_loss_combine, "loss_combine.cuh"},
     [SNUG_KERNEL_heatmap_loss_grad] = {cuda_describe_loss_grad, "loss_grad.cuh"},
+    [SNUG_KERNEL_decode] = {cuda_describe_decode, "decode.cuh"},
     [SNUG_KERNEL_grad_norm] = {cuda_describe_update, "update.cuh"},
     [SNUG_KERNEL_adamw] = {cuda_describe_update, "update.cuh"},
     [SNUG_KERNEL_copy_weights] = {cuda_describe_update, "update.cuh"},

@@ -252,6 +252,7 @@ static const char *const kind_names[SNUG_KERNEL_KIND_COUNT] = {
     [SNUG_KERNEL_heatmap_loss] = "heatmap_loss",
     [SNUG_KERNEL_loss_combine] = "loss_combine",
     [SNUG_KERNEL_heatmap_loss_grad] = "heatmap_loss_grad",
+    [SNUG_KERNEL_decode] = "decode",
     [SNUG_KERNEL_grad_norm] = "grad_norm",
     [SNUG_KERNEL_adamw] = "adamw",
     [SNUG_KERNEL_copy_weights] = "copy_weights",
@@ -383,7 +384,7 @@ static const char *loss_fields(const Emitter *emitter, const SnugLoss *loss)
 static bool is_loss(SnugKernelKind kind)
 {
     return kind == SNUG_KERNEL_heatmap_loss || kind == SNUG_KERNEL_loss_combine
-           || kind == SNUG_KERNEL_heatmap_loss_grad;
+           || kind == SNUG_KERNEL_heatmap_loss_grad || kind == SNUG_KERNEL_decode;
 }
 
 static bool is_bn(SnugKernelKind kind)
@@ -593,6 +594,7 @@ static void emit_whole(const Emitter *emitter)
     fprintf(out, "    .staging_offset = %lld,\n", (long long)p->staging_offset);
     emit_buffer_name(emitter, "scalars_buffer", p->scalars_buffer);
     emit_buffer_name(emitter, "output_buffer", p->output_buffer);
+    emit_buffer_name(emitter, "peaks_buffer", p->peaks_buffer);
     fprintf(out, "    .loss = %s,\n", loss_fields(emitter, &p->loss));
     emit_defaults(emitter);
     fprintf(out, "};\n\n");

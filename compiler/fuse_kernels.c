@@ -458,6 +458,11 @@ static void build_small(Fusion *fusion, const Op *op, Partials partials)
         read_inputs(&builder, op, 0, 3);
         kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
         break;
+    case OP_decode:
+        kernel.kind = SNUG_KERNEL_decode, kind = "decode";
+        read_inputs(&builder, op, 0, 1);
+        kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
+        break;
     default:
         BUG("%s: no kernel for %s", op->name, op_info[op->kind].name);
     }

@@ -62,6 +62,7 @@ bool reads_memory(const Fusion *fusion, const Op *op, uint32_t k)
     case OP_loss_combine:
     case OP_heatmap_loss:
     case OP_heatmap_loss_grad:
+    case OP_decode:
         return true;
     case OP_bias:
     case OP_bn_apply:

@@ -106,7 +106,8 @@ typedef struct Op {
     float number;                /* scale: factor */
     float mean[3], std[3];       /* normalize */
     SnugBn bn;                   /* bn_*: eps, momentum, frozen */
-    SnugLoss loss;               /* heatmap_loss, loss_combine, heatmap_loss_grad */
+    SnugLoss loss;               /* heatmap_loss, loss_combine, heatmap_loss_grad; decode: sigma,
+                                    stride */
 } Op;
 
 typedef struct Graph {
@@ -141,7 +142,7 @@ typedef struct Model {
     Graph *evaluate;     /* the forward pass with running statistics; made by differentiate */
     ValueId image, points, image_weights, heat, loss; /* in train; heat: what `output` or the loss
                                                          names; 0 where the model has none */
-    ValueId evaluate_heat, evaluate_image;
+    ValueId evaluate_heat, evaluate_image, evaluate_peaks;
     SnugLoss loss_attributes;
     SnugDefaults defaults;
     int64_t batch_size, image_height, image_width, landmarks;

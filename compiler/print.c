@@ -82,6 +82,9 @@ static void print_attributes(FILE *out, const Graph *graph, const Op *op, const 
     case OP_loss_combine:
         print_loss(out, &op->loss);
         break;
+    case OP_decode:
+        fprintf(out, "  sigma %g stride %g", (double)op->loss.sigma, (double)op->loss.stride);
+        break;
     default:
         break;
     }

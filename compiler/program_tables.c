@@ -377,9 +377,13 @@ static void build_segment(Tables *tables, SnugSegmentId segment, ProgramTables *
     result->launch_sources[segment] = sources;
     if (segment != SNUG_SEGMENT_evaluate)
         return;
-    for (uint32_t b = 0; b < plan->buffers.count; b++)
-        if (plan->buffers.items[b].value.i == tables->c->model->evaluate_heat.i && by_plan[b] >= 0)
+    for (uint32_t b = 0; b < plan->buffers.count; b++) {
+        uint32_t value = plan->buffers.items[b].value.i;
+        if (value == tables->c->model->evaluate_heat.i && by_plan[b] >= 0)
             tables->program->output_buffer = by_plan[b];
+        if (value == tables->c->model->evaluate_peaks.i && by_plan[b] >= 0)
+            tables->program->peaks_buffer = by_plan[b];
+    }
 }
 
 static void build_list(Tables *tables, SnugSegmentId segment, const SnugLaunch *launches,
@@ -555,7 +559,7 @@ const ProgramTables *build_tables(Compilation *c)
     tables.grad = no_buffers(&tables);
     tables.half = no_buffers(&tables);
     tables.image = tables.points = tables.image_weights = tables.scalars = -1;
-    tables.program->output_buffer = -1;
+    tables.program->output_buffer = tables.program->peaks_buffer = -1;
     if (c->plans[SNUG_SEGMENT_micro_step] != NULL) {
         build_segment(&tables, SNUG_SEGMENT_micro_step, result);
         build_update(&tables, result);

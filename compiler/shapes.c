@@ -519,6 +519,8 @@ static bool infer_forward(const Inference *in)
         return infer_heatmap_loss(in);
     case OP_loss_combine:
         return infer_loss_combine(in);
+    case OP_decode:
+        return set_output(in, 0, (Shape){1, input_shape(in, 0).n, input_shape(in, 0).c, 3}, SNUG_F32);
     default:
         return infer_backward(in);
     }

@@ -90,41 +90,29 @@ static void refine(const float *map, int32_t height, int32_t width, int32_t x, i
     peak->y += (float)fmax(-1, fmin(1, step_y));
 }
 
-/* `plain` holds one map; `other` is as large. Both are overwritten. */
-static Peak decode_map(float *plain, float *other, int32_t height, int32_t width,
-                       const Kernel *kernel)
+Peak decode_map(const float *heat, int64_t pitch, int32_t height, int32_t width, float sigma,
+                float *scratch)
 {
-    int32_t best = 0;
-    float highest = plain[0];
+    Kernel kernel = gaussian_kernel(sigma);
+    int32_t area = height * width, best = 0;
+    float *rows = scratch, *smooth = scratch + area, highest = heat[0];
     bool is_finite = true;
 
-    for (int32_t k = 0; k < height * width; k++) {
-        highest = plain[k] > highest ? plain[k] : highest;
-        is_finite = is_finite && isfinite(plain[k]);
+    for (int32_t k = 0; k < area; k++) {
+        smooth[k] = heat[k * pitch];
+        highest = smooth[k] > highest ? smooth[k] : highest;
+        is_finite = is_finite && isfinite(smooth[k]);
     }
     if (!is_finite)
         return (Peak){(float)(width - 1) / 2, (float)(height - 1) / 2, 0};
     for (int32_t y = 0; y < height; y++)
-        smooth_row(plain + y * width, other + y * width, width, kernel);
+        smooth_row(smooth + y * width, rows + y * width, width, &kernel);
     for (int32_t y = 0; y < height; y++)
-        smooth_column(other, plain + y * width, y, height, width, kernel);
-    for (int32_t k = 1; k < height * width; k++)
-        if (plain[k] > plain[best])
+        smooth_column(rows, smooth + y * width, y, height, width, &kernel);
+    for (int32_t k = 1; k < area; k++)
+        if (smooth[k] > smooth[best])
             best = k;
     Peak peak = {(float)(best % width), (float)(best / width), highest};
-    refine(plain, height, width, best % width, best / width, &peak);
+    refine(smooth, height, width, best % width, best / width, &peak);
     return peak;
-}
-
-void decode_heat(const float *heat, int32_t height, int32_t width, int32_t maps, float sigma,
-                 float *scratch, Peak *peaks)
-{
-    Kernel kernel = gaussian_kernel(sigma);
-    int64_t area = (int64_t)height * width;
-
-    for (int32_t k = 0; k < maps; k++) {
-        for (int64_t e = 0; e < area; e++)
-            scratch[e] = heat[e * maps + k];
-        peaks[k] = decode_map(scratch, scratch + area, height, width, &kernel);
-    }
 }

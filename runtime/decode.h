@@ -14,10 +14,10 @@ typedef struct Peak {
     float confidence; /* the map's largest value */
 } Peak;
 
-/* heat {height, width, maps} f32: one image. sigma: that of the targets, heat-map pixels. scratch:
+/* One map: pixel k is heat[k * pitch]. sigma: that of the targets, heat-map pixels. scratch:
  * 2 * height * width floats. A map that is not finite everywhere gives its middle and confidence
  * 0. */
-void decode_heat(const float *heat, int32_t height, int32_t width, int32_t maps, float sigma,
-                 float *scratch, Peak *peaks);
+Peak decode_map(const float *heat, int64_t pitch, int32_t height, int32_t width, float sigma,
+                float *scratch);
 
 #endif

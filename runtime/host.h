@@ -11,6 +11,7 @@
  *     host_window.c   pooling and resampling gradients, on the strips
  *     host_combine.c  partial sums -> batch norm's vectors
  *     host_loss.c     heat-map losses
+ *     host_decode.c   peaks of heat maps
  *     host_update.c   gradient norm, AdamW, EMA
  *     host_lanes.c    vectorised loops
  *     host_team.c     threads
@@ -216,12 +217,14 @@ bool host_wgrad_run(const HostKernel *k, const HostLaunch *launch);
 bool host_window_prepare(HostKernel *k);
 HostCore host_window_core;
 
-/* The small kernels: host_combine.c, host_loss.c, host_update.c. Workspace -1, not valid: args that
+/* The small kernels: host_combine.c, host_loss.c, host_decode.c, host_update.c. Workspace -1, not valid: args that
  * do not fit the kind. */
 bool host_combine_is_valid(const SnugKernel *kernel);
 void host_combine_run(const SnugKernel *kernel, void *const *args);
 int64_t host_loss_workspace(const SnugKernel *kernel, int32_t threads);
 void host_loss_run(const HostKernel *k, const HostLaunch *launch);
+int64_t host_decode_workspace(const SnugKernel *kernel, int32_t threads);
+void host_decode_run(const HostKernel *k, const HostLaunch *launch);
 void host_grad_norm_run(const HostLaunch *launch, int32_t threads);
 void host_adamw_run(const HostLaunch *launch, int32_t threads);
 

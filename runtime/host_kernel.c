@@ -41,6 +41,14 @@ static bool args_are_valid(const SnugKernel *kernel)
     return true;
 }
 
+/* bytes: of workspace; -1: the kernel is none that can be run. */
+static bool carve_shared(HostKernel *k, int64_t bytes)
+{
+    if (bytes > 0)
+        host_carve(&k->shared, bytes);
+    return bytes >= 0;
+}
+
 static bool prepare(HostKernel *k, bool dry)
 {
     switch (k->kernel->kind) {
@@ -61,12 +69,10 @@ static bool prepare(HostKernel *k, bool dry)
         return host_combine_is_valid(k->kernel);
     case SNUG_KERNEL_heatmap_loss:
     case SNUG_KERNEL_heatmap_loss_grad:
-    case SNUG_KERNEL_loss_combine: {
-        int64_t bytes = host_loss_workspace(k->kernel, k->threads);
-        if (bytes > 0)
-            host_carve(&k->shared, bytes);
-        return bytes >= 0;
-    }
+    case SNUG_KERNEL_loss_combine:
+        return carve_shared(k, host_loss_workspace(k->kernel, k->threads));
+    case SNUG_KERNEL_decode:
+        return carve_shared(k, host_decode_workspace(k->kernel, k->threads));
     case SNUG_KERNEL_grad_norm:
     case SNUG_KERNEL_adamw:
         return k->kernel->arg_count == 1 && k->kernel->args[0].type == SNUG_F32;
@@ -120,6 +126,9 @@ static bool run(const HostKernel *k, const HostLaunch *launch)
     case SNUG_KERNEL_heatmap_loss_grad:
     case SNUG_KERNEL_loss_combine:
         host_loss_run(k, launch);
+        return true;
+    case SNUG_KERNEL_decode:
+        host_decode_run(k, launch);
         return true;
     case SNUG_KERNEL_grad_norm:
         host_grad_norm_run(launch, k->threads);

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#define SNUG_PROGRAM_VERSION 2
+#define SNUG_PROGRAM_VERSION 3
 #define SNUG_ALIGNMENT       256 /* of every buffer, bytes */
 
 /* ---- types and shapes ------------------------------------------------------------------------ */
@@ -153,6 +153,9 @@ typedef enum SnugKernelKind {
     SNUG_KERNEL_loss_combine,    /* map_loss, points, image_weights, scalars (loss +=) -> map_weight
                                     {1, 1, n, k} */
     SNUG_KERNEL_heatmap_loss_grad, /* heat, points, map_weight -> d heat */
+    SNUG_KERNEL_decode,          /* heat f32 -> peaks {1, n, k, 3}: x, y in the network's input pixels,
+                                    and the map's largest value; loss.sigma, loss.stride: see
+                                    decode.h */
     SNUG_KERNEL_grad_norm,       /* scalars: over all gradients, in the order of the parameters */
     SNUG_KERNEL_adamw,           /* scalars: over all parameters; gradients are zero afterwards,
                                     half copies follow their weights */
@@ -372,6 +375,7 @@ typedef struct SnugProgram {
                                arrives while a card works on this one; -1: there is none */
     int32_t scalars_buffer; /* f32 {1, 1, 1, SNUG_SCALAR_COUNT} */
     int32_t output_buffer;  /* f32 heat maps after `evaluate` */
+    int32_t peaks_buffer;   /* f32 {1, n, k, 3}, of the same: what SNUG_KERNEL_decode makes */
     SnugLoss loss;
     SnugDefaults defaults;
 } SnugProgram;

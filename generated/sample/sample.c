@@ -82,6 +82,8 @@ enum { /* buffers */
     head_bias_ema,
     head_2,
     head_conv_workspace_2,
+    peaks,
+    peaks_workspace,
 };
 
 static const SnugBuffer buffers[] = {
@@ -159,6 +161,8 @@ static const SnugBuffer buffers[] = {
     [head_bias_ema]                 = {.offset =       64512, .bytes =        256, .type = SNUG_F32, .shape = {1, 1, 1, 4}, .pitch = 4, .line = 13, .name = "head.bias.ema"}, /* models/sample.snug:13 */
     [head_2]                        = {.offset =      111616, .bytes =       4096, .type = SNUG_F32, .shape = {1, 16, 16, 4}, .pitch = 4, .line = 13, .name = "head"}, /* models/sample.snug:13 */
     [head_conv_workspace_2]         = {.offset =       77824, .bytes =      33792, .type = SNUG_U8, .shape = {0, 0, 0, 0}, .pitch = 0, .line = 13, .name = "head.conv.workspace"}, /* models/sample.snug:13 */
+    [peaks]                         = {.offset =       81920, .bytes =        256, .type = SNUG_F32, .shape = {1, 1, 4, 3}, .pitch = 3, .line = 13, .name = "peaks"}, /* models/sample.snug:13 */
+    [peaks_workspace]               = {.offset =       77824, .bytes =       4096, .type = SNUG_U8, .shape = {0, 0, 0, 0}, .pitch = 0, .line = 13, .name = "peaks.workspace"}, /* models/sample.snug:13 */
 };
 
 enum { /* kernels */
@@ -183,6 +187,7 @@ enum { /* kernels */
     bn_frozen_16_1x1,
     conv3x3_s4_3_16_16x16_b,
     conv3x3_s1_16_16_16x16_b,
+    decode_4_16x16,
 };
 
 static const SnugKernel kernels[] = {
@@ -644,6 +649,17 @@ static const SnugKernel kernels[] = {
         },
         .workspace_bytes = 67072,
     },
+    [decode_4_16x16] = { /* 1 launch */
+        .name = "decode_4_16x16",
+        .kind = SNUG_KERNEL_decode,
+        .args = (const SnugArg[]){
+            /*  0 */ {.access = SNUG_READ, .type = SNUG_F32, .shape = {1, 16, 16, 4}, .pitch = 4},
+            /*  1 */ {.access = SNUG_WRITE, .type = SNUG_F32, .shape = {1, 1, 4, 3}, .pitch = 3},
+        },
+        .arg_count = 2, .output_arg = 1, .weight_arg = -1,
+        .loss = {.kind = SNUG_LOSS_mse, .sigma = 1.5F, .stride = 4.0F, .omega = 0.0F, .theta = 0.0F, .epsilon = 0.0F, .alpha = 0.0F, .weighted = 0, .top = 0},
+        .workspace_bytes = 4096,
+    },
 };
 
 static const SnugLaunch micro_step[] = {
@@ -768,6 +784,10 @@ static const SnugLaunch evaluate[] = {
         .label = "head.conv", .kernel = conv1x1_s1_16_4_16x16, .line = 13,
         .buffers = (const int32_t[]){relu_2_2, head_weight_ema, head_bias_ema, head_2, head_conv_workspace_2},
     },
+    {   /* 5: peaks -> f32 1x1x4x3 at 81920; models/sample.snug:13 */
+        .label = "peaks", .kernel = decode_4_16x16, .line = 13,
+        .buffers = (const int32_t[]){head_2, peaks, peaks_workspace},
+    },
 };
 
 static const SnugParam params[] = {
@@ -810,7 +830,7 @@ static const SnugParam params[] = {
 };
 
 static const SnugProgram program = {
-    .version = 2,
+    .version = 3,
     .model = "sample",
     .model_path = "models/sample.snug",
     .model_hash = "5bce5756ab118d1e24df0bc218baceb7",
@@ -822,11 +842,11 @@ static const SnugProgram program = {
     .storage = SNUG_F32,
     .total_bytes = 268544, .persistent_bytes = 77824,
     .budget_bytes = INT64_MAX, /* none was given */
-    .buffers = buffers, .buffer_count = 74,
-    .kernels = kernels, .kernel_count = 21,
+    .buffers = buffers, .buffer_count = 76,
+    .kernels = kernels, .kernel_count = 22,
     .segments[SNUG_SEGMENT_micro_step] = {.launches = micro_step, .launch_count = 18},
     .segments[SNUG_SEGMENT_update] = {.launches = update, .launch_count = 2},
-    .segments[SNUG_SEGMENT_evaluate] = {.launches = evaluate, .launch_count = 5},
+    .segments[SNUG_SEGMENT_evaluate] = {.launches = evaluate, .launch_count = 6},
     .params = params, .param_count = 12,
     .image_buffer = image,
     .points_buffer = points,
@@ -834,6 +854,7 @@ static const SnugProgram program = {
     .staging_offset = -1,
     .scalars_buffer = scalars,
     .output_buffer = head_2,
+    .peaks_buffer = peaks,
     .loss = {.kind = SNUG_LOSS_mse, .sigma = 1.5F, .stride = 4.0F, .omega = 0.0F, .theta = 0.0F, .epsilon = 0.0F, .alpha = 0.0F, .weighted = 0, .top = 0},
     .defaults = {.lr = 0.001F, .min_lr = 1e-06F, .weight_decay = 0.0001F, .beta1 = 0.9F,
                  .beta2 = 0.999F, .eps = 1e-08F, .clip = 1.0F, .ema_decay = 0.99F,

@@ -192,6 +192,7 @@ static double slack_of(const SnugKernel *kernel, int32_t a)
     case SNUG_KERNEL_conv_wgrad:
     case SNUG_KERNEL_bn_grad_combine:
     case SNUG_KERNEL_sum_combine: return SUM_ROUNDING;
+    case SNUG_KERNEL_decode: return 1; /* its reference says how unsure a place is */
     default: return 0;
     }
 }

@@ -201,6 +201,90 @@ static inline void reference_loss_combine(Bench *b)
     scalars[SNUG_SCALAR_loss] = (float)((double)scalars[SNUG_SCALAR_loss] + total);
 }
 
+/* ---- decode ---------------------------------------------------------------------------------- */
+
+/* Map (n, k) smoothed in both directions at (h, w): see runtime/decode.h. */
+static inline double smoothed_at(const Bench *b, int64_t n, int64_t k, int64_t h, int64_t w)
+{
+    SnugShape d = b->args[0].shape;
+    double sigma = (double)b->kernel.loss.sigma, sum = 0, weights = 0;
+    int64_t radius = (int64_t)fmin(ceil(3 * sigma), 24);
+
+    for (int64_t j = -radius; j <= radius; j++)
+        for (int64_t i = -radius; i <= radius; i++) {
+            if (h + j < 0 || h + j >= d.h || w + i < 0 || w + i >= d.w)
+                continue;
+            double weight = exp(-0.5 * (double)(i * i + j * j) / (sigma * sigma));
+            sum += weight * read_tensor(&b->args[0], b->expected[0], n, h + j, w + i, k);
+            weights += weight;
+        }
+    return sum / weights;
+}
+
+/* One Newton step on the logarithm of v, and how far rounding of v to fp32 may move it. */
+static inline void peak_step(double v[3][3], double *x, double *y, double *unsure)
+{
+    double l[3][3], least = v[1][1];
+
+    for (int j = 0; j < 3; j++)
+        for (int i = 0; i < 3; i++) {
+            l[j][i] = log(fmax(v[j][i], 1e-10));
+            least = fmin(least, v[j][i]);
+        }
+    double dx = (l[1][2] - l[1][0]) / 2, dy = (l[2][1] - l[0][1]) / 2;
+    double dxx = l[1][2] - 2 * l[1][1] + l[1][0], dyy = l[2][1] - 2 * l[1][1] + l[0][1];
+    double dxy = (l[2][2] - l[2][0] - l[0][2] + l[0][0]) / 4, det = dxx * dyy - dxy * dxy;
+    double off = 0x1p-19 * (1 + fabs(v[1][1]) / fmax(least, 1e-10)); /* of each logarithm */
+    double sizes = fabs(dxx) + fabs(dyy) + fabs(dxy) + fabs(dx) + fabs(dy);
+    *unsure = fmin(2, 8 * off * sizes * (1 + sizes / fabs(det)) / fmax(fabs(det), 1e-12));
+    if (!(det > 1e-12) || !(dxx < 0))
+        return;
+    *x += fmax(-1, fmin(1, (dxy * dy - dyy * dx) / det));
+    *y += fmax(-1, fmin(1, (dxy * dx - dxx * dy) / det));
+}
+
+/* takes_sizes: how unsure the place is in fp32: a pixel that is as high may be taken instead. */
+static inline void reference_peak(Bench *b, int64_t n, int64_t k, double *smooth)
+{
+    SnugShape d = b->args[0].shape;
+    double highest = -INFINITY, largest = 0, v[3][3], unsure = 0;
+    int64_t best = 0, to = (n * d.c + k) * b->args[1].pitch;
+
+    for (int64_t p = 0; p < (int64_t)d.h * d.w; p++) {
+        double heat = read_tensor(&b->args[0], b->expected[0], n, p / d.w, p % d.w, k);
+        smooth[p] = smoothed_at(b, n, k, p / d.w, p % d.w);
+        highest = fmax(highest, heat);
+        largest = fmax(largest, fabs(heat));
+        best = smooth[p] > smooth[best] ? p : best;
+    }
+    double x = (double)(best % d.w), y = (double)(best / d.w);
+    if (x > 0 && y > 0 && x < d.w - 1 && y < d.h - 1) {
+        for (int64_t j = 0; j < 3; j++)
+            for (int64_t i = 0; i < 3; i++)
+                v[j][i] = smooth[best + (j - 1) * d.w + i - 1];
+        peak_step(v, &x, &y, &unsure);
+    }
+    for (int64_t p = 0; p < (int64_t)d.h * d.w; p++)
+        if (p != best && smooth[p] > smooth[best] - 0x1p-19 * largest)
+            unsure = fmax(d.h, d.w);
+    double stride = (double)b->kernel.loss.stride;
+    write_element(&b->args[1], b->expected[1], to, b->takes_sizes ? unsure * stride : x * stride);
+    write_element(&b->args[1], b->expected[1], to + 1,
+                  b->takes_sizes ? unsure * stride : y * stride);
+    write_element(&b->args[1], b->expected[1], to + 2, b->takes_sizes ? 0 : highest);
+}
+
+static inline void reference_decode(Bench *b)
+{
+    SnugShape d = b->args[0].shape;
+    double *smooth = malloc((size_t)d.h * (size_t)d.w * sizeof *smooth);
+
+    for (int64_t n = 0; n < d.n; n++)
+        for (int64_t k = 0; k < d.c; k++)
+            reference_peak(b, n, k, smooth);
+    free(smooth);
+}
+
 /* Any kernel but those that go over all parameters. Written args become zeros first. */
 static inline void reference_any(Bench *b)
 {
@@ -220,6 +304,7 @@ static inline void reference_any(Bench *b)
     case SNUG_KERNEL_heatmap_loss: reference_map_loss(b); break;
     case SNUG_KERNEL_heatmap_loss_grad: reference_loss_grad(b); break;
     case SNUG_KERNEL_loss_combine: reference_loss_combine(b); break;
+    case SNUG_KERNEL_decode: reference_decode(b); break;
     default: reference_run(b); break;
     }
 }

@@ -498,6 +498,66 @@ static void run_loss_combine(Call *call)
     }
 }
 
+/* The map smoothed, its highest pixel, one Newton step on the logarithm: runtime/decode.h. */
+static double smoothed(const Call *call, int64_t n, int64_t k, int64_t h, int64_t w)
+{
+    double sigma = (double)call->op->loss.sigma, sum = 0, weights = 0;
+    int64_t radius = (int64_t)fmin(ceil(3 * sigma), 24);
+
+    for (int64_t j = -radius; j <= radius; j++)
+        for (int64_t i = -radius; i <= radius; i++) {
+            if (h + j < 0 || h + j >= call->xs.h || w + i < 0 || w + i >= call->xs.w)
+                continue;
+            double weight = exp(-0.5 * (double)(i * i + j * j) / (sigma * sigma));
+            sum += weight * call->x[0][at(call->xs, n, h + j, w + i) + k];
+            weights += weight;
+        }
+    return sum / weights;
+}
+
+static void newton_step(const Call *call, int64_t n, int64_t k, int64_t h, int64_t w, double *x,
+                        double *y)
+{
+    double v[3][3];
+
+    if (h < 1 || w < 1 || h > call->xs.h - 2 || w > call->xs.w - 2)
+        return;
+    for (int64_t j = 0; j < 3; j++)
+        for (int64_t i = 0; i < 3; i++)
+            v[j][i] = log(fmax(smoothed(call, n, k, h + j - 1, w + i - 1), 1e-10));
+    double dx = (v[1][2] - v[1][0]) / 2, dy = (v[2][1] - v[0][1]) / 2;
+    double dxx = v[1][2] - 2 * v[1][1] + v[1][0], dyy = v[2][1] - 2 * v[1][1] + v[0][1];
+    double dxy = (v[2][2] - v[2][0] - v[0][2] + v[0][0]) / 4, det = dxx * dyy - dxy * dxy;
+    if (!(det > 1e-12) || !(dxx < 0))
+        return;
+    *x += fmax(-1, fmin(1, -(dyy * dx - dxy * dy) / det));
+    *y += fmax(-1, fmin(1, -(dxx * dy - dxy * dx) / det));
+}
+
+static void run_decode(Call *call)
+{
+    Shape s = call->xs;
+
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t k = 0; k < s.c; k++) {
+            double best = -INFINITY, highest = -INFINITY, *peak = call->y + 3 * (n * s.c + k);
+            int64_t best_h = 0, best_w = 0;
+            for (int64_t h = 0; h < s.h; h++)
+                for (int64_t w = 0; w < s.w; w++) {
+                    double value = smoothed(call, n, k, h, w);
+                    highest = fmax(highest, call->x[0][at(s, n, h, w) + k]);
+                    if (value <= best)
+                        continue;
+                    best = value, best_h = h, best_w = w;
+                }
+            double x = (double)best_w, y = (double)best_h;
+            newton_step(call, n, k, best_h, best_w, &x, &y);
+            peak[0] = x * (double)call->op->loss.stride;
+            peak[1] = y * (double)call->op->loss.stride;
+            peak[2] = highest;
+        }
+}
+
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 typedef void OpFunction(Call *call);
@@ -519,6 +579,7 @@ static OpFunction *const functions[OP_COUNT] = {
     [OP_concat] = run_concat,
     [OP_heatmap_loss] = run_heatmap_loss,
     [OP_loss_combine] = run_loss_combine,
+    [OP_decode] = run_decode,
     [OP_conv_dgrad] = run_transposed,
     [OP_conv_wgrad] = run_conv_wgrad,
     [OP_channel_sum] = run_channel_sum,

@@ -25,6 +25,12 @@ static void draw(int map, float x, float y, float sigma, float peak)
         }
 }
 
+static void decode_all(float sigma, Peak *peaks)
+{
+    for (int map = 0; map < MAPS; map++)
+        peaks[map] = decode_map(heat + map, MAPS, HEIGHT, WIDTH, sigma, scratch);
+}
+
 static void expect_near(const Peak *peak, float x, float y, float tolerance)
 {
     float off = hypotf(peak->x - x, peak->y - y);
@@ -46,7 +52,7 @@ static void sub_pixel_places(void **state)
             y[map] = 14 + random_uniform(key, 6 * round + 2 * (uint64_t)map + 1) * (HEIGHT - 29);
             draw(map, x[map], y[map], sigma, 0.2f + 0.3f * (float)map);
         }
-        decode_heat(heat, HEIGHT, WIDTH, MAPS, sigma, scratch, peaks);
+        decode_all(sigma, peaks);
         for (int map = 0; map < MAPS; map++)
             expect_near(&peaks[map], x[map], y[map], 0.05f);
     }
@@ -62,7 +68,7 @@ static void noise_moves_it_little(void **state)
         draw(map, 20.3f, 17.6f, 2, 0.8f);
     for (int k = 0; k < HEIGHT * WIDTH * MAPS; k++)
         heat[k] += 0.02f * random_normal(key, (uint64_t)k);
-    decode_heat(heat, HEIGHT, WIDTH, MAPS, 2, scratch, peaks);
+    decode_all(2, peaks);
     for (int map = 0; map < MAPS; map++)
         expect_near(&peaks[map], 20.3f, 17.6f, 0.25f);
 }
@@ -77,7 +83,7 @@ static void edges_and_corners(void **state)
     for (size_t k = 0; k < sizeof places / sizeof places[0]; k++) {
         for (int map = 0; map < MAPS; map++)
             draw(map, places[k][0], places[k][1], 2, 1);
-        decode_heat(heat, HEIGHT, WIDTH, MAPS, 2, scratch, peaks);
+        decode_all(2, peaks);
         expect_near(&peaks[0], places[k][0], places[k][1], 1e-6f);
     }
 }
@@ -92,7 +98,7 @@ static void odd_maps(void **state)
     for (size_t k = 0; k < sizeof fills / sizeof fills[0]; k++) {
         for (int e = 0; e < HEIGHT * WIDTH * MAPS; e++)
             heat[e] = fills[k];
-        decode_heat(heat, HEIGHT, WIDTH, MAPS, 2, scratch, peaks);
+        decode_all(2, peaks);
         for (int map = 0; map < MAPS; map++) {
             assert_true(peaks[map].x >= -1 && peaks[map].x <= WIDTH);
             assert_true(peaks[map].y >= -1 && peaks[map].y <= HEIGHT);
@@ -102,7 +108,7 @@ static void odd_maps(void **state)
     for (int map = 0; map < MAPS; map++)
         draw(map, 20, 20, 2, 1);
     heat[7 * MAPS + 1] = NAN; /* spoils map 1 alone */
-    decode_heat(heat, HEIGHT, WIDTH, MAPS, 2, scratch, peaks);
+    decode_all(2, peaks);
     expect_near(&peaks[0], 20, 20, 0.05f);
     expect_near(&peaks[2], 20, 20, 0.05f);
     assert_float_equal(peaks[1].confidence, 0, 0);

@@ -3,6 +3,8 @@
  */
 #include "host_reference.h"
 
+#include "runtime/decode.h"
+
 static void run_small(Bench *b, const HostLaunch *given, int32_t threads)
 {
     b->kernel.args = b->args;
@@ -497,12 +499,37 @@ static void test_overflow(void **state)
     }
 }
 
+/* Each map as decode_map has it, in input pixels, however many threads; padded heat maps. */
+static void test_decode(void **state)
+{
+    enum { HEIGHT = 12, WIDTH = 20, MAPS = 5, PITCH = 8 };
+    float scratch[2 * HEIGHT * WIDTH];
+    (void)state;
+
+    for (int32_t threads = 1; threads <= 12; threads += 11) {
+        Bench b = {.random = 5};
+        b.kernel.kind = SNUG_KERNEL_decode;
+        b.kernel.loss = (SnugLoss){.sigma = 1.5f, .stride = 4};
+        bench_arg(&b, SNUG_F32, (SnugShape){2, HEIGHT, WIDTH, MAPS}, PITCH, 0.5f);
+        bench_arg(&b, SNUG_F32, (SnugShape){1, 2, MAPS, 3}, 3, 0.0f);
+        run_small(&b, NULL, threads);
+        for (int32_t map = 0; map < 2 * MAPS; map++) {
+            const float *heat = floats(&b, 0) + map / MAPS * HEIGHT * WIDTH * PITCH + map % MAPS;
+            Peak peak = decode_map(heat, PITCH, HEIGHT, WIDTH, 1.5f, scratch);
+            assert_true(floats(&b, 1)[3 * map] == 4 * peak.x);
+            assert_true(floats(&b, 1)[3 * map + 1] == 4 * peak.y);
+            assert_true(floats(&b, 1)[3 * map + 2] == peak.confidence);
+        }
+        bench_free(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bn_combine), cmocka_unit_test(test_bn_frozen),
         cmocka_unit_test(test_bn_grad_combine), cmocka_unit_test(test_sum_combine),
-        cmocka_unit_test(test_losses), cmocka_unit_test(test_update),
+        cmocka_unit_test(test_losses), cmocka_unit_test(test_decode), cmocka_unit_test(test_update),
         cmocka_unit_test(test_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
