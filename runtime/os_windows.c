@@ -1,0 +1,334 @@
+/* The system: files, memory, threads, time, terminal, signals, by Windows, which keeps paths in
+ * UTF-16: every path is UTF-8 on our side and converted at the call. */
+#define WIN32_LEAN_AND_MEAN
+#define PSAPI_VERSION 2 /* GetProcessMemoryInfo is in kernel32 */
+#ifndef _WIN32_WINNT
+#define _WIN32_WINNT 0x0601
+#endif
+#include <windows.h>
+
+#include "os_system.h"
+
+#include <direct.h>
+#include <errno.h>
+#include <io.h>
+#include <limits.h>
+#include <process.h>
+#include <psapi.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <wchar.h>
+
+struct OsMutex {
+    CRITICAL_SECTION section;
+};
+
+struct OsCondition {
+    CONDITION_VARIABLE variable;
+};
+
+/* UTF-8 to UTF-16; free(). NULL with errno where it is not UTF-8. */
+static wchar_t *wide(const char *text)
+{
+    int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
+    wchar_t *result = length <= 0 ? NULL : malloc((size_t)length * sizeof *result);
+    if (result == NULL) {
+        errno = length <= 0 ? EILSEQ : ENOMEM;
+        return NULL;
+    }
+    MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, result, length);
+    return result;
+}
+
+/* The errno of a failed Windows call that has none. */
+static int errno_of_windows(void)
+{
+    switch (GetLastError()) {
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND:
+        return ENOENT;
+    case ERROR_ACCESS_DENIED:
+    case ERROR_SHARING_VIOLATION:
+        return EACCES;
+    case ERROR_DISK_FULL:
+        return ENOSPC;
+    case ERROR_DIRECTORY:
+        return ENOTDIR;
+    default:
+        return EIO;
+    }
+}
+
+FILE *os_fopen(const char *path, const char *mode)
+{
+    wchar_t *wide_path = wide(path), *wide_mode = wide(mode);
+    FILE *file = wide_path == NULL || wide_mode == NULL ? NULL : _wfopen(wide_path, wide_mode);
+    int number = errno;
+    free(wide_path);
+    free(wide_mode);
+    errno = number;
+    return file;
+}
+
+bool os_make_folder(const char *path)
+{
+    wchar_t *name = wide(path);
+    bool ok = name != NULL && _wmkdir(name) == 0;
+    int number = errno;
+    free(name);
+    errno = number;
+    return ok;
+}
+
+bool os_rename_over(const char *from, const char *to)
+{
+    wchar_t *wide_from = wide(from), *wide_to = wide(to);
+    bool converted = wide_from != NULL && wide_to != NULL;
+    bool ok = converted &&
+              MoveFileExW(wide_from, wide_to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
+    int number = ok ? 0 : converted ? errno_of_windows() : errno;
+    free(wide_from);
+    free(wide_to);
+    errno = number;
+    return ok;
+}
+
+bool os_flush_to_disk(FILE *file)
+{
+    return fflush(file) == 0 && _commit(_fileno(file)) == 0;
+}
+
+/* MOVEFILE_WRITE_THROUGH has done it. */
+void os_flush_folder_of(const char *path)
+{
+    (void)path;
+}
+
+static bool attributes_of(const char *path, DWORD *attributes)
+{
+    wchar_t *name = wide(path);
+    *attributes = name == NULL ? INVALID_FILE_ATTRIBUTES : GetFileAttributesW(name);
+    free(name);
+    return *attributes != INVALID_FILE_ATTRIBUTES;
+}
+
+bool os_exists(const char *path)
+{
+    DWORD attributes;
+    return attributes_of(path, &attributes);
+}
+
+bool os_is_folder(const char *path)
+{
+    DWORD attributes;
+    return attributes_of(path, &attributes) && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+}
+
+int64_t os_modified(const char *path)
+{
+    WIN32_FILE_ATTRIBUTE_DATA info;
+    wchar_t *name = wide(path);
+    bool ok = name != NULL && GetFileAttributesExW(name, GetFileExInfoStandard, &info) != 0;
+
+    free(name);
+    if (!ok)
+        return -1;
+    return (int64_t)info.ftLastWriteTime.dwHighDateTime << 32 | info.ftLastWriteTime.dwLowDateTime;
+}
+
+bool os_remove(const char *path)
+{
+    wchar_t *name = wide(path);
+    bool ok = name != NULL && _wremove(name) == 0;
+    free(name);
+    return ok;
+}
+
+bool os_each_name(const char *path, bool (*take)(void *context, const char *name),
+                  void *context)
+{
+    char *pattern = os_join(path, "*");
+    wchar_t *wide_pattern = pattern == NULL ? NULL : wide(pattern);
+    free(pattern);
+    WIN32_FIND_DATAW found;
+    HANDLE search = wide_pattern == NULL ? INVALID_HANDLE_VALUE
+                                         : FindFirstFileW(wide_pattern, &found);
+    free(wide_pattern);
+    if (search == INVALID_HANDLE_VALUE) {
+        errno = errno_of_windows();
+        return false;
+    }
+    bool ok = true;
+    do {
+        char name[4 * MAX_PATH];
+        if (WideCharToMultiByte(CP_UTF8, 0, found.cFileName, -1, name, (int)sizeof name, NULL,
+                                NULL) > 0)
+            ok = take(context, name);
+    } while (ok && FindNextFileW(search, &found));
+    FindClose(search);
+    return ok;
+}
+
+int64_t os_page_bytes(void)
+{
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return info.dwPageSize;
+}
+
+void *os_map_middle(int64_t page, int64_t middle)
+{
+    uint8_t *base = VirtualAlloc(NULL, (size_t)(middle + 2 * page), MEM_RESERVE, PAGE_NOACCESS);
+    if (base == NULL)
+        return NULL;
+    if (VirtualAlloc(base + page, (size_t)middle, MEM_COMMIT, PAGE_READWRITE) == NULL) {
+        VirtualFree(base, 0, MEM_RELEASE);
+        return NULL;
+    }
+    return base + page;
+}
+
+void os_unmap_middle(void *memory, int64_t page, int64_t middle)
+{
+    (void)middle;
+    VirtualFree((uint8_t *)memory - page, 0, MEM_RELEASE);
+}
+
+int64_t os_resident_bytes(void)
+{
+    PROCESS_MEMORY_COUNTERS counters;
+    if (!GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters))
+        return -1;
+    return (int64_t)counters.WorkingSetSize;
+}
+
+int64_t os_peak_resident_bytes(void)
+{
+    PROCESS_MEMORY_COUNTERS counters;
+    if (!GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters))
+        return -1;
+    return (int64_t)counters.PeakWorkingSetSize;
+}
+
+int64_t os_physical_bytes(void)
+{
+    MEMORYSTATUSEX status = {.dwLength = sizeof status};
+    return GlobalMemoryStatusEx(&status) ? (int64_t)status.ullTotalPhys : -1;
+}
+
+static unsigned __stdcall run_thread(void *context)
+{
+    OsThread *thread = context;
+    thread->body(thread->argument);
+    return 0;
+}
+
+bool os_start_thread(OsThread *thread)
+{
+    thread->handle = (void *)_beginthreadex(NULL, OS_THREAD_STACK, run_thread, thread, 0, NULL);
+    return thread->handle != NULL;
+}
+
+void os_join_thread(OsThread *thread)
+{
+    WaitForSingleObject(thread->handle, INFINITE);
+    CloseHandle(thread->handle);
+}
+
+OsMutex *os_mutex_create(void)
+{
+    OsMutex *mutex = malloc(sizeof *mutex);
+    if (mutex != NULL)
+        InitializeCriticalSection(&mutex->section);
+    return mutex;
+}
+
+void os_mutex_destroy(OsMutex *mutex)
+{
+    if (mutex == NULL)
+        return;
+    DeleteCriticalSection(&mutex->section);
+    free(mutex);
+}
+
+void os_mutex_lock(OsMutex *mutex)
+{
+    EnterCriticalSection(&mutex->section);
+}
+
+void os_mutex_unlock(OsMutex *mutex)
+{
+    LeaveCriticalSection(&mutex->section);
+}
+
+OsCondition *os_condition_create(void)
+{
+    OsCondition *condition = malloc(sizeof *condition);
+    if (condition != NULL)
+        InitializeConditionVariable(&condition->variable);
+    return condition;
+}
+
+void os_condition_destroy(OsCondition *condition)
+{
+    free(condition);
+}
+
+void os_condition_wait(OsCondition *condition, OsMutex *mutex)
+{
+    SleepConditionVariableCS(&condition->variable, &mutex->section, INFINITE);
+}
+
+void os_condition_signal_all(OsCondition *condition)
+{
+    WakeAllConditionVariable(&condition->variable);
+}
+
+int os_processor_count(void)
+{
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return info.dwNumberOfProcessors < 1 ? 1 : (int)info.dwNumberOfProcessors;
+}
+
+double os_seconds(void)
+{
+    LARGE_INTEGER ticks, frequency;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&frequency);
+    return (double)ticks.QuadPart / (double)frequency.QuadPart;
+}
+
+bool os_is_terminal(FILE *file)
+{
+    return _isatty(_fileno(file)) != 0;
+}
+
+int os_terminal_width(void)
+{
+    CONSOLE_SCREEN_BUFFER_INFO info;
+    if (!GetConsoleScreenBufferInfo(GetStdHandle(STD_OUTPUT_HANDLE), &info))
+        return 80;
+    return info.srWindow.Right - info.srWindow.Left + 1;
+}
+
+/* Runs in a thread of its own. After closing the console the system ends the process as soon as
+ * the handler returns, so it waits for the main thread to finish; the system allows 5 s. */
+static BOOL WINAPI on_console_event(DWORD event)
+{
+    if (event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT) {
+        bool first = os_interrupted_by == 0;
+        os_interrupted_by = 130;
+        return first;
+    }
+    os_interrupted_by = 143;
+    Sleep(INFINITE);
+    return TRUE;
+}
+
+void os_catch_interrupts(void)
+{
+    SetConsoleCtrlHandler(on_console_event, TRUE);
+}
