@@ -21,7 +21,7 @@ typedef struct PackProblem {
     uint32_t count;
     int64_t capacity;   /* low enough: the search ends at this height; 0: at the bound */
     uint64_t node_limit; /* placements that the exact search may try; 0: heuristics alone */
-    double deadline;     /* seconds since the epoch; the search stops there. 0: none */
+    double deadline;     /* by monotonic_seconds(); the search stops there. 0: none */
 } PackProblem;
 
 typedef struct PackResult {

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "pack_check.h"
 #include "pack_file.h"
+#include "system.h"
 #include "text.h"
 
 /* Without --time_limit the search ends after a number of placements that takes some seconds: one
@@ -17,14 +17,6 @@ static uint64_t usual_nodes(uint32_t count, double seconds)
     double nodes = seconds * 1e8 / (count > 64 ? count : 64);
 
     return nodes < 1e18 ? (uint64_t)nodes : (uint64_t)1e18;
-}
-
-static double now_seconds(void)
-{
-    struct timespec now;
-
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 static bool read_text(const char *path, Text *text)
@@ -122,7 +114,7 @@ static PackResult pack_buffers(const PackRequest *request, const PackFile *file,
                                                         ? request->time_limit
                                                         : USUAL_SECONDS);
     if (request->time_limit > 0)
-        problem.deadline = now_seconds() + request->time_limit;
+        problem.deadline = monotonic_seconds() + request->time_limit;
     PackResult packed = pack(&problem, arena), result = packed;
     result.offsets = arena_array(arena, int64_t, file->count);
     for (uint32_t b = 0, k = 0; b < file->count; b++)
@@ -144,9 +136,9 @@ ExitStatus pack_command(const PackRequest *request, Arena *arena, FILE *out)
         fputs(message, stderr);
         return EXIT_STATUS_diagnostics;
     }
-    double started = now_seconds();
+    double started = monotonic_seconds();
     PackResult result = pack_buffers(request, &file, arena);
-    double ended = now_seconds(), seconds = ended > started ? ended - started : 0;
+    double ended = monotonic_seconds(), seconds = ended > started ? ended - started : 0;
     const char *wrong = pack_check(file.items, file.count, &result, arena);
     if (wrong != NULL)
         BUG("the packing is wrong: %s", wrong);

@@ -37,9 +37,9 @@
  * from round to round; every other round disturbs the ranks a little.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "pack_search.h"
+#include "system.h"
 
 static const int64_t never = INT64_MAX / 4;
 
@@ -99,12 +99,7 @@ typedef struct Part {
 
 bool pack_is_late(const PackProblem *problem)
 {
-    struct timespec now;
-
-    if (problem->deadline <= 0)
-        return false;
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9 > problem->deadline;
+    return problem->deadline > 0 && monotonic_seconds() > problem->deadline;
 }
 
 /* ---- sections -------------------------------------------------------------------------------- */

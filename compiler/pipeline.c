@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../grammar/ast.h"
+#include "system.h"
 
 enum { MODEL_FILE_MAX_BYTES = 1 << 20, MODEL_FILES_MAX = 64 };
 
@@ -194,13 +194,6 @@ typedef struct Progress {
     bool is_finished;
 } Progress;
 
-static double now_ms(void)
-{
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
-}
-
 static void dump_segments(FILE *out, const Compilation *c, bool plans)
 {
     static const char *const names[] = {"micro_step", "update", "evaluate"};
@@ -270,7 +263,7 @@ static bool stage_done(Progress *progress, const char *stage)
     if (find_stage(stage) != progress->done++)
         BUG("stage %s is out of order", stage);
     if (c->options.time_stages)
-        fprintf(stderr, "%-10s %9.2f ms\n", stage, now_ms() - progress->started);
+        fprintf(stderr, "%-10s %9.2f ms\n", stage, 1e3 * (monotonic_seconds() - progress->started));
     if (diagnostics_error_count(c->diags) > 0)
         return false;
     verify_stage(c, stage);
@@ -280,13 +273,13 @@ static bool stage_done(Progress *progress, const char *stage)
         dump_change(progress, stage);
     arena_reset(c->scratch);
     progress->is_finished = strcmp(progress->last, stage) == 0;
-    progress->started = now_ms();
+    progress->started = monotonic_seconds();
     return !progress->is_finished;
 }
 
 ExitStatus run_pipeline(Compilation *c, const char *last, FILE *dump_out)
 {
-    Progress progress = {.c = c, .last = last, .out = dump_out, .started = now_ms()};
+    Progress progress = {.c = c, .last = last, .out = dump_out, .started = monotonic_seconds()};
     bool ok = true;
 
     ok = ok && parse_model(c)    && stage_done(&progress, "tree");

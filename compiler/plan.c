@@ -6,11 +6,11 @@
  */
 #include "plan.h"
 
-#include <time.h>
 
 #include "cost.h"
 #include "pack.h"
 #include "recompute.h"
+#include "system.h"
 
 enum {
     PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
@@ -19,14 +19,6 @@ enum {
     MAX_ROUNDS = 8,         /* searches with other budgets, where offsets need more */
     MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
 };
-
-static double now_seconds(void)
-{
-    struct timespec now;
-
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* ---- offsets --------------------------------------------------------------------------------- */
 
@@ -307,10 +299,10 @@ void make_plans(Compilation *c)
 /* Requires: kernels with costs and workspaces. Ensures: plans, layout, fits. */
 bool plan_memory(Compilation *c)
 {
-    double started = now_seconds();
+    double started = monotonic_seconds();
 
     make_plans(c);
-    c->planner_seconds = now_seconds() - started;
+    c->planner_seconds = monotonic_seconds() - started;
     if (!c->fits)
         report_misfit(c);
     return c->fits;

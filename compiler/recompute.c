@@ -11,6 +11,8 @@
 
 #include <pthread.h>
 
+#include "system.h"
+
 enum {
     LANES = 2,
     RUN_LENGTH = 1000 /* proposals for each task that one run of annealing is given at most */
@@ -124,7 +126,7 @@ static void run_round(const RecomputeProblem *problem, const Round *round, uint6
 RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, Arena *scratch)
 {
     const TaskGraph *graph = problem->graph;
-    double deadline = problem->seconds > 0 ? search_clock() + problem->seconds : 0;
+    double deadline = problem->seconds > 0 ? monotonic_seconds() + problem->seconds : 0;
     RecomputeResult result = {.sequence = schedule_tasks(graph, scratch, scratch)};
 
     result.peak = sequence_peak(graph, &result.sequence, NULL);

@@ -47,7 +47,7 @@ typedef struct SearchProblem {
     bool may_recompute;    /* else only the order changes; ends as soon as the budget is met */
     bool may_exchange;     /* moves that remove one repeat and insert another: slower, and better
                             * where many different choices of what to repeat cost about the same */
-    double deadline;       /* by search_clock(); 0: none */
+    double deadline;       /* by monotonic_seconds(); 0: none */
 } SearchProblem;
 
 typedef struct SearchResult {
@@ -60,8 +60,6 @@ typedef struct SearchResult {
 /* The best sequence met, never worse than the start: within the budget before others, then by added
  * cost; outside the budget by peak. */
 SearchResult search_sequences(const SearchProblem *problem, Arena *arena);
-/* Seconds, for deadlines. */
-double search_clock(void);
 
 /* ---- recompute_tighten.c ---------------------------------------------------------------------- */
 

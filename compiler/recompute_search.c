@@ -18,17 +18,10 @@
 #include "recompute_state.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "system.h"
 
 enum { SPREAD_EVERY = 1 << 14 }; /* proposals between spreading the steps out evenly */
-
-double search_clock(void)
-{
-    struct timespec now;
-
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* ---- annealing ------------------------------------------------------------------------------- */
 
@@ -92,7 +85,7 @@ static void anneal(Annealing *annealing, uint64_t *made)
             temperature *= cooling;
             if (problem->may_recompute)
                 annealing->price *= search->excess > 0 ? pace : 1 / pace;
-            if (k % 4096 == 4095 && problem->deadline > 0 && search_clock() >= problem->deadline)
+            if (k % 4096 == 4095 && problem->deadline > 0 && monotonic_seconds() >= problem->deadline)
                 break;
         }
         *made = k + 1;

@@ -7,6 +7,7 @@
 #include "check_sequence.h"
 #include "recompute.h"
 #include "remat_graph.h"
+#include "system.h"
 #include "text.h"
 
 /* A fraction up to 1, a percentage, or bytes. */
@@ -147,11 +148,11 @@ ExitStatus remat(const RematRequest *request, FILE *out)
         given.tasks[t] = t;
     outcome.peak_given = sequence_peak(&remat_graph.graph, &given, NULL);
     if (parse_budget(request->budget, outcome.peak_given, &outcome.budget)) {
-        double started = search_clock();
+        double started = monotonic_seconds();
         RecomputeProblem problem = {&remat_graph.graph, outcome.budget,
                                     default_effort(&remat_graph), 1, request->seconds};
         outcome.result = recompute_tasks(&problem, arena, arena);
-        outcome.seconds = search_clock() - started;
+        outcome.seconds = monotonic_seconds() - started;
         check_result(&remat_graph, &outcome.result, outcome.budget);
         (request->is_json ? print_json : print_text)(out, &outcome);
         if (outcome.result.peak > outcome.budget) {

@@ -43,5 +43,7 @@ int processor_count(void);
 int64_t physical_bytes(void); /* 0 where unknown */
 int64_t default_reserve_bytes(void); /* of a card's memory, for driver, display, other programs */
 bool is_terminal(FILE *stream);
+/* Since some moment; nobody sets this clock. */
+double monotonic_seconds(void);
 
 #endif

@@ -33,14 +33,14 @@ rule "the floor includes only itself" '(base|arena|text|map|diag)\.h|errors\.def
 rule "the checker shares nothing with the planner" '(base|arena|text|diag|ir|check_plan)\.h' compiler/check_plan.c
 rule "the checker of sequences shares nothing with the searches" \
     '(base|arena|tasks|check_sequence)\.h' compiler/check_sequence.[ch]
-rule "the packer knows sizes and lifetimes only" '(base|arena|pack|pack_search|pack_joints)\.h' \
+rule "the packer knows sizes and lifetimes only" '(base|arena|system|pack|pack_search|pack_joints)\.h' \
     compiler/pack.[ch] compiler/pack_search.[ch] compiler/pack_joints.[ch]
 rule "its checker shares nothing with it" '(base|arena|pack|pack_check)\.h' compiler/pack_check.[ch]
 only "compiler/ sees the syntax tree in its first stages only" '#include "\.\./grammar' \
     'compiler/(elaborate|builtins|evaluate|pipeline)[a-z_]*\.[ch]' compiler/*.[ch]
 only "compiler/ sees of runtime/ the program format only" '#include "\.\./runtime/[^p]' '' \
     compiler/*.[ch]
-only "systems differ in the files named for it" '^ *# *(el)?if.*_WIN32' '(compiler/system|runtime/os|runtime/os_library)\.c' \
+only "systems differ in the files named for it" '^ *# *(el)?if.*_WIN32' '(compiler/system|runtime/os[a-z_]*)\.[ch]' \
     grammar/*.[ch] compiler/*.[ch] runtime/*.[ch]
 only "the CUDA libraries are called in four files" '\b(cu[A-Z][A-Za-z]+|nvrtc[A-Z]|cublas[A-Z])[A-Za-z]*[ ]*\(' \
     'runtime/(cuda_api|kernel_cache|cuda_parts|device_cuda)\.c' runtime/*.c compiler/*.c

@@ -251,7 +251,7 @@ static void late_is_late(void **state)
 
     cut_rectangle(items, 400, CUT_ANY, 1000, 1 << 20, 5);
     PackResult result = pack(&(PackProblem){.items = items, .count = 400, .capacity = 1,
-                                            .node_limit = UINT64_MAX / 2, .deadline = 1},
+                                            .node_limit = UINT64_MAX / 2, .deadline = 1e-9},
                              arena);
     assert_valid(items, 400, &result);
     assert_true(result.nodes <= 2 * 4096);
