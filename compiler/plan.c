@@ -14,7 +14,7 @@
 
 enum {
     PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
-    SEARCH_EFFORT = 400000, /* proposals of one search: about half a second on two cores */
+    SEARCH_EFFORT = 800000, /* proposals of one search: some 0.5 s on two cores */
     TIGHTENING = 200000,    /* the same, to shorten lives afterwards */
     MAX_ROUNDS = 8,         /* searches with other budgets, where offsets need more */
     MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
