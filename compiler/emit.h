@@ -16,6 +16,9 @@ const ProgramTables *build_tables(Compilation *c);
 /* What all names of the variant begin with: "", or with several variants "b8_512x512_". */
 const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t variant_count);
 
+/* "conv", as in SNUG_KERNEL_conv. */
+const char *kernel_kind_name(SnugKernelKind kind);
+
 /* Equal but for the name, which is for people. */
 bool same_kernel(const SnugKernel *a, const SnugKernel *b);
 

@@ -259,6 +259,11 @@ static const char *const kind_names[SNUG_KERNEL_KIND_COUNT] = {
     [SNUG_KERNEL_copy_ema] = "copy_ema",
 };
 
+const char *kernel_kind_name(SnugKernelKind kind)
+{
+    return kind_names[kind];
+}
+
 static void emit_point(const Emitter *emitter, const SnugPoint *point, int32_t reg)
 {
     FILE *out = emitter->out;
@@ -401,7 +406,7 @@ static void emit_kernel(const Emitter *emitter, int32_t k, int32_t uses)
 
     fprintf(out, "    [%s] = { /* %d %s */\n        .name = %s,\n        .kind = SNUG_KERNEL_%s,\n",
             emitter->kernels[k], uses, uses == 1 ? "launch" : "launches",
-            c_string(emitter, kernel->name), kind_names[kernel->kind]);
+            c_string(emitter, kernel->name), kernel_kind_name(kernel->kind));
     emit_args(emitter, kernel);
     if (window->kernel != 0)
         fprintf(out,

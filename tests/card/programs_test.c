@@ -13,6 +13,7 @@
 
 #include "compiler/cost.h"
 #include "compiler/cuda.h"
+#include "compiler/emit.h"
 #include "runtime/kernel_cache.h"
 #include "tests/model/random_graph.h"
 #include "tests/softgpu/softgpu.h"
@@ -572,7 +573,7 @@ static void print_worst(const Machine *machine)
            (long long)machine->models, (long long)machine->kernels, (long long)machine->launches);
     for (int k = 0; k < SNUG_KERNEL_KIND_COUNT; k++)
         if (machine->worst[k] > 0)
-            printf("    kind %2d  %.2g\n", k, machine->worst[k]);
+            printf("    %-18s %.2g\n", kernel_kind_name((SnugKernelKind)k), machine->worst[k]);
 }
 
 int main(int argc, char **argv)
