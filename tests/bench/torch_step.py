@@ -1,14 +1,20 @@
-"""One training step of the pose HRNet in PyTorch: the peer of tests/bench/train_step.sh.
+"""Training steps of the pose HRNet in PyTorch: the peer of tests/bench/step.c.
 
-The step is snug's: bf16 autocast, channels-last, mean squared error against Gaussian targets,
-gradients of `accumulate` micro-batches, clipping, AdamW, an EMA of the weights. Prints one JSON
-object: seconds of each micro-step, seconds of the update, peak resident bytes.
+The step is snug's: autocast to two bytes (bf16 on the processor; fp16 with loss scaling on a card),
+channels-last, mean squared error against Gaussian targets, gradients of `accumulate` micro-batches,
+clipping, AdamW, an EMA of the weights. One update to warm up, then `steps` of them. Prints one JSON
+object: seconds of each micro-step (on a card: of an update's micro-steps together, divided), of each
+update, of the first micro-step, which compiles with --compile; peak bytes.
 
     python3 torch_step.py --width 32 --size 1024 --batch 1 --accumulate 8 --steps 3
+    python3 torch_step.py --device cuda --compile --size 1024 --batch 4 --accumulate 4 --steps 5
+
+Where the card's memory is too small the object says "out_of_memory": true, and the exit status is 0.
 """
 import argparse
 import json
 import resource
+import sys
 import time
 
 import torch
@@ -104,6 +110,88 @@ class HRNet(nn.Module):
         return self.final_layer(xs[0])
 
 
+class Step:
+    """One net with all that an update needs; fast paths of PyTorch where the device has them."""
+
+    def __init__(self, args):
+        self.is_card = args.device == "cuda"
+        self.accumulate = args.accumulate
+        torch.manual_seed(0)
+        torch.backends.cudnn.benchmark = True
+        net = HRNet(args.width, 29).to(args.device, memory_format=torch.channels_last).train()
+        self.net = net
+        self.forward = torch.compile(net) if args.compile else net
+        self.values = [v for v in net.state_dict().values() if v.is_floating_point()]
+        self.ema = [v.detach().clone() for v in self.values]
+        self.optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4, weight_decay=1e-4,
+                                           **({"fused": True} if self.is_card else {}))
+        self.scaler = torch.amp.GradScaler(args.device, enabled=self.is_card)
+        image = torch.rand(args.batch, 3, args.size, args.size, device=args.device)
+        self.image = image.to(memory_format=torch.channels_last)
+        self.target = torch.rand(args.batch, 29, args.size // 4, args.size // 4, device=args.device)
+        self.dtype = torch.float16 if self.is_card else torch.bfloat16
+
+    def micro_step(self):
+        with torch.autocast(self.image.device.type, dtype=self.dtype):
+            heat = self.forward(self.image)
+        loss = F.mse_loss(heat.float(), self.target) / self.accumulate
+        self.scaler.scale(loss).backward()
+
+    def update(self):
+        self.scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            torch._foreach_lerp_(self.ema, self.values, 1e-4)
+
+    def wait(self):
+        if self.is_card:
+            torch.cuda.synchronize()
+
+    def timed(self, work, count=1):
+        """Seconds of each call; on a card of all together, divided."""
+        self.wait()
+        times, start = [], time.perf_counter()
+        for _ in range(count):
+            work()
+            if not self.is_card:
+                times.append(time.perf_counter() - start)
+                start = time.perf_counter()
+        if not self.is_card:
+            return times
+        self.wait()
+        return [(time.perf_counter() - start) / count]
+
+
+def measure(args):
+    step = Step(args)
+    first = step.timed(step.micro_step)
+    step.timed(step.update)
+    micro_steps, updates = [], []
+    for _ in range(args.steps):
+        micro_steps += step.timed(step.micro_step, args.accumulate)
+        updates += step.timed(step.update)
+    found = {
+        "version": torch.__version__,
+        "device": args.device,
+        "batch": args.batch,
+        "accumulate": args.accumulate,
+        "parameters": sum(p.numel() for p in step.net.parameters()),
+        "first_micro_step_seconds": first[0],
+        "micro_step_seconds": micro_steps,
+        "update_seconds": updates,
+        "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    if step.is_card:
+        free, whole = torch.cuda.mem_get_info()
+        found |= {"peak_allocated_bytes": torch.cuda.max_memory_allocated(),
+                  "peak_reserved_bytes": torch.cuda.max_memory_reserved(),
+                  "card_bytes_after": whole - free}
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--width", type=int, default=32)
@@ -112,40 +200,19 @@ def main():
     parser.add_argument("--accumulate", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2, help="updates, after one to warm up")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the net")
     args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        sys.exit(f"PyTorch {torch.__version__} finds no card")
     if args.threads:
         torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    net = HRNet(args.width, 29).to(memory_format=torch.channels_last).train()
-    ema = [p.detach().clone() for p in net.state_dict().values()]
-    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4, weight_decay=1e-4)
-    image = torch.rand(args.batch, 3, args.size, args.size).to(memory_format=torch.channels_last)
-    target = torch.rand(args.batch, 29, args.size // 4, args.size // 4)
-    micro_steps, updates = [], []
-    for step in range(args.steps + 1):
-        for _ in range(args.accumulate if step else 1):
-            start = time.perf_counter()
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                heat = net(image)
-            loss = F.mse_loss(heat.float(), target) / args.accumulate
-            loss.backward()
-            micro_steps.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            for average, value in zip(ema, net.state_dict().values()):
-                if value.is_floating_point():
-                    average.lerp_(value, 1e-4)
-        updates.append(time.perf_counter() - start)
-    print(json.dumps({
-        "version": torch.__version__,
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "micro_step_seconds": micro_steps[1:],
-        "update_seconds": updates[1:],
-        "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }))
+    try:
+        found = measure(args)
+    except torch.OutOfMemoryError:
+        found = {"version": torch.__version__, "device": args.device, "batch": args.batch,
+                 "out_of_memory": True}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
