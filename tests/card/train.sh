@@ -2,6 +2,8 @@
 # The unmodified trainer with the device `cuda` on the software GPU: NVRTC's kernels, the planned
 # bytes and no more, against the same training on the host device.
 #   train.sh SNUG PHANTOM COMPARE FOLDER_OF_LIBCUDA [MODEL.snug [UPDATES [SIZE]]]
+# FOLDER_OF_LIBCUDA "card": the machine's own driver. Its memory cannot be made as small as the plan,
+# so that the refusal of one byte less is left out.
 # The kernels are kept in the working directory, so that a second run compiles none.
 set -euo pipefail
 snug=$1 phantom=$2 compare=$3 cuda=$4
@@ -26,7 +28,9 @@ planned=$(./on_card --version | sed -n 's/.* \([0-9]*\) bytes planned.*/\1/p')
 
 flags=(--dataset_path data --no_augment --epochs 100 --warmup_epochs 1 --lr "${lr:-1e-3}"
     --gradient_accumulation_steps 2 --overlays 0)
-card() { SOFTGPU_MEMORY=${memory:-$planned} ./on_card --cuda_path "$cuda" "${flags[@]}" "$@" 2>>messages; }
+driver=(--cuda_path "$cuda") refuses=", refuses one less"
+[ "$cuda" != card ] || { driver=() refuses=""; }
+card() { SOFTGPU_MEMORY=${memory:-$planned} ./on_card "${driver[@]}" "${flags[@]}" "$@" 2>>messages; }
 losses() { sed 's/.*"loss":\([^,]*\),.*/\1/' "$1/log.jsonl"; }
 
 ./on_host "${flags[@]}" --max_updates "$updates" --save_dir host --name run 2>>messages
@@ -42,9 +46,11 @@ paste <(losses host/run) <(losses card/run) | awk -v first="$first_limit" -v lim
         exit bad
     }' || fail "the curves part"
 
-memory=$((planned - 1)) card --save_dir less --name run && fail "it runs with a byte less than planned"
-[ $? = 3 ] || fail "a byte less than planned is not exit status 3"
-[ ! -e less/run ] || fail "a run that did not start left a folder"
+if [ "$cuda" != card ]; then
+    memory=$((planned - 1)) card --save_dir less --name run && fail "it runs with a byte less than planned"
+    [ $? = 3 ] || fail "a byte less than planned is not exit status 3"
+    [ ! -e less/run ] || fail "a run that did not start left a folder"
+fi
 
 card --max_updates 3 --save_dir cut --name run || fail "stops"
 SOFTGPU_SEED=9 card --resume cut/run --max_updates $((updates - 3)) || fail "resumes"
@@ -63,4 +69,4 @@ memory=$tight card --max_updates "$updates" --save_dir tight --name run || fail 
 cmp card/run/log.jsonl tight/run/log.jsonl || fail "another log with recomputation"
 echo "$again kernels run again in $tight bytes: the same weights, bit for bit"
 
-echo "runs in $planned bytes, refuses one less, resumes to the bit in another order of work"
+echo "runs in $planned bytes$refuses, resumes to the bit in another order of work"
