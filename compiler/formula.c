@@ -5,6 +5,8 @@
  */
 #include "formula.h"
 
+#include "pipeline.h"
+
 typedef struct Formula {
     Arena *arena;
     const SnugKernel *kernel;
@@ -110,25 +112,20 @@ static const char *expression(const Formula *formula, const SnugPointwise *code,
     return own < level ? arena_printf(arena, "(%s)", text) : text;
 }
 
-static bool is_leaf(SnugPointOp op)
+static bool is_leaf(const SnugPoint *point)
 {
-    return op == SNUG_POINT_core || op == SNUG_POINT_load || op == SNUG_POINT_load_bilinear
-           || op == SNUG_POINT_channel || op == SNUG_POINT_constant;
+    int16_t operands[3];
+
+    return point_operands(point, operands) == 0;
 }
 
 static void count_uses(const SnugPointwise *code, int32_t *uses)
 {
     for (int32_t r = 0; r < code->count; r++) {
-        const SnugPoint *point = &code->code[r];
-        if (is_leaf(point->op))
-            continue;
-        uses[point->a]++;
-        if (point->op == SNUG_POINT_relu || point->op == SNUG_POINT_sigmoid
-            || point->op == SNUG_POINT_round)
-            continue;
-        uses[point->b]++;
-        if (point->op == SNUG_POINT_fma)
-            uses[point->d]++;
+        int16_t operands[3];
+        int32_t count = point_operands(&code->code[r], operands);
+        for (int32_t k = 0; k < count; k++)
+            uses[operands[k]]++;
     }
 }
 
@@ -147,7 +144,7 @@ const char *formula_text(Arena *arena, const SnugKernel *kernel, const char *con
         if (kernel->reductions[k].kind == SNUG_REDUCE_grad)
             uses[kernel->reductions[k].with] += 2;
     for (int32_t r = 0; r + 1 < code->count; r++) {
-        if (uses[r] < 2 || is_leaf(code->code[r].op))
+        if (uses[r] < 2 || is_leaf(&code->code[r]))
             continue;
         const char *right = expression(&formula, code, names, r, LEVEL_sum);
         names[r] = arena_printf(arena, "t%d", ++named);

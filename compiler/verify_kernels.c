@@ -72,21 +72,6 @@ static void check_arg(const Check *check, int32_t a)
 
 typedef enum CodePlace { IN_PROLOGUE, IN_EPILOGUE, IN_MAP } CodePlace;
 
-static int operand_count(SnugPointOp op)
-{
-    switch (op) {
-    case SNUG_POINT_add:
-    case SNUG_POINT_multiply:
-    case SNUG_POINT_mask:
-    case SNUG_POINT_sigmoid_grad: return 2;
-    case SNUG_POINT_relu:
-    case SNUG_POINT_sigmoid:
-    case SNUG_POINT_round: return 1;
-    case SNUG_POINT_fma: return 3;
-    default: return 0;
-    }
-}
-
 static bool covers(int32_t size, int32_t factor, int32_t domain)
 {
     return factor >= 1 && (int64_t)size * factor == domain;
@@ -119,13 +104,11 @@ static void check_code(const Check *check, const SnugPointwise *pointwise, SnugS
     REQUIRE(check, pointwise->count > 0 && pointwise->code != NULL, "no code", place, 0);
     for (int32_t r = 0; r < pointwise->count; r++) {
         const SnugPoint *point = &pointwise->code[r];
-        int operands = operand_count(point->op);
-        REQUIRE(check, operands < 1 || (point->a >= 0 && point->a < r), "undefined register", r,
-                point->a);
-        REQUIRE(check, operands < 2 || (point->b >= 0 && point->b < r), "undefined register", r,
-                point->b);
-        REQUIRE(check, operands < 3 || (point->d >= 0 && point->d < r), "undefined register", r,
-                point->d);
+        int16_t operands[3];
+        int32_t operand_count = point_operands(point, operands);
+        for (int32_t k = 0; k < operand_count; k++)
+            REQUIRE(check, operands[k] >= 0 && operands[k] < r, "undefined register", r,
+                    operands[k]);
         REQUIRE(check, point->op != SNUG_POINT_core || place == IN_EPILOGUE, "there is no core", r,
                 0);
         if (point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear
