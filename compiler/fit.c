@@ -2,114 +2,238 @@
  *
  * The plan that is refused is the smallest that was found with kernels computed again, and where it
  * is proven that none is small enough, the proof is said. Nothing is guessed: the model is compiled
- * and planned again with a smaller batch, which the accumulation of gradients makes up for, then
- * with a smaller image, and the first that fits is offered with what it costs.
+ * and planned again with what may help, and what fits is offered with its cost, the cheapest first,
+ * and with the command to copy:
+ *
+ *     the same training      another --reserve or --recompute, a longer search, a smaller batch that
+ *                            the accumulation of gradients makes up for
+ *     another training       no averages, a smaller image
+ *     another card           where nothing helps
  */
 #include <stdlib.h>
 
 #include "plan.h"
+#include "what_if.h"
 
-enum { IMAGE_STEP = 32, LARGEST_SHOWN = 3 };
+enum {
+    IMAGE_STEP = 32,
+    LARGEST_SHOWN = 3,
+    MAX_BATCHES = 12,     /* that are tried */
+    BATCH_GROUP = 2,      /* at once */
+    BATCHES_SHOWN = 3,
+    MAX_SUGGESTIONS = 16,
+    LONGER_SEARCH = 4     /* times the usual */
+};
 
-typedef struct Other {
-    int64_t bytes;     /* total, -1: the model has these sizes fixed */
-    double picture_us; /* estimate: a micro-step's share */
-    double added;      /* of it by computing again, share of the rest */
-} Other;
+typedef struct Suggestion {
+    Trial trial;
+    const char *what;      /* in words */
+    bool is_other;         /* trains something else */
+    int64_t accumulation;
+} Suggestion;
 
-static double micro_step_us(const Compilation *c)
+typedef struct Advice {
+    Compilation *c;
+    Suggestion items[MAX_SUGGESTIONS];
+    uint32_t count;
+} Advice;
+
+/* Plans it, and keeps it where it fits. */
+static bool try_suggestion(Advice *advice, Suggestion suggestion)
 {
-    SnugSegmentId segment =
-        c->plans[SNUG_SEGMENT_micro_step] != NULL ? SNUG_SEGMENT_micro_step : SNUG_SEGMENT_evaluate;
-    const Plan *plan = c->plans[segment];
-    double us = 0;
-
-    for (uint32_t s = 0; s < plan->steps.count; s++)
-        us += c->kernels[segment]->kernels.items[plan->steps.items[s].kernel.i].time_us;
-    return us;
+    if (advice->count == MAX_SUGGESTIONS)
+        return false;
+    run_trials(&advice->c->options, &suggestion.trial, 1);
+    if (!suggestion.trial.is_planned || !suggestion.trial.fits)
+        return false;
+    if (suggestion.accumulation == 0)
+        suggestion.accumulation = max_i64(advice->c->model->defaults.accumulate, 1);
+    advice->items[advice->count++] = suggestion;
+    return true;
 }
 
-/* The same model with other sizes, 0: as it was. */
-static Other plan_other(const Compilation *c, int64_t batch, int64_t height, int64_t width)
-{
-    CompileOptions options = c->options;
-    Override *overrides = arena_array(c->scratch, Override, options.override_count);
-    Other found = {.bytes = -1};
+/* ---- the same training ----------------------------------------------------------------------- */
 
-    for (uint32_t k = 0; k < options.override_count; k++)
-        overrides[k] = options.overrides[k];
-    options.overrides = overrides;
-    if (batch != 0)
-        options.batch_size = batch;
-    if (height != 0) {
-        options.image_height = height;
-        options.image_width = width;
+static void try_other_options(Advice *advice, bool is_impossible)
+{
+    const Compilation *c = advice->c;
+    const CompileOptions *options = &c->options;
+    int64_t excess = c->layout.total_bytes - c->target.budget_bytes;
+    int64_t freed = c->target.reserve_bytes - HEADLESS_RESERVE;
+    uint64_t longer = LONGER_SEARCH * (options->planner_effort != 0 ? options->planner_effort
+                                                                    : USUAL_EFFORT);
+
+    if (options->recompute != RECOMPUTE_all)
+        try_suggestion(advice, (Suggestion){.trial = {.recompute = true},
+                                            .what = "--recompute all: kernels run again"});
+    else if (!is_impossible && excess < c->target.budget_bytes / 32)
+        try_suggestion(advice, (Suggestion){.trial = {.effort = longer},
+                                            .what = arena_printf(c->arena, "%d times the search",
+                                                                 LONGER_SEARCH)});
+    if (options->reserve_bytes < 0 && c->target.device == DEVICE_cuda && excess <= freed)
+        try_suggestion(advice, (Suggestion){.trial = {.headless = true},
+                                            .what = "--headless: no display on the card"});
+    if (c->layout.ema > 0 && excess <= c->layout.ema)
+        try_suggestion(advice, (Suggestion){.trial = {.no_ema = true}, .is_other = true,
+                                            .what = "without averages of the weights"});
+}
+
+/* Batches below the model's that make its effective batch, and halves of it, the largest first. */
+static uint32_t list_batches(const Compilation *c, int64_t *batches)
+{
+    int64_t batch = c->model->batch_size, half = batch / 2;
+    int64_t effective = batch * max_i64(c->model->defaults.accumulate, 1);
+    uint32_t count = 0;
+
+    for (int64_t b = batch - 1; b >= 1 && count < MAX_BATCHES; b--) {
+        if (effective % b != 0 && b != half)
+            continue;
+        batches[count++] = b;
+        if (b <= half)
+            half = b / 2;
     }
-    options.dump = NULL;
-    options.time_stages = false;
-    Compilation *other = compilation_create(&options);
-    if (run_pipeline(other, "kernels", stdout) == EXIT_STATUS_ok) {
-        make_plans(other);
-        found.bytes = other->layout.total_bytes;
-        double us = micro_step_us(other);
-        found.picture_us = us / (double)other->model->batch_size;
-        if (other->plans[SNUG_SEGMENT_micro_step] != NULL) {
-            double again = other->plans[SNUG_SEGMENT_micro_step]->certificate.recompute_us;
-            found.added = again / (us - again);
+    return count;
+}
+
+/* Stops at three that fit, or at one in which nothing is computed again: smaller ones cost more. */
+static void try_batches(Advice *advice)
+{
+    const Model *model = advice->c->model;
+    int64_t batches[MAX_BATCHES];
+    uint32_t count = list_batches(advice->c, batches), found = 0;
+    int64_t effective = model->batch_size * max_i64(model->defaults.accumulate, 1);
+    bool is_enough = false;
+
+    for (uint32_t k = 0; k < count && !is_enough; k += BATCH_GROUP) {
+        Trial trials[BATCH_GROUP] = {0};
+        uint32_t group = count - k < BATCH_GROUP ? count - k : BATCH_GROUP;
+        for (uint32_t j = 0; j < group; j++)
+            trials[j] = (Trial){.batch_size = batches[k + j], .effort = QUICK_EFFORT};
+        run_trials(&advice->c->options, trials, group);
+        for (uint32_t j = 0; j < group && !is_enough; j++) {
+            if (!trials[j].is_planned || !trials[j].fits)
+                continue;
+            int64_t steps = (effective + batches[k + j] - 1) / batches[k + j];
+            found += try_suggestion(
+                advice, (Suggestion){.trial = {.batch_size = batches[k + j]},
+                                     .accumulation = steps,
+                                     .what = arena_printf(
+                                         advice->c->arena,
+                                         "train with --gradient_accumulation_steps %lld",
+                                         (long long)steps)});
+            is_enough = found == BATCHES_SHOWN || trials[j].added_us == 0;
         }
     }
-    compilation_destroy(other);
-    return found;
 }
 
-/* "1.2 GiB, 40.1 ms a picture, of it 3.1 % for what is computed again" */
-static const char *price_of(Compilation *c, const Other *other)
-{
-    const char *text = arena_printf(c->arena, "it needs %s, %.1f ms a picture",
-                                    format_bytes(c->arena, other->bytes), other->picture_us / 1e3);
+/* ---- another training ------------------------------------------------------------------------ */
 
-    return other->added > 0
-               ? arena_printf(c->arena, "%s, %.1f %% more for what is computed again", text,
-                              100 * other->added)
-               : text;
-}
-
-static bool suggest_batch(Compilation *c)
-{
-    const Model *model = c->model;
-
-    for (int64_t batch = model->batch_size / 2; batch >= 1; batch /= 2) {
-        Other other = plan_other(c, batch, 0, 0);
-        if (other.bytes < 0 || other.bytes > c->target.budget_bytes)
-            continue;
-        int64_t micro_steps =
-            (model->batch_size * model->defaults.accumulate + batch - 1) / batch;
-        note(c->diags, "--batch_size %lld with --gradient_accumulation_steps %lld fits: %s",
-             (long long)batch, (long long)micro_steps, price_of(c, &other));
-        return true;
-    }
-    return false;
-}
-
-static bool suggest_image(Compilation *c)
+/* The largest that fits, of the model's batch, or of one where no batch of the whole image fits. */
+static void try_images(Advice *advice)
 {
     static const int eighths[] = {6, 4, 3, 2};
-    const Model *model = c->model;
+    const Model *model = advice->c->model;
+    int64_t batch = advice->count > 0 ? 0 : 1;
 
     for (size_t k = 0; k < COUNT_OF(eighths); k++) {
         int64_t height = model->image_height * eighths[k] / 8 / IMAGE_STEP * IMAGE_STEP;
         int64_t width = model->image_width * eighths[k] / 8 / IMAGE_STEP * IMAGE_STEP;
         if (height < IMAGE_STEP || width < IMAGE_STEP)
-            return false;
-        int64_t batch = model->batch_size == 1 ? 0 : 1;
-        Other other = plan_other(c, batch, height, width);
-        if (other.bytes < 0 || other.bytes > c->target.budget_bytes)
-            continue;
-        note(c->diags, "%s--image_size %lld %lld fits: %s", batch == 1 ? "--batch_size 1 " : "",
-             (long long)height, (long long)width, price_of(c, &other));
-        return true;
+            return;
+        if (try_suggestion(advice, (Suggestion){.trial = {.batch_size = batch,
+                                                          .image_height = height,
+                                                          .image_width = width},
+                                                .is_other = true,
+                                                .what = "a smaller image"}))
+            return;
     }
-    return false;
+}
+
+/* ---- in words -------------------------------------------------------------------------------- */
+
+static double picture_us(const Advice *advice, const Suggestion *suggestion)
+{
+    const Trial *trial = &suggestion->trial;
+    int64_t batch = trial->batch_size != 0 ? trial->batch_size : advice->c->model->batch_size;
+
+    return (trial->step_us + trial->update_us / (double)suggestion->accumulation) / (double)batch;
+}
+
+/* Cheaper ones first; what trains something else behind the others. */
+static bool comes_before(const Advice *advice, const Suggestion *a, const Suggestion *b)
+{
+    if (a->is_other != b->is_other)
+        return b->is_other;
+    return !a->is_other && picture_us(advice, a) < picture_us(advice, b);
+}
+
+static void sort_advice(Advice *advice)
+{
+    for (uint32_t k = 1; k < advice->count; k++)
+        for (uint32_t j = k; j > 0 && comes_before(advice, &advice->items[j],
+                                                   &advice->items[j - 1]); j--) {
+            Suggestion moved = advice->items[j];
+            advice->items[j] = advice->items[j - 1];
+            advice->items[j - 1] = moved;
+        }
+}
+
+/* "fits: 722.3 MiB, 1.3 ms a picture (+3.2 % computed again), train with ..." and the command */
+static void note_suggestion(const Advice *advice, const Suggestion *suggestion)
+{
+    Compilation *c = advice->c;
+    const Trial *trial = &suggestion->trial;
+    CompileOptions options = trial_options(&c->options, trial);
+    const char *command = c->options.command != NULL ? c->options.command : "plan";
+    const char *again = "";
+
+    if (trial->added_us > 0)
+        again = arena_printf(c->arena, " (+%.1f %% for what is computed again)",
+                             100 * trial->added_us / (trial->step_us - trial->added_us));
+    note(c->diags, "fits: %s, %.1f ms a picture%s, %s\n            %s",
+         format_bytes(c->arena, trial->total_bytes), picture_us(advice, suggestion) / 1e3, again,
+         suggestion->what, command_line(command, &options, c->arena));
+}
+
+/* Where nothing else helps. The plan that was refused may be found with no more than it needs, or
+ * else more memory is tried; everything kept fits at last. */
+static void suggest_card(Advice *advice)
+{
+    static const int percents[] = {100, 105, 120, 150};
+    Compilation *c = advice->c;
+    int64_t unit = (int64_t)1 << 20;
+
+    for (size_t k = 0; k <= COUNT_OF(percents); k++) {
+        int64_t bytes = k < COUNT_OF(percents)
+                            ? c->layout.total_bytes / 100 * percents[k] + c->target.reserve_bytes
+                            : c->layout.total_bytes + c->target.reserve_bytes;
+        CompileOptions options = c->options;
+        Trial trial = {0};
+        options.card = NULL;
+        options.vram_bytes = align_up(bytes, unit);
+        options.reserve_bytes = c->target.reserve_bytes;
+        run_trials(&options, &trial, 1);
+        if (!trial.is_planned || !trial.fits)
+            continue;
+        note(c->diags, "no smaller batch or image of this model fits; this does:\n            %s",
+             command_line(c->options.command != NULL ? c->options.command : "plan", &options,
+                          c->arena));
+        return;
+    }
+}
+
+static void give_advice(Compilation *c, bool is_impossible)
+{
+    Advice advice = {.c = c};
+
+    try_other_options(&advice, is_impossible);
+    try_batches(&advice);
+    try_images(&advice);
+    sort_advice(&advice);
+    for (uint32_t k = 0; k < advice.count; k++)
+        note_suggestion(&advice, &advice.items[k]);
+    if (advice.count == 0)
+        suggest_card(&advice);
 }
 
 /* ---- what is large --------------------------------------------------------------------------- */
@@ -183,8 +307,9 @@ static void note_proof(Compilation *c, const Plan *plan)
     else if (plan->certificate.is_impossible)
         note(c->diags, "proven: no order and no recomputation is within the budget");
     else
-        note(c->diags, "the least that was found, with %u kernels computed again; "
-                       "no plan needs less than %s", repeats, format_bytes(c->arena, least));
+        note(c->diags, "this is the least that was found, with %u kernels computed again; it is "
+                       "proven that no plan needs less than %s", repeats,
+             format_bytes(c->arena, least));
 }
 
 void report_misfit(Compilation *c)
@@ -195,7 +320,7 @@ void report_misfit(Compilation *c)
     const Step *peak = &plan->steps.items[plan->certificate.peak_step];
     const Kernel *kernel = &c->kernels[larger]->kernels.items[peak->kernel.i];
 
-    error_at(c->diags, ERROR_E190, kernel->source, "the plan needs %s, the budget is %s",
+    error_at(c->diags, ERROR_E190, kernel->source, "the smallest plan found needs %s, the budget is %s",
              format_bytes(c->arena, layout->total_bytes),
              format_bytes(c->arena, c->target.budget_bytes));
     note_proof(c, plan);
@@ -203,8 +328,5 @@ void report_misfit(Compilation *c)
          format_bytes(c->arena, layout->persistent_bytes),
          format_bytes(c->arena, layout->arena_bytes), kernel->label);
     note_largest(c, plan);
-    bool is_batch = suggest_batch(c);
-    if (!is_batch && !suggest_image(c))
-        note(c->diags, "no smaller batch or image of this model fits; --vram %s would",
-             format_bytes(c->arena, layout->total_bytes + c->target.reserve_bytes));
+    give_advice(c, plan->certificate.is_impossible);
 }

@@ -41,9 +41,17 @@ static bool parse_define(const char *text, Override *override, Arena *arena)
     return true;
 }
 
+static RecomputeKind recompute_kind(const char *word)
+{
+    return word == NULL || strcmp(word, "all") == 0 ? RECOMPUTE_all
+           : strcmp(word, "rebuild") == 0           ? RECOMPUTE_rebuild
+                                                    : RECOMPUTE_none;
+}
+
 static bool compile_options(const Options *options, Arena *arena, CompileOptions *out)
 {
     *out = (CompileOptions){
+        .command = command_name(options->command),
         .model_path = options->operand,
         .overrides = arena_array(arena, Override, options->define.count),
         .override_count = options->define.count,
@@ -58,11 +66,13 @@ static bool compile_options(const Options *options, Arena *arena, CompileOptions
         .full_precision = options->precision != NULL && strcmp(options->precision, "full") == 0,
         .no_ema = options->flag_no_ema,
         .no_fusion = options->flag_no_fusion,
+        .planner_effort = (uint64_t)options->effort * USUAL_EFFORT,
+        .recompute = recompute_kind(options->recompute),
         .dump = options->dump,
         .time_stages = options->flag_time,
     };
     if (options->flag_headless && options->reserve < 0)
-        out->reserve_bytes = (int64_t)512 << 20;
+        out->reserve_bytes = HEADLESS_RESERVE;
     for (uint32_t k = 0; k < options->define.count; k++)
         if (!parse_define(options->define.items[k], &out->overrides[k], arena))
             return false;

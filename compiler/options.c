@@ -90,6 +90,11 @@ static const CommandRow *command_row(Command command)
     return NULL;
 }
 
+const char *command_name(Command command)
+{
+    return command_row(command)->name;
+}
+
 void print_usage(FILE *out, const Options *options)
 {
     const CommandRow *row = options->command ? command_row(options->command) : NULL;
@@ -295,6 +300,9 @@ static bool set_text(Options *options, Arena *arena, OptionName name, const char
     case OPTION_precision:
         options->precision = value;
         return one_of("precision", value, "mixed", "full", NULL);
+    case OPTION_recompute:
+        options->recompute = value;
+        return one_of("recompute", value, "all", "rebuild", "none");
     case OPTION_diagnostics:
         options->diagnostics = value;
         return one_of("diagnostics", value, "text", "json", NULL);
@@ -349,7 +357,7 @@ static bool set_option(Parser *parser, OptionName name, const char *argument)
         return set_size(row->name, value, size_of(options, name));
     case SECONDS: return set_seconds(row->name, value, &options->time_limit);
     case INTEGER:
-        return parse_whole(value, &options->threads)
+        return parse_whole(value, name == OPTION_effort ? &options->effort : &options->threads)
                || usage_error(row->name, "a whole number of at least 1 is needed", value);
     case FLAG:    break;
     }

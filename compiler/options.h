@@ -31,13 +31,14 @@ typedef struct Options {
 
     bool flag_headless, flag_json, flag_csv, flag_no_ema, flag_no_fusion, flag_time, flag_help, flag_version;
     const char *output, *device, *card, *precision, *dump, *generated, *cc, *diagnostics, *color;
+    const char *recompute; /* all, rebuild, none; NULL: not given */
     const char *html, *trace, *compare; /* files */
     ARRAY(const char *) define;
     const char *budget;    /* remat: fraction, percentage or bytes */
     int64_t vram, reserve; /* -1: not given */
     int64_t capacity;      /* 0: not given */
     double time_limit;     /* seconds; 0: not given */
-    int64_t threads;       /* 0: not given */
+    int64_t threads, effort; /* 0: not given */
     IntegerList batch_size;              /* empty: as the model says */
     IntegerList accumulation;            /* fit: --gradient_accumulation_steps */
     IntegerList image_size;              /* pairs of height and width */
@@ -48,6 +49,8 @@ typedef struct Options {
  * --snake_case and --kebab-case, -D P=V, -DP=V, -o FILE, -h. With `train`, flags that are not in the
  * table go to the trainer untouched, as do --image_size and --batch_size. */
 bool parse_options(Options *options, Arena *arena, int argc, char **argv);
+
+const char *command_name(Command command);
 
 void print_usage(FILE *out, const Options *options);
 

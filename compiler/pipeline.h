@@ -15,7 +15,20 @@ struct Node;
 #define SNUG_STAGES(X) \
     X(tree) X(graph) X(shapes) X(autodiff) X(simplify) X(target) X(fuse) X(kernels) X(plan) X(check)
 
+/* What a plan may compute again where memory is short. */
+typedef enum RecomputeKind {
+    RECOMPUTE_all,     /* kernels run again; kernels of the backward pass rebuild residual sums */
+    RECOMPUTE_rebuild, /* no kernel runs again */
+    RECOMPUTE_none
+} RecomputeKind;
+
+/* Proposals of one search for what to compute again: some 0.5 s on two cores. */
+enum { USUAL_EFFORT = 800000 };
+
+enum { HEADLESS_RESERVE = 512 << 20 }; /* bytes: --headless */
+
 typedef struct CompileOptions {
+    const char *command;    /* of snug, for what it offers to copy; NULL: plan */
     const char *model_path;
     Override *overrides;    /* -D name=value, in order */
     uint32_t override_count;
@@ -29,7 +42,8 @@ typedef struct CompileOptions {
     bool no_fusion;         /* --no_fusion: each op is a kernel of its own */
     const char *dump;       /* a stage's name, or NULL */
     bool time_stages;
-    uint64_t planner_effort; /* of the search for what to compute again, counted; 0: some seconds */
+    uint64_t planner_effort; /* of the search for what to compute again, in proposals; 0: usual */
+    RecomputeKind recompute;
 } CompileOptions;
 
 typedef struct Compilation {

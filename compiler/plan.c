@@ -14,8 +14,7 @@
 
 enum {
     PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
-    SEARCH_EFFORT = 800000, /* proposals of one search: some 0.5 s on two cores */
-    TIGHTENING = 200000,    /* the same, to shorten lives afterwards */
+    TIGHTENING = 200000,    /* proposals that shorten lives afterwards */
     MAX_ROUNDS = 8,         /* searches with other budgets, where offsets need more */
     MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
 };
@@ -122,26 +121,25 @@ static bool is_better(const Plan *a, const Plan *b, int64_t budget)
  *
  * Offsets may need more than the most that is alive at once: then the search gets a smaller budget,
  * and where the offsets fit in that, one between that and the last that was too large. The best of
- * all is kept. The bound holds for the whole budget, so it is that of the first round. No search
- * where one kernel alone is too large: everything kept then shows how far off it is. */
+ * all is kept. The bound holds for the whole budget, so it is that of the first round. Where one
+ * kernel alone is too large, a short search for the least shows how far off it is. */
 static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
 {
+    int64_t budget = max_i64(planner->budget, kept->certificate.feasibility_floor);
+    uint64_t effort = planner->c->options.planner_effort;
     RecomputeProblem problem = {
         .graph = &planner->graph,
-        .budget = planner->budget,
-        .effort = planner->c->options.planner_effort,
+        .budget = budget,
+        .effort = effort != 0 ? effort : USUAL_EFFORT,
+        .is_order_only = planner->c->options.recompute != RECOMPUTE_all,
         .seed = 1,
     };
-    int64_t fitting = -1, too_large = planner->budget;
+    int64_t fitting = -1, too_large = budget;
     RecomputeResult first = {0};
     Plan *best = kept;
 
-    if (problem.effort == 0)
-        problem.effort = SEARCH_EFFORT;
-    if (kept->certificate.feasibility_floor > planner->budget) {
-        kept->certificate.is_impossible = true;
-        return kept;
-    }
+    if (budget > planner->budget)
+        problem.effort /= 8;
     for (int round = 0; round < MAX_ROUNDS; round++) {
         RecomputeResult result = recompute_tasks(&problem, planner->scratch, planner->scratch);
         Sequence tight = tighten_sequence(&planner->graph, &result.sequence,
@@ -150,12 +148,12 @@ static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
         Plan *plan = place(planner, &tight);
         if (round == 0)
             first = result;
-        if (best == kept || is_better(plan, best, planner->budget))
+        if (is_better(plan, best, budget))
             best = plan;
         if (result.peak > problem.budget
-            || (plan->arena_bytes <= planner->budget && problem.budget == planner->budget))
+            || (plan->arena_bytes <= budget && problem.budget == budget))
             break;
-        int64_t excess = plan->arena_bytes - planner->budget;
+        int64_t excess = plan->arena_bytes - budget;
         if (excess <= 0)
             fitting = problem.budget;
         else
@@ -163,7 +161,7 @@ static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
         problem.budget = fitting < 0 ? problem.budget - excess : (fitting + too_large) / 2;
     }
     best->certificate.recompute_bound_us = first.bound_cost;
-    best->certificate.is_impossible = first.is_impossible;
+    best->certificate.is_impossible = first.is_impossible || budget > planner->budget;
     best->certificate.keep_all_bytes = kept->certificate.keep_all_bytes;
     return best;
 }
@@ -221,7 +219,9 @@ static Plan *plan_micro_step(const SegmentPlanner *planner, Plan *kept)
 {
     Compilation *c = planner->c;
     KernelSet *plain = c->kernels[SNUG_SEGMENT_micro_step], *kernels = plain;
+    int64_t floor = kept->certificate.feasibility_floor;
     uint32_t rebuilds = 0;
+    bool is_impossible = true;
     Plan *best = NULL;
 
     for (uint32_t leaves = 2; leaves <= MAX_REBUILD_LEAVES; leaves++) {
@@ -232,6 +232,8 @@ static Plan *plan_micro_step(const SegmentPlanner *planner, Plan *kept)
         if (is_hopeless)
             break;
         Plan *plan = plan_rebuilding(c, rebuild_us, planner->scratch);
+        is_impossible &= plan->certificate.is_impossible;
+        floor = min_i64(floor, plan->certificate.feasibility_floor);
         if (best != NULL && !is_better(plan, best, planner->budget))
             continue;
         best = plan;
@@ -240,6 +242,7 @@ static Plan *plan_micro_step(const SegmentPlanner *planner, Plan *kept)
     }
     if (is_worth_searching(best, planner->budget)) {
         Plan *plan = plan_within(planner, kept);
+        is_impossible &= plan->certificate.is_impossible;
         if (is_better(plan, best, planner->budget)) {
             best = plan;
             kernels = plain;
@@ -249,6 +252,10 @@ static Plan *plan_micro_step(const SegmentPlanner *planner, Plan *kept)
     c->kernels[SNUG_SEGMENT_micro_step] = kernels;
     c->rebuilds = rebuilds;
     best->certificate.keep_all_bytes = kept->certificate.keep_all_bytes;
+    if (best->arena_bytes > planner->budget) { /* all kernels were tried: what is proven holds for all */
+        best->certificate.is_impossible = is_impossible;
+        best->certificate.feasibility_floor = floor;
+    }
     return best;
 }
 
@@ -260,8 +267,9 @@ static void plan_segment(Compilation *c, SnugSegmentId segment)
     Plan *plan = plan_kept(&planner);
 
     if (plan->arena_bytes > planner.budget)
-        plan = segment == SNUG_SEGMENT_micro_step ? plan_micro_step(&planner, plan)
-                                                  : plan_within(&planner, plan);
+        plan = segment == SNUG_SEGMENT_micro_step && c->options.recompute != RECOMPUTE_none
+                   ? plan_micro_step(&planner, plan)
+                   : plan_within(&planner, plan);
     c->plans[segment] = plan;
     arena_destroy(scratch);
 }

@@ -135,11 +135,13 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
     result.bound_cost = bound.is_impossible ? 0 : bound.cost;
     for (size_t k = 0; k < COUNT_OF(rounds); k++) {
         run_round(problem, &rounds[k], k, deadline, &result, scratch);
-        if (k == 0 && result.peak > problem->budget)
+        if (k == 0 && result.peak > problem->budget && !problem->is_order_only)
             result.sequence = recompute_by_cut(graph, &result.sequence, bound.task,
                                                problem->budget, scratch);
         result.peak = sequence_peak(graph, &result.sequence, NULL);
         result.added_cost = sequence_added_cost(graph, &result.sequence);
+        if (problem->is_order_only)
+            break;
     }
     uint32_t *tasks = arena_array(arena, uint32_t, result.sequence.count);
     for (uint32_t s = 0; s < result.sequence.count; s++)

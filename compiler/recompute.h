@@ -13,6 +13,7 @@ typedef struct RecomputeProblem {
     uint64_t effort; /* proposals of the local search: counted, so that results are the same on any
                       * machine */
     uint64_t seed;
+    bool is_order_only; /* no task runs again */
     double seconds;  /* stops there, wherever it is; 0: only by effort */
 } RecomputeProblem;
 

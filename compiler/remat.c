@@ -149,8 +149,13 @@ ExitStatus remat(const RematRequest *request, FILE *out)
     outcome.peak_given = sequence_peak(&remat_graph.graph, &given, NULL);
     if (parse_budget(request->budget, outcome.peak_given, &outcome.budget)) {
         double started = monotonic_seconds();
-        RecomputeProblem problem = {&remat_graph.graph, outcome.budget,
-                                    default_effort(&remat_graph), 1, request->seconds};
+        RecomputeProblem problem = {
+            .graph = &remat_graph.graph,
+            .budget = outcome.budget,
+            .effort = default_effort(&remat_graph),
+            .seed = 1,
+            .seconds = request->seconds,
+        };
         outcome.result = recompute_tasks(&problem, arena, arena);
         outcome.seconds = monotonic_seconds() - started;
         check_result(&remat_graph, &outcome.result, outcome.budget);

@@ -16,6 +16,7 @@ void answer_trial(const Compilation *c, Trial *trial)
 
     trial->is_planned = true;
     trial->fits = c->fits;
+    trial->is_impossible = plan->certificate.is_impossible;
     trial->persistent_bytes = c->layout.persistent_bytes;
     trial->arena_bytes = c->layout.arena_bytes;
     trial->total_bytes = c->layout.total_bytes;
@@ -47,19 +48,36 @@ static void copy_labels(const Compilation *c, Trial *trial)
     }
 }
 
-static void run_trial(const CompileOptions *base, Trial *trial)
+CompileOptions trial_options(const CompileOptions *base, const Trial *trial)
 {
     CompileOptions options = *base;
+
+    options.dump = NULL;
+    options.time_stages = false;
+    if (trial->batch_size != 0)
+        options.batch_size = trial->batch_size;
+    if (trial->image_height != 0) {
+        options.image_height = trial->image_height;
+        options.image_width = trial->image_width;
+    }
+    if (trial->effort != 0)
+        options.planner_effort = trial->effort;
+    if (trial->headless)
+        options.reserve_bytes = HEADLESS_RESERVE;
+    if (trial->recompute)
+        options.recompute = RECOMPUTE_all;
+    options.no_ema |= trial->no_ema;
+    return options;
+}
+
+static void run_trial(const CompileOptions *base, Trial *trial)
+{
+    CompileOptions options = trial_options(base, trial);
     Arena *arena = arena_create();
 
     options.overrides = arena_array(arena, Override, options.override_count);
     for (uint32_t k = 0; k < options.override_count; k++)
         options.overrides[k] = base->overrides[k];
-    options.dump = NULL;
-    options.time_stages = false;
-    if (trial->batch_size != 0)
-        options.batch_size = trial->batch_size;
-    options.no_ema |= trial->no_ema;
     Compilation *c = compilation_create(&options);
     if (run_pipeline(c, "kernels", stdout) == EXIT_STATUS_ok) {
         int64_t budget = trial->budget_bytes != 0 ? trial->budget_bytes : c->target.budget_bytes;

@@ -6,13 +6,17 @@
 
 typedef struct Trial {
     /* asked; 0: as the compilation has it */
-    int64_t batch_size;
+    int64_t batch_size, image_height, image_width;
     int64_t budget_bytes;
     bool keep_all;           /* nothing is computed again, whatever the budget */
     bool no_ema;
+    bool headless;           /* a reserve of HEADLESS_RESERVE */
+    bool recompute;          /* whatever --recompute says */
+    uint64_t effort;         /* as CompileOptions.planner_effort */
     Arena *names;            /* NULL, or where `again` is put */
 
     /* answered; is_planned false: the model has no such size */
+    bool is_impossible;      /* proven: no plan is within the budget */
     bool is_planned, fits;   /* fits: within the budget of the compilation or of the trial */
     int64_t persistent_bytes, arena_bytes, total_bytes;
     double step_us, added_us, update_us; /* of a micro-step; of it for recomputation; of an update */
@@ -20,6 +24,13 @@ typedef struct Trial {
     uint32_t repeat_count;   /* steps that run a kernel again */
     const char **again;      /* their kernels' labels, in order; NULL without `names` */
 } Trial;
+
+/* Proposals that show in a short time about what a plan needs and costs; the usual ones find no
+ * plan that is worse. */
+enum { QUICK_EFFORT = USUAL_EFFORT / 16 };
+
+/* What the trial compiles; overrides are those of `options` itself. */
+CompileOptions trial_options(const CompileOptions *options, const Trial *trial);
 
 /* Plans every trial, several at once where there are processors. The results do not depend on how
  * many. Diagnostics of trials are dropped. */
@@ -38,6 +49,10 @@ typedef struct OtherPlans {
 
 /* Plans them all. Requires a plan. Lives in the arena. */
 const OtherPlans *plan_others(const Compilation *c, Arena *arena);
+
+/* ---- command_line.c -------------------------------------------------------------------------- */
+/* "snug plan models/unet.snug --vram 8GiB --batch_size 2". Lives in the arena. */
+const char *command_line(const char *command, const CompileOptions *options, Arena *arena);
 
 /* ---- fit_table.c: `snug fit` ----------------------------------------------------------------- */
 typedef struct FitRequest {

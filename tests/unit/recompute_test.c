@@ -65,7 +65,8 @@ static void sequences_are_valid(void **state)
         int64_t low = feasibility_floor(&net->graph);
         int64_t high = sequence_peak(&net->graph, &ordered, NULL);
         int64_t budget = low + (high - low) * (int64_t)(seed % 10) / 10 - (seed % 10 == 0);
-        RecomputeProblem problem = {&net->graph, budget, 40000, seed, 0};
+        RecomputeProblem problem = {
+            .graph = &net->graph, .budget = budget, .effort = 40000, .seed = seed};
         RecomputeResult result = recompute_tasks(&problem, arena, arena);
         SequenceCheck check = check_sequence(&net->graph, &result.sequence);
         assert_int_equal(check.fault, SEQUENCE_RIGHT);
@@ -250,7 +251,8 @@ static void costs_are_near_the_optimum(void **state)
         int64_t high = sequence_peak(&net->graph, &ordered, NULL);
         int64_t budget = high - 1 - (int64_t)(seed % 7) * high / 40;
         double best = exact_cost(net, budget, arena);
-        RecomputeProblem problem = {&net->graph, budget, 100000, seed, 0};
+        RecomputeProblem problem = {
+            .graph = &net->graph, .budget = budget, .effort = 100000, .seed = seed};
         RecomputeResult result = recompute_tasks(&problem, arena, arena);
         assert_false(result.is_impossible && best < INFINITY);
         assert_true(result.bound_cost <= best);
