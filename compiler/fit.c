@@ -19,7 +19,6 @@ enum {
     IMAGE_STEP = 32,
     LARGEST_SHOWN = 3,
     MAX_BATCHES = 12,     /* that are tried */
-    BATCH_GROUP = 2,      /* at once */
     BATCHES_SHOWN = 3,
     MAX_SUGGESTIONS = 16,
     LONGER_SEARCH = 4     /* times the usual */
@@ -104,25 +103,16 @@ static void try_batches(Advice *advice)
     int64_t effective = model->batch_size * max_i64(model->defaults.accumulate, 1);
     bool is_enough = false;
 
-    for (uint32_t k = 0; k < count && !is_enough; k += BATCH_GROUP) {
-        Trial trials[BATCH_GROUP] = {0};
-        uint32_t group = count - k < BATCH_GROUP ? count - k : BATCH_GROUP;
-        for (uint32_t j = 0; j < group; j++)
-            trials[j] = (Trial){.batch_size = batches[k + j], .effort = QUICK_EFFORT};
-        run_trials(&advice->c->options, trials, group);
-        for (uint32_t j = 0; j < group && !is_enough; j++) {
-            if (!trials[j].is_planned || !trials[j].fits)
-                continue;
-            int64_t steps = (effective + batches[k + j] - 1) / batches[k + j];
-            found += try_suggestion(
-                advice, (Suggestion){.trial = {.batch_size = batches[k + j]},
-                                     .accumulation = steps,
-                                     .what = arena_printf(
-                                         advice->c->arena,
-                                         "train with --gradient_accumulation_steps %lld",
-                                         (long long)steps)});
-            is_enough = found == BATCHES_SHOWN || trials[j].added_us == 0;
-        }
+    for (uint32_t k = 0; k < count && !is_enough; k++) {
+        int64_t steps = (effective + batches[k] - 1) / batches[k];
+        const char *what = arena_printf(advice->c->arena,
+                                        "train with --gradient_accumulation_steps %lld",
+                                        (long long)steps);
+        if (try_suggestion(advice, (Suggestion){.trial = {.batch_size = batches[k]},
+                                                .accumulation = steps,
+                                                .what = what}))
+            is_enough = ++found == BATCHES_SHOWN
+                        || advice->items[advice->count - 1].trial.added_us == 0;
     }
 }
 
@@ -185,14 +175,14 @@ static void note_suggestion(const Advice *advice, const Suggestion *suggestion)
     const Trial *trial = &suggestion->trial;
     CompileOptions options = trial_options(&c->options, trial);
     const char *command = c->options.command != NULL ? c->options.command : "plan";
+    double ms = picture_us(advice, suggestion) / 1e3;
     const char *again = "";
 
     if (trial->added_us > 0)
         again = arena_printf(c->arena, " (+%.1f %% for what is computed again)",
                              100 * trial->added_us / (trial->step_us - trial->added_us));
-    note(c->diags, "fits: %s, %.1f ms a picture%s, %s\n            %s",
-         format_bytes(c->arena, trial->total_bytes), picture_us(advice, suggestion) / 1e3, again,
-         suggestion->what, command_line(command, &options, c->arena));
+    note(c->diags, "fits: %s, %.*f ms a picture%s, %s\n            %s",
+         format_bytes(c->arena, trial->total_bytes), ms < 10 ? 3 : 1, ms, again, suggestion->what, command_line(command, &options, c->arena));
 }
 
 /* Where nothing else helps. The plan that was refused may be found with no more than it needs, or
@@ -307,8 +297,10 @@ static void note_proof(Compilation *c, const Plan *plan)
     else if (plan->certificate.is_impossible)
         note(c->diags, "proven: no order and no recomputation is within the budget");
     else
-        note(c->diags, "this is the least that was found, with %u kernels computed again; it is "
-                       "proven that no plan needs less than %s", repeats,
+        note(c->diags, "this is the least that was found%s; it is proven that no plan needs less "
+                       "than %s",
+             repeats > 0 ? arena_printf(c->arena, ", with %u kernels computed again", repeats)
+                         : "",
              format_bytes(c->arena, least));
 }
 

@@ -302,7 +302,7 @@ static bool set_text(Options *options, Arena *arena, OptionName name, const char
         return one_of("precision", value, "mixed", "full", NULL);
     case OPTION_recompute:
         options->recompute = value;
-        return one_of("recompute", value, "all", "rebuild", "none");
+        return one_of("recompute", value, "all", "none", "rebuild");
     case OPTION_diagnostics:
         options->diagnostics = value;
         return one_of("diagnostics", value, "text", "json", NULL);

@@ -75,6 +75,19 @@ static void put_text(Page *page, const char *name, const char *text)
     print_json_string(page->out, text);
 }
 
+/* What the page's commands begin with: it adds the memory, or memory, batch and averages. */
+static void put_commands(Page *page)
+{
+    CompileOptions options = page->c->options;
+
+    options.vram_bytes = 0;
+    options.reserve_bytes = -1;
+    put_text(page, "planCommand", command_line("plan", &options, page->arena));
+    options.batch_size = 0;
+    options.no_ema = false;
+    put_text(page, "trainCommand", command_line("train", &options, page->arena));
+}
+
 static void put_model(Page *page)
 {
     const Compilation *c = page->c;
@@ -84,6 +97,7 @@ static void put_model(Page *page)
     fprintf(page->out, "{\"schema\":%d", PLAN_SCHEMA);
     put_text(page, "model", model->name);
     put_text(page, "file", c->options.model_path);
+    put_commands(page);
     put_number(page, "parameters", trained_numbers(model));
     put_number(page, "batch", model->batch_size);
     fprintf(page->out, ",\"image\":[%lld,%lld]", (long long)model->image_height,

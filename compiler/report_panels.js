@@ -429,7 +429,7 @@ function showCurve() {
         ["runs again", plural(p.repeats, "kernel")],
         ["budget", plan.budget ? (p.total <= plan.budget ? "within it" : mib(p.total - plan.budget) + " MiB above it") : ""]),
       ...(again.length ? [element("h3", {}, "Computed again, in order"), list] : []),
-      copyLine("snug plan " + plan.file + " --vram " + size(p.budget + (plan.reserve || 0)) + " --reserve "
+      copyLine(plan.planCommand + " --vram " + size(p.budget + (plan.reserve || 0)) + " --reserve "
         + size(plan.reserve || 0) + " --batch_size " + plan.batch));
   }
   slider.max = points.length - 1;
@@ -459,7 +459,7 @@ function showWhatIf() {
   $("effective").value = plan.batch * plan.accumulate;
   const accumulation = (t) => Math.max(1, Math.ceil(Number($("effective").value) / t.batch));
   const image = (t) => (t.us + t.updateUs / accumulation(t)) / t.batch;
-  const command = (t) => "snug train " + plan.file + (plan.vram ? " --vram " + size(plan.vram) + " --reserve " + size(plan.reserve) : "")
+  const command = (t) => plan.trainCommand + (plan.vram ? " --vram " + size(plan.vram) + " --reserve " + size(plan.reserve) : "")
     + " --batch_size " + t.batch + " --gradient_accumulation_steps " + accumulation(t) + (t.noEma ? " --no_ema" : "");
   const columns = [
     ["batch", (t) => t.batch, null, true], ["accumulation", accumulation, null, true],

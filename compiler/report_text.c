@@ -343,13 +343,11 @@ static void print_time(const Report *report)
 
 /* ---- what if --------------------------------------------------------------------------------- */
 
-/* The same with one picture more, planned by a short search: what it finds is checked like any
- * plan, the usual search may find one that adds less. */
+/* The same with one picture more. */
 static void print_next_batch(const Report *report)
 {
     const Compilation *c = report->c;
-    Trial trial = {.batch_size = c->model->batch_size + 1, .effort = QUICK_EFFORT};
-    bool has_budget = c->target.vram_bytes > 0;
+    Trial trial = {.batch_size = c->model->batch_size + 1};
 
     run_trials(&c->options, &trial, 1);
     if (!trial.is_planned)
@@ -357,7 +355,7 @@ static void print_next_batch(const Report *report)
     print_heading(report, "what if", "");
     fprintf(report->out, "  --batch_size %lld needs %s MiB", (long long)trial.batch_size,
             format_mib(report->arena, trial.total_bytes));
-    if (has_budget)
+    if (c->target.vram_bytes > 0)
         fprintf(report->out, trial.fits ? ": fits, %s left" : ": %s too much",
                 format_mib(report->arena, trial.fits
                                               ? c->target.budget_bytes - trial.total_bytes
@@ -365,10 +363,8 @@ static void print_next_batch(const Report *report)
     if (trial.fits && trial.added_us > 0)
         fprintf(report->out, ", +%.1f %% time",
                 percent(trial.added_us, trial.step_us - trial.added_us));
-    if (has_budget && !trial.fits && trial.is_impossible)
-        fputs(", proven", report->out);
-    else if (has_budget && (!trial.fits || trial.added_us > 0))
-        fputs("\n  by a short search: planned by itself it may need less", report->out);
+    if (!trial.fits && trial.is_impossible)
+        fputs(", which is proven", report->out);
     fputs("\n  snug fit shows other batches; --gradient_accumulation_steps costs no memory\n",
           report->out);
 }

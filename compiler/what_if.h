@@ -25,10 +25,6 @@ typedef struct Trial {
     const char **again;      /* their kernels' labels, in order; NULL without `names` */
 } Trial;
 
-/* Proposals that show in a short time about what a plan needs and costs; the usual ones find no
- * plan that is worse. */
-enum { QUICK_EFFORT = USUAL_EFFORT / 16 };
-
 /* What the trial compiles; overrides are those of `options` itself. */
 CompileOptions trial_options(const CompileOptions *options, const Trial *trial);
 

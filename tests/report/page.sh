@@ -84,7 +84,7 @@ expect verdict "fits: needs $(mib "$total") of 768.0 MiB, $(mib $((768 * 1048576
 "$snug" fit $net --json --vram 1GiB --reserve 256MiB --batch_size 1 --gradient_accumulation_steps 4 >"$work/fit.json"
 fits=$(sed -n 's/.*"total_bytes": \([0-9]*\).*/\1/p' "$work/fit.json")
 expect what "1 4 none yes $(mib "$fits")"
-expect what_command "snug train $net --vram 1024MiB --reserve 256MiB --batch_size 1 --gradient_accumulation_steps 4"
+expect what_command "snug train $net --device cuda --vram 1024MiB --reserve 256MiB --batch_size 1 --gradient_accumulation_steps 4"
 expect accumulation 24
 expect difference_totals 13
 expect difference_first "conv2 larger"

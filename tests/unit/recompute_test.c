@@ -109,7 +109,10 @@ static void tightened_sequences_cost_no_more(void **state)
         Sequence ordered = schedule_tasks(&net->graph, arena, arena);
         int64_t low = feasibility_floor(&net->graph);
         int64_t high = sequence_peak(&net->graph, &ordered, NULL);
-        RecomputeProblem problem = {&net->graph, low + (high - low) / 2, 40000, seed, 0};
+        RecomputeProblem problem = {.graph = &net->graph,
+                                    .budget = low + (high - low) / 2,
+                                    .effort = 40000,
+                                    .seed = seed};
         RecomputeResult result = recompute_tasks(&problem, arena, arena);
         int64_t budget = max_i64(problem.budget, result.peak);
         Sequence tight = tighten_sequence(&net->graph, &result.sequence, budget, 20000, arena);
