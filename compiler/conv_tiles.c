@@ -203,8 +203,7 @@ static void set_grid(const ConvShape *shape, ConvTile *tile, int32_t tiles_acros
     SnugShape result = shape->result;
 
     tile->block = (SnugTile){.rows = tile->rows * phases(shape),
-                             .columns = tile->columns * phases(shape) * tiles_across,
-                             .step = 1};
+                             .columns = tile->columns * phases(shape) * tiles_across};
     tile->grid_parts = (int64_t)result.n * divide_up(result.h, tile->block.rows)
                        * divide_up(result.w, tile->block.columns);
     tile->grid_channels = divide_up(result.c, tile->channels);

@@ -41,7 +41,7 @@ static void check_block(const SnugKernel *kernel, SnugTile block)
 {
     for (int32_t r = 0; r < kernel->reduction_count; r++) {
         SnugTile tile = kernel->reductions[r].tile;
-        if (tile.rows != block.rows || tile.columns != block.columns || tile.step != block.step)
+        if (tile.rows != block.rows || tile.columns != block.columns)
             BUG("%s: statistics of %d x %d pixels, but a block makes %d x %d", kernel->name,
                 tile.rows, tile.columns, block.rows, block.columns);
     }

@@ -38,7 +38,6 @@ static void define_tiles(CudaSource *source)
     cuda_define_shape(source, "", *picture);
     cuda_define(source, "TILE_ROWS", tile.rows);
     cuda_define(source, "TILE_COLUMNS", tile.columns);
-    cuda_define(source, "STEP", tile.step);
     cuda_define(source, "TILES_DOWN", divide_up(picture->h, tile.rows));
     cuda_define(source, "TILES_ACROSS", divide_up(picture->w, tile.columns));
 }

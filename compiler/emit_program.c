@@ -327,12 +327,12 @@ static void emit_args(const Emitter *emitter, const SnugKernel *kernel)
             kernel->arg_count, kernel->output_arg, kernel->weight_arg);
 }
 
-/* ", .tile = {8, 16, 1}"; nothing on the host. */
+/* ", .tile = {8, 16}"; nothing on the host. */
 static const char *tile_field(const Emitter *emitter, SnugTile tile)
 {
     return tile.rows == 0 ? ""
-                          : arena_printf(emitter->arena, ", .tile = {%d, %d, %d}", tile.rows,
-                                         tile.columns, tile.step);
+                          : arena_printf(emitter->arena, ", .tile = {%d, %d}", tile.rows,
+                                         tile.columns);
 }
 
 static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)

@@ -120,7 +120,7 @@ static int64_t tile_parts(Shape shape, SnugTile tile)
     int64_t down = (shape.h + tile.rows - 1) / tile.rows;
     int64_t across = (shape.w + tile.columns - 1) / tile.columns;
 
-    return shape.n * down * across * tile.step * tile.step;
+    return shape.n * down * across;
 }
 
 /* Picture rows a partial covers: a function of the shape alone, so that sums are the same for any

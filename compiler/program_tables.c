@@ -62,7 +62,7 @@ static bool same_args(const SnugKernel *a, const SnugKernel *b)
 
 static bool same_tile(SnugTile a, SnugTile b)
 {
-    return a.rows == b.rows && a.columns == b.columns && a.step == b.step;
+    return a.rows == b.rows && a.columns == b.columns;
 }
 
 static bool same_parts(const SnugKernel *a, const SnugKernel *b)

@@ -163,7 +163,7 @@ bool choose_target(Compilation *c)
     if (target->device == DEVICE_cuda) {
         target->half = mixed ? SNUG_F16 : SNUG_F32;
         target->pitch_multiple = CUDA_PITCH;
-        target->tile = (SnugTile){.rows = 8, .columns = 16, .step = 1};
+        target->tile = (SnugTile){.rows = 8, .columns = 16};
         return true;
     }
     target->half = mixed && snug_host_has_bf16() ? SNUG_BF16 : SNUG_F32;

@@ -19,7 +19,7 @@ typedef struct ConvTile {
     int32_t slice;                /* channels of the source that are in shared memory at once */
     int32_t warps_m, warps_n;     /* over positions, over channels */
     int32_t halo_slots, weight_slots;
-    SnugTile block;               /* what a block makes: one or more tiles; step 1 */
+    SnugTile block;               /* what a block makes: one or more tiles */
     int32_t threads;
     int64_t shared_bytes;
     int64_t grid_parts, grid_channels;

@@ -190,12 +190,11 @@ static int64_t partial_count(const Check *check, const SnugReduction *reduction,
                 domain.h);
         return (int64_t)domain.n * (domain.h / rows);
     }
-    REQUIRE(check, rows == 0 && tile.step > 0 && tile.rows % tile.step == 0
-                       && tile.columns % tile.step == 0 && tile.columns > 0,
+    REQUIRE(check, rows == 0 && tile.columns > 0,
             "tiles and rows of partials do not agree", tile.rows, rows);
     int64_t down = ((int64_t)domain.h + tile.rows - 1) / tile.rows;
     int64_t across = ((int64_t)domain.w + tile.columns - 1) / tile.columns;
-    return domain.n * down * across * tile.step * tile.step;
+    return domain.n * down * across;
 }
 
 static void check_reductions(const Check *check)

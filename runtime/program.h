@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#define SNUG_PROGRAM_VERSION 3
+#define SNUG_PROGRAM_VERSION 4
 #define SNUG_ALIGNMENT       256 /* of every buffer, bytes */
 
 /* ---- types and shapes ------------------------------------------------------------------------ */
@@ -98,16 +98,14 @@ typedef struct SnugPart {
  * i, where p = i * parts_an_image + k; on a card a SnugTile.
  */
 
-/* A card's part of a picture: what one block of threads makes. With T = tiles down * tiles across,
- * tiles of rows x columns pixels, those at the right and at the bottom cut off, part
+/* A card's part of a picture: what one block of threads makes. Of tiles of rows x columns
+ * pixels, those at the right and at the bottom cut off, part
  *
- *     p = ((i * tiles_down + th) * tiles_across + tw) * step * step + a * step + b
+ *     p = (i * tiles_down + th) * tiles_across + tw
  *
- * covers of tile (th, tw) of image i every step-th row from its row a on, and of those every step-th
- * column from column b on: what a strided convolution's data gradient makes at once. A part may be
- * empty; its partial is zeros. Rows 0: there are no tiles (on the host). */
+ * covers tile (th, tw) of image i. Rows 0: there are no tiles (on the host). */
 typedef struct SnugTile {
-    int32_t rows, columns, step; /* rows and columns are multiples of step */
+    int32_t rows, columns;
 } SnugTile;
 
 typedef enum SnugReductionKind {

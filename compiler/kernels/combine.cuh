@@ -11,20 +11,17 @@
 
 #if IS_MOMENTS
 
-/* Pixels of side `index` of the tiles of length `tile`, of which every STEP-th from `from` on. */
-DEVICE int side_count(int index, int tile, int size, int from)
+/* Pixels of side `index` of the tiles of length `tile`: the last one is cut off. */
+DEVICE int side_count(int index, int tile, int size)
 {
-    int length = size - index * tile < tile ? size - index * tile : tile;
-    return length > from ? (length - from + STEP - 1) / STEP : 0;
+    return size - index * tile < tile ? size - index * tile : tile;
 }
 
 /* Pixels that partial p is of: see SnugTile. */
 DEVICE float partial_count(int p)
 {
-    int cell = p % (STEP * STEP), tile = p / (STEP * STEP);
-    int across = tile % TILES_ACROSS, down = tile / TILES_ACROSS % TILES_DOWN;
-    return (float)(side_count(down, TILE_ROWS, HEIGHT, cell / STEP)
-                   * side_count(across, TILE_COLUMNS, WIDTH, cell % STEP));
+    int across = p % TILES_ACROSS, down = p / TILES_ACROSS % TILES_DOWN;
+    return (float)(side_count(down, TILE_ROWS, HEIGHT) * side_count(across, TILE_COLUMNS, WIDTH));
 }
 
 #endif

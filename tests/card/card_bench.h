@@ -85,7 +85,7 @@ static inline Bench *card_add(CardSuite *suite, const Card *card, const char *na
 /* What a block of the kernel will make, once its prologues and weights are there. */
 static inline void card_choose_block(Bench *b, const Card *card)
 {
-    ConvTile tile = {.block = {.rows = 8, .columns = 16, .step = 1}}; /* where there is none */
+    ConvTile tile = {.block = {.rows = 8, .columns = 16}}; /* where there is none */
     b->kernel.args = b->args;
     choose_conv_tile(card, &b->kernel, &tile);
     b->tile = tile.block;

@@ -24,13 +24,12 @@ static inline double counted_pixels(const SnugKernel *kernel, int64_t p)
     SnugTile t = kernel->bn.tile;
     SnugShape d = kernel->window.y;
     int64_t down = (d.h + t.rows - 1) / t.rows, across = (d.w + t.columns - 1) / t.columns;
-    int64_t cell = p % (t.step * t.step), tile = p / (t.step * t.step) % (down * across);
+    int64_t tile = p % (down * across);
     double count = 0;
 
     for (int64_t h = 0; h < t.rows; h++)
         for (int64_t w = 0; w < t.columns; w++)
-            count += h % t.step == cell / t.step && w % t.step == cell % t.step
-                     && tile / across * t.rows + h < d.h && tile % across * t.columns + w < d.w;
+            count += tile / across * t.rows + h < d.h && tile % across * t.columns + w < d.w;
     return count;
 }
 
