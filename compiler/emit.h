@@ -1,5 +1,5 @@
 /* The program's tables with what only its printed form needs. Shared by program_tables.c and
- * emit_program.c. */
+ * emit_*.c. */
 #ifndef SNUG_EMIT_H
 #define SNUG_EMIT_H
 
@@ -18,6 +18,9 @@ const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t va
 
 /* "conv", as in SNUG_KERNEL_conv. */
 const char *kernel_kind_name(SnugKernelKind kind);
+
+/* emit_page.c: folder/NAME_plan.h, which NAME.c includes. Returns false with errno. */
+bool emit_pages(Compilation *const *variants, uint32_t count, const char *folder);
 
 /* Equal but for the name, which is for people. */
 bool same_kernel(const SnugKernel *a, const SnugKernel *b);

@@ -579,6 +579,7 @@ static void emit_whole(const Emitter *emitter)
 
     fprintf(out, "static const SnugProgram %sprogram = {\n", prefix);
     emit_sizes(emitter);
+    fprintf(out, "    .plan_page = %splan_page,\n", prefix);
     fprintf(out, "    .buffers = %sbuffers, .buffer_count = %d,\n", prefix, p->buffer_count);
     fprintf(out, "    .kernels = %skernels, .kernel_count = %d,\n", prefix, p->kernel_count);
     if (p->cuda_kernels != NULL)
@@ -658,6 +659,7 @@ static bool emit_file(FILE *out, void *context)
     fprintf(out,
             " * Buffers, kernels, and a list of launches for each segment; runtime/program.h says\n"
             " * what they mean.\n */\n#include \"runtime/program.h\"\n\n");
+    fprintf(out, "#include \"%s_plan.h\" /* plan.html */\n\n", first->model->name);
     if (first->target.device == DEVICE_cuda)
         fprintf(out, "#include \"%s_cuda.h\" /* the kernels' texts */\n\n", first->model->name);
     for (uint32_t v = 0; v < emission->count; v++) {
@@ -681,5 +683,6 @@ bool emit_program(Compilation *const *variants, uint32_t count, const char *fold
     Compilation *c = variants[0];
     const char *path = arena_printf(c->arena, "%s/%s.c", folder, c->model->name);
 
-    return write_if_changed(c->arena, path, emit_file, &emission);
+    return emit_pages(variants, count, folder)
+           && write_if_changed(c->arena, path, emit_file, &emission);
 }

@@ -113,7 +113,7 @@ bool check_plans(Compilation *c);
 /* ---- emit_program.c -------------------------------------------------------------------------- */
 /* The program in memory; valid while the compilation lives. Requires checked plans. */
 const SnugProgram *build_program(Compilation *c);
-/* Writes folder/NAME.c, whole or not at all, and leaves it alone where nothing has changed. The
+/* Writes folder/NAME.c and NAME_plan.h, whole or not at all, and leaves it alone where nothing has changed. The
  * variants are of one model with other sizes. Returns false with errno. */
 bool emit_program(Compilation *const *variants, uint32_t count, const char *folder);
 

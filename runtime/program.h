@@ -354,6 +354,7 @@ typedef struct SnugProgram {
     int32_t landmarks;
     SnugType storage; /* of activations */
 
+    const char *const *plan_page; /* plan.html in pieces, NULL after the last; NULL: none */
     int64_t total_bytes, persistent_bytes, budget_bytes;
     const SnugBuffer *buffers;
     int32_t buffer_count;

@@ -74,6 +74,8 @@ bool run_folder_of_checkpoint(Run *run, Error *error);
 /* What --resume or --checkpoint names: a file, a run folder (its `file`), a folder of run folders
  * or auto (the newest of them). malloc'ed; NULL after an error. */
 char *run_folder_find(const Run *run, const char *given, const char *file, Error *error);
+/* plan.html of the program, as `snug compile` writes it. */
+bool run_folder_write_plan(const Run *run, Error *error);
 bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset *valid,
                              Error *error);
 

@@ -1,5 +1,5 @@
 /* runs/NAME/: config.json, log.jsonl, metrics.csv, events, best.safetensors, last.safetensors,
- * overlays/, report.html. */
+ * overlays/, report.html, plan.html. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +117,29 @@ char *run_folder_find(const Run *run, const char *given, const char *file, Error
         return newest;
     }
     return path;
+}
+
+/* ---- plan.html ------------------------------------------------------------------------------- */
+
+static bool write_pieces(FILE *file, void *context)
+{
+    for (const char *const *piece = context; *piece != NULL; piece++)
+        if (fputs(*piece, file) < 0)
+            return false;
+    return true;
+}
+
+bool run_folder_write_plan(const Run *run, Error *error)
+{
+    if (run->program->plan_page == NULL)
+        return true;
+    char *path = os_join(run->folder, "plan.html");
+    bool ok = path != NULL ? os_write_atomically(path, write_pieces,
+                                                 (void *)run->program->plan_page, error)
+                           : error_set(error, ERROR_MEMORY, "no memory for a path");
+
+    free(path);
+    return ok;
 }
 
 /* ---- config.json ----------------------------------------------------------------------------- */

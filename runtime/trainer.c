@@ -651,6 +651,7 @@ static bool prepare(Training *training, Error *error)
         return error_set(error, ERROR_MEMORY, "no memory to start");
     return (run->folder != NULL || run_folder_create(run, error))
            && run_folder_write_config(run, &training->train, &training->valid, error)
+           && run_folder_write_plan(run, error)
            && log_open(&training->log, run->folder, run->log_folder, run->state.epoch,
                        run->state.update, error);
 }

@@ -5,6 +5,8 @@
  */
 #include "runtime/program.h"
 
+#include "sample_plan.h" /* plan.html */
+
 /* ---- batch 1, image 64x64, host in f32: 262.3 KiB, of which the arena is 186.3 KiB ---- */
 
 enum { /* buffers */
@@ -842,6 +844,7 @@ static const SnugProgram program = {
     .storage = SNUG_F32,
     .total_bytes = 268544, .persistent_bytes = 77824,
     .budget_bytes = INT64_MAX, /* none was given */
+    .plan_page = plan_page,
     .buffers = buffers, .buffer_count = 76,
     .kernels = kernels, .kernel_count = 22,
     .segments[SNUG_SEGMENT_micro_step] = {.launches = micro_step, .launch_count = 18},

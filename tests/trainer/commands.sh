@@ -28,6 +28,7 @@ expect 0 "done; best MRE" ./trainer --dataset_path data
 for file in config.json log.jsonl metrics.csv report.html best.safetensors last.safetensors; do
     [ -s runs/tiny/$file ] || fail "no $file"
 done
+cmp generated/tiny/plan.html runs/tiny/plan.html || fail "another plan.html"
 ls runs/tiny/events.out.tfevents.* >/dev/null
 [ "$(find runs/tiny/overlays -name '*.png' | wc -l)" -eq 3 ] || fail "3 overlays"
 grep -q '"gradient_accumulation_steps": 2' runs/tiny/config.json || fail "config.json"
