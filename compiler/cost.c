@@ -12,7 +12,8 @@
 /* ---- figures --------------------------------------------------------------------------------- */
 
 static const Card card_table[] = {
-#define CARD(name_, arch_, multiprocessors_, gib, tflops, tflops_percent, gbs, gbs_percent)        \
+#define CARD(name_, arch_, multiprocessors_, gib, tflops, tflops_percent, gbs, gbs_percent, bits,  \
+             gbits, mhz)                                                                           \
     {.name = name_,                                                                                \
      .arch = arch_,                                                                                \
      .multiprocessors = multiprocessors_,                                                          \

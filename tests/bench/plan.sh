@@ -1,29 +1,27 @@
 #!/usr/bin/env bash
-# The planner's benchmark: prints the tables of its parts. A part is tests/bench/plan_PART.py and can
-# be run alone.
+# The planner's benchmark: prints the tables of its parts: pack, remat, models. A part is
+# tests/bench/plan_PART.py or .sh and can be run alone.
 #
-#   tests/bench/plan.sh [--build FOLDER] [--parts PART[,PART]] [--minimalloc PATH] [--PART.FLAG VALUE]
+#   tests/bench/plan.sh [--build FOLDER] [--parts PART[,PART]] [--minimalloc PATH] [--graphs FOLDER]
+#                       [--PART.FLAG VALUE]
 #
+# --minimalloc: its program, to take turns with; https://github.com/google/minimalloc
+# --graphs: data/ of https://github.com/haoming-codes/moccasin; remat is left out without
 # --PART.FLAG VALUE hands a part one of its flags: --pack.seeds 10, say, or --models.torch PYTHON.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=build/bench parts=() flags=()
+build=build/bench parts=(pack remat models) flags=() graphs=""
 while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$2 ;;
     --parts) IFS=, read -ra parts <<<"$2" ;;
+    --graphs) graphs=$2 ;;
     --minimalloc) flags+=("pack.minimalloc=$2") ;;
     --*.*) flags+=("${1#--}=$2") ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 2 ;;
     esac
     shift 2
 done
-if [ ${#parts[@]} -eq 0 ]; then
-    for part in tests/bench/plan_*.py; do
-        part=${part##*plan_}
-        parts+=("${part%.py}")
-    done
-fi
 [ -f "$build/build.ninja" ] || cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
 ninja -C "$build" --quiet snug cut
 for part in "${parts[@]}"; do
@@ -32,5 +30,13 @@ for part in "${parts[@]}"; do
         [[ $flag != "$part".* ]] || own+=("--${flag#"$part".}")
     done
     echo "== $part"
+    if [ "$part" = remat ]; then
+        if [ -d "$graphs" ]; then
+            tests/bench/plan_remat.sh "$build/snug" "$graphs"
+        else
+            echo "left out: --graphs FOLDER names the graphs"
+        fi
+        continue
+    fi
     python3 "tests/bench/plan_$part.py" --snug "$build/snug" "${own[@]}"
 done

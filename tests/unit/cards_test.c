@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <math.h>
 
 #include "compiler/cost.h"
 
@@ -40,11 +41,38 @@ static void rates_are_possible(void **state)
     }
 }
 
+/* As printed: what clocks, multiprocessors and the bus give, rounded as sheets round. */
+static void rates_follow_from_the_hardware(void **state)
+{
+    static const struct {
+        const char *name, *arch;
+        double multiprocessors, tflops, gbs, bits, gbits, mhz;
+    } rows[] = {
+#define CARD(name, arch, sm, gib, tflops, tflops_percent, gbs, gbs_percent, bits, gbits, mhz)      \
+    {name, arch, sm, tflops, gbs, bits, gbits, mhz},
+#include "compiler/cards.def"
+#undef CARD
+    };
+
+    (void)state;
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        double a_clock = strcmp(rows[k].arch, "sm_80") == 0   ? 2048
+                         : strcmp(rows[k].arch, "sm_90") == 0 ? 4096
+                                                              : 512;
+        double tflops = rows[k].multiprocessors * rows[k].mhz * a_clock / 1e6;
+        double gbs = rows[k].bits / 8 * rows[k].gbits;
+        if (fabs(tflops - rows[k].tflops) > 0.06 + 5e-4 * tflops || fabs(gbs - rows[k].gbs) > 0.6)
+            fail_msg("%s: %.2f TFLOP/s and %.1f GB/s follow, the row has %.2f and %.1f",
+                     rows[k].name, tflops, gbs, rows[k].tflops, rows[k].gbs);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_rise_and_names_differ),
         cmocka_unit_test(rates_are_possible),
+        cmocka_unit_test(rates_follow_from_the_hardware),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
