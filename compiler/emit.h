@@ -13,6 +13,10 @@ typedef struct ProgramTables {
 
 const ProgramTables *build_tables(Compilation *c);
 
+/* Plans less of the model for a card: c->alternatives. Nothing for the host. Requires a checked
+ * plan; takes as long as a few plans. (alternatives.c) */
+void plan_alternatives(Compilation *c);
+
 /* What all names of the variant begin with: "", or with several variants "b8_512x512_". */
 const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t variant_count);
 

@@ -39,7 +39,7 @@ static const char *const reserved[] = {
     "inline",   "int",     "long",     "register", "restrict", "return", "short",    "signed",
     "sizeof",   "static",  "struct",   "switch", "typedef",  "union",    "unsigned", "void",
     "volatile", "while",   "asm",      "typeof", "buffers",  "kernels",  "params",   "program",
-    "micro_step", "update", "evaluate", "init", "main", "linux",    "unix",     "errno",    "NULL",
+    "micro_step", "update", "evaluate", "init", "main", "alternatives", "linux",    "unix",     "errno",    "NULL",
 };
 
 /* Whether runtime/program.h or <stdint.h> may define it. */
@@ -571,6 +571,27 @@ static void emit_sizes(const Emitter *emitter)
         fprintf(out, "    .budget_bytes = %lld,\n", (long long)p->budget_bytes);
 }
 
+/* What the trainer offers where less memory is free. */
+static void emit_alternatives(const Emitter *emitter)
+{
+    const SnugProgram *p = emitter->program;
+
+    if (p->alternative_count == 0)
+        return;
+    fprintf(emitter->out, "static const SnugAlternative %salternatives[] = {\n", emitter->prefix);
+    for (int32_t k = 0; k < p->alternative_count; k++) {
+        const SnugAlternative *a = &p->alternatives[k];
+        fprintf(emitter->out,
+                "    {.total_bytes = %lld, .batch_size = %d, .accumulate = %d,\n"
+                "     .image_height = %d, .image_width = %d, .picture_ms = %s, .added = %s,\n"
+                "     .command = %s},\n",
+                (long long)a->total_bytes, a->batch_size, a->accumulate, a->image_height,
+                a->image_width, c_float(emitter, a->picture_ms), c_float(emitter, a->added),
+                c_string(emitter, a->command));
+    }
+    fprintf(emitter->out, "};\n\n");
+}
+
 static void emit_whole(const Emitter *emitter)
 {
     const SnugProgram *p = emitter->program;
@@ -603,6 +624,9 @@ static void emit_whole(const Emitter *emitter)
     emit_buffer_name(emitter, "peaks_buffer", p->peaks_buffer);
     fprintf(out, "    .loss = %s,\n", loss_fields(emitter, &p->loss));
     emit_defaults(emitter);
+    if (p->alternative_count > 0)
+        fprintf(out, "    .alternatives = %salternatives, .alternative_count = %d,\n", prefix,
+                p->alternative_count);
     fprintf(out, "};\n\n");
 }
 
@@ -627,6 +651,7 @@ static void emit_variant(Emitter *emitter)
     emit_kernels(emitter);
     emit_segments(emitter);
     emit_params(emitter);
+    emit_alternatives(emitter);
     emit_whole(emitter);
 }
 

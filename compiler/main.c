@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "emit.h"
 #include "options.h"
 #include "pack_command.h"
 #include "pipeline.h"
@@ -221,6 +222,7 @@ static ExitStatus compile_variants(const Options *options, Arena *arena, Variant
                                 "host\n");
                 return EXIT_STATUS_usage;
             }
+            plan_alternatives(c);
         }
     }
     return EXIT_STATUS_ok;

@@ -61,6 +61,8 @@ typedef struct Compilation {
     KernelSet *kernels[SNUG_SEGMENT_COUNT]; /* update: NULL, its kernels are fixed */
     Plan *plans[SNUG_SEGMENT_COUNT];        /* micro_step (NULL without a loss) and evaluate */
     Layout layout;
+    const SnugAlternative *alternatives; /* smaller plans, for a trainer to offer: alternatives.c */
+    uint32_t alternative_count;
     double planner_seconds;
     bool fits;
 } Compilation;

@@ -510,6 +510,8 @@ static void describe(Tables *tables)
     program->scalars_buffer = tables->scalars;
     program->loss = model->loss_attributes;
     program->defaults = model->defaults;
+    program->alternatives = c->alternatives;
+    program->alternative_count = (int32_t)c->alternative_count;
 }
 
 static int32_t *no_buffers(Tables *tables)

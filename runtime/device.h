@@ -38,6 +38,9 @@ extern const DeviceOps device_host, device_cuda;
 bool device_check_program(const SnugProgram *program, Error *error);
 /* Bytes from `offset` on lie in the plan. */
 bool device_check_range(const SnugProgram *program, int64_t offset, int64_t bytes, Error *error);
+/* Hints at plans that fit into free_bytes, each with the command that compiles it; where none of
+ * those that were made with the program does, at the command that looks for one. False. (advice.c) */
+bool device_advise(const SnugProgram *program, int64_t free_bytes, Error *error);
 /* Hints at the command that compiles the program again. */
 bool device_recompile(const SnugProgram *program, Error *error);
 

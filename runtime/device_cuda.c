@@ -111,15 +111,7 @@ static bool check_memory(Device *device, Error *error)
               device->card_name, mebibytes((int64_t)free_bytes), mebibytes(program->total_bytes));
     error_why(error, "%.1f of its %.1f MiB are held by the driver and other programs",
               mebibytes(held), mebibytes((int64_t)all_bytes));
-    return error_hint(error,
-                      "close what uses the card (nvidia-smi lists it), or compile a smaller plan:\n"
-                      "    snug compile %s --device cuda --image_size %d %d --batch_size %d%s%s"
-                      " --vram %lldMiB --reserve 0\n"
-                      "  snug fit %s --vram %lldMiB --reserve 0 shows which sizes fit",
-                      program->model_path, program->image_height, program->image_width,
-                      program->batch_size, program->overrides[0] ? " " : "", program->overrides,
-                      (long long)(free_bytes >> 20), program->model_path,
-                      (long long)(free_bytes >> 20));
+    return device_advise(program, (int64_t)free_bytes, error);
 }
 
 static bool allocate(Device *device, Error *error)

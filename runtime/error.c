@@ -23,17 +23,23 @@ static int sequence_length(const unsigned char *text)
     return length;
 }
 
-void error_make_printable(char *text)
+static void make_printable(char *text, bool keeps_lines)
 {
     unsigned char *at = (unsigned char *)text;
     while (*at != '\0') {
         int length = sequence_length(at);
-        if (length == 0 || *at < ' ' || *at == 0x7F) {
+        bool is_control = *at < ' ' || *at == 0x7F;
+        if (length == 0 || (is_control && !(keeps_lines && *at == '\n'))) {
             *at = '?';
             length = 1;
         }
         at += length;
     }
+}
+
+void error_make_printable(char *text)
+{
+    make_printable(text, false);
 }
 
 bool error_set(Error *error, int status, const char *fmt, ...)
@@ -71,7 +77,7 @@ bool error_hint(Error *error, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(error->hint, sizeof error->hint, fmt, args);
     va_end(args);
-    error_make_printable(error->hint);
+    make_printable(error->hint, true);
     return false;
 }
 

@@ -9,7 +9,7 @@ typedef struct Error {
     int status;      /* exit status: 1, 2, 3, 4, 5, 6, as in docs/trainer.md; 0: none */
     char what[512];  /* names the thing: "cannot open runs/a/last.safetensors" */
     char why[256];   /* "no space left on device" */
-    char hint[768];  /* what to do */
+    char hint[2048]; /* what to do: several lines, the first without an indent */
 } Error;
 
 enum { ERROR_USAGE = 2, ERROR_MEMORY = 3, ERROR_FILES = 4, ERROR_DEVICE = 5, ERROR_DIVERGED = 6 };

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#define SNUG_PROGRAM_VERSION 4
+#define SNUG_PROGRAM_VERSION 5
 #define SNUG_ALIGNMENT       256 /* of every buffer, bytes */
 
 /* ---- types and shapes ------------------------------------------------------------------------ */
@@ -342,6 +342,17 @@ typedef struct SnugDefaults {
     int32_t use_ema;
 } SnugDefaults;
 
+/* A smaller plan of the same model, made with the program's own: what a trainer offers where a card has
+ * less memory free than the program needs. */
+typedef struct SnugAlternative {
+    int64_t total_bytes;
+    int32_t batch_size, accumulate; /* the effective batch is at least that of the program */
+    int32_t image_height, image_width;
+    float picture_ms;               /* estimated, for the card that was planned for */
+    float added;                    /* of it, what is computed again: 0.05 is 5 % of the rest */
+    const char *command;            /* that compiles it: "snug compile ..." */
+} SnugAlternative;
+
 typedef struct SnugProgram {
     int32_t version;
     const char *model;       /* "hrnet_w32" */
@@ -377,6 +388,8 @@ typedef struct SnugProgram {
     int32_t peaks_buffer;   /* f32 {1, n, k, 3}, of the same: what SNUG_KERNEL_decode makes */
     SnugLoss loss;
     SnugDefaults defaults;
+    const SnugAlternative *alternatives; /* the cheapest first; none on the host */
+    int32_t alternative_count;
 } SnugProgram;
 
 /* Written by the compiler into NAME.c; read by the trainer. */
