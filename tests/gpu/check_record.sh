@@ -13,7 +13,7 @@ detail_of() {
     local words
     words=$(grep -aE 'worst error [0-9]|updates, loss|^runs in|kernels run again|[0-9] launches;|ERROR SUMMARY|ms/image' "$1" \
         | sed -E 's/^[= 0-9]*ERROR SUMMARY/ERROR SUMMARY/; s/; worst error by kind:$//' | sort -u | paste -sd ';')
-    [ -n "$words" ] || words=$(grep -aE 'test\(s\) run|[0-9]+ tests passed' "$1" | tail -1 | sed 's/^[][= ]*//')
+    [ -n "$words" ] || words=$(grep -aE 'test\(s\) run|[0-9]+ tests passed' "$1" | tail -1 | sed 's/^[^0-9]*//')
     [ -n "$words" ] || words=$(grep -av '^ *$' "$1" | tail -1)
     echo "${words:0:400}"
 }
@@ -83,7 +83,7 @@ query_card() {
 write_machine() {
     local line key
     if [ -n "$softgpu" ]; then
-        echo "- **device: the software GPU of tests/softgpu, on $(nproc) processors. No time here is a card's.**"
+        echo "- **device: the software GPU of tests/softgpu, on $(getconf _NPROCESSORS_ONLN) processors. No time here is a card's.**"
     elif command -v nvidia-smi >/dev/null; then
         for key in name driver_version vbios_version memory.total memory.used power.limit power.default_limit \
             clocks.max.sm clocks.max.memory clocks.sm clocks.memory temperature.gpu persistence_mode; do
@@ -92,7 +92,7 @@ write_machine() {
     else
         echo "- nvidia-smi was not found: power limit and clocks are unknown"
     fi
-    echo "- processors: $(nproc), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
+    echo "- processors: $(getconf _NPROCESSORS_ONLN), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
     echo "- system: $(uname -sr)"
     if command -v nvcc >/dev/null; then
         echo "- nvcc: $(nvcc --version | sed -n 's/.*release \([^,]*\).*/\1/p')"
