@@ -14,8 +14,7 @@
 
 enum {
     PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
-    TIGHTENING = 200000,    /* proposals that shorten lives afterwards */
-    MAX_ROUNDS = 8,         /* searches with other budgets, where offsets need more */
+    MAX_ROUNDS = 4,         /* searches with smaller budgets, where offsets need more */
     MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
 };
 
@@ -119,10 +118,9 @@ static bool is_better(const Plan *a, const Plan *b, int64_t budget)
 
 /* Within the budget, with steps that run again; or the least that was found.
  *
- * Offsets may need more than the most that is alive at once: then the search gets a smaller budget,
- * and where the offsets fit in that, one between that and the last that was too large. The best of
- * all is kept. The bound holds for the whole budget, so it is that of the first round. Where one
- * kernel alone is too large, a short search for the least shows how far off it is. */
+ * Offsets may need a little more than the most that is alive at once: then the search gets a budget
+ * that is smaller by as much. The bound holds for the whole budget, so it is that of the first round.
+ * Where one kernel alone is too large, a short search for the least shows how far off it is. */
 static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
 {
     int64_t budget = max_i64(planner->budget, kept->certificate.feasibility_floor);
@@ -134,7 +132,6 @@ static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
         .is_order_only = planner->c->options.recompute != RECOMPUTE_all,
         .seed = 1,
     };
-    int64_t fitting = -1, too_large = budget;
     RecomputeResult first = {0};
     Plan *best = kept;
 
@@ -142,23 +139,14 @@ static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
         problem.effort /= 8;
     for (int round = 0; round < MAX_ROUNDS; round++) {
         RecomputeResult result = recompute_tasks(&problem, planner->scratch, planner->scratch);
-        Sequence tight = tighten_sequence(&planner->graph, &result.sequence,
-                                          max_i64(problem.budget, result.peak), TIGHTENING,
-                                          planner->scratch);
-        Plan *plan = place(planner, &tight);
+        Plan *plan = place(planner, &result.sequence);
         if (round == 0)
             first = result;
         if (is_better(plan, best, budget))
             best = plan;
-        if (result.peak > problem.budget
-            || (plan->arena_bytes <= budget && problem.budget == budget))
+        if (result.peak > problem.budget || plan->arena_bytes <= budget)
             break;
-        int64_t excess = plan->arena_bytes - budget;
-        if (excess <= 0)
-            fitting = problem.budget;
-        else
-            too_large = problem.budget;
-        problem.budget = fitting < 0 ? problem.budget - excess : (fitting + too_large) / 2;
+        problem.budget -= plan->arena_bytes - budget;
     }
     best->certificate.recompute_bound_us = first.bound_cost;
     best->certificate.is_impossible = first.is_impossible || budget > planner->budget;

@@ -4,7 +4,8 @@
  *     recompute    annealing over sequences with repeats
  *     refine       the same from the best so far, cooler
  *
- * Each round runs on two threads with seeds of their own; the best of the two is where both go on.
+ * After each round with repeats lives are tightened: that alone makes some repeats needless, and the
+ * next round finds room where values lived longer than they had to. Each round runs on two threads with seeds of their own; the best of the two is where both go on.
  * Where they meet is counted in proposals, so that the result does not depend on the machine.
  */
 #include "recompute.h"
@@ -15,7 +16,8 @@
 
 enum {
     LANES = 2,
-    RUN_LENGTH = 1000 /* proposals for each task that one run of annealing is given at most */
+    RUN_LENGTH = 1000, /* proposals for each task that one run of annealing is given at most */
+    TIGHTENING = 200000 /* proposals */
 };
 
 typedef struct Round {
@@ -26,8 +28,9 @@ typedef struct Round {
 
 static const Round rounds[] = {
     {.share = 0.10, .hot = 10, .cold = 0.3, .may_recompute = false},
-    {.share = 0.45, .hot = 0.1, .cold = 0.003, .may_recompute = true},
-    {.share = 0.45, .hot = 0.03, .cold = 0.001, .may_recompute = true},
+    {.share = 0.3, .hot = 0.1, .cold = 0.003, .may_recompute = true},
+    {.share = 0.3, .hot = 0.03, .cold = 0.001, .may_recompute = true},
+    {.share = 0.3, .hot = 0.03, .cold = 0.001, .may_recompute = true},
 };
 
 typedef struct Lane {
@@ -135,7 +138,11 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
     result.bound_cost = bound.is_impossible ? 0 : bound.cost;
     for (size_t k = 0; k < COUNT_OF(rounds); k++) {
         run_round(problem, &rounds[k], k, deadline, &result, scratch);
-        if (k == 0 && result.peak > problem->budget && !problem->is_order_only)
+        if (rounds[k].may_recompute)
+            result.sequence = tighten_sequence(graph, &result.sequence,
+                                               max_i64(problem->budget, result.peak), TIGHTENING,
+                                               scratch);
+        else if (result.peak > problem->budget && !problem->is_order_only)
             result.sequence = recompute_by_cut(graph, &result.sequence, bound.task,
                                                problem->budget, scratch);
         result.peak = sequence_peak(graph, &result.sequence, NULL);
