@@ -46,6 +46,8 @@ static void set_options(Pool *pool)
     pool->options[pool->option_count++] = "--std=c++17";
     pool->options[pool->option_count++] = "--generate-line-info";
     pool->options[pool->option_count++] = "--device-as-default-execution-space";
+    if (compile->is_quick && compile->api->nvrtc_major >= 13)
+        pool->options[pool->option_count++] = "--Ofast-compile=mid";
     if (compile->api->nvrtc_major >= 13) /* its own cache opens the driver's library by name */
         pool->options[pool->option_count++] = "--no-cache";
 }

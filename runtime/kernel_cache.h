@@ -21,6 +21,7 @@ typedef struct KernelCompile {
     bool is_ptx;         /* PTX for the driver to translate, instead of machine code */
     const char *folder;  /* of the cache, made where it is missing; NULL: nothing is kept */
     int32_t threads;     /* 0: as many as the machine has */
+    bool is_quick;       /* less optimised, in half the time: for tests */
     bool is_quiet;       /* no progress on stderr */
 } KernelCompile;
 

@@ -100,17 +100,18 @@ DEVICE void map_part(const Args &args, int group)
 
     if (row >= Part::ROWS || c >= Part::END - Part::BEGIN)
         return;
-    typename Part::Channels k = Part::channels(args, c);
-    Core::Channels core_k = Core::channels(args, n, c);
+    bool is_padding = c >= Part::CHANNELS; /* a whole chunk of it, behind the last part */
+    typename Part::Channels k = Part::channels(args, is_padding ? 0 : c);
+    Core::Channels core_k = Core::channels(args, n, is_padding ? 0 : c);
     for (int p = 0; p < PIXELS_A_THREAD; p++) {
         int pixel = first + p * Part::ROWS;
         float v[8];
         if (pixel >= HEIGHT * WIDTH)
             return;
-        if (c < Part::CHANNELS) {
+        if (!is_padding) {
             make_chunk<Part>(args, core_k, k, n, pixel / WIDTH, pixel % WIDTH, c, v, nullptr);
         } else {
-            EACH(i) v[i] = 0.0f; /* a whole chunk of padding behind the last part */
+            EACH(i) v[i] = 0.0f;
             store_part<Part>(args, n, pixel / WIDTH, pixel % WIDTH, c, v);
         }
     }

@@ -144,7 +144,7 @@ DEVICE void load_chunk(const float *pixel, int c, float v[8])
     if constexpr (PITCH % 4 == 0 && OFFSET % 4 == 0) {
         const float4 *at = (const float4 *)(pixel + OFFSET + c);
         float4 low = at[0], high = float4{0.0f, 0.0f, 0.0f, 0.0f};
-        if (PITCH % 8 == 0 || OFFSET + c + 4 < END)
+        if ((PITCH % 8 == 0 && OFFSET % 8 == 0) || OFFSET + c + 4 < END)
             high = at[1];
         v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
         v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;

@@ -1,7 +1,9 @@
 /* Models, compiled for a card and run launch by launch on the software GPU.
  *
  *     programs_test FOLDER random COUNT FIRST_SEED     random models
- *     programs_test FOLDER model PATH SIZE [unfused]   a model file at that image size
+ *     programs_test FOLDER model PATH SIZE [FORM]      a model file at that image size; FORM
+ *                                                      "unfused": each op a kernel of its own;
+ *                                                      "quick": optimised less, as random models
  *
  * Every launch gets what the launch before it left, and must leave what the reference makes of the
  * same bytes (in double, element by element), within 2e-3: then errors do not add up, and the
@@ -9,17 +11,16 @@
  * and what a kernel only writes starts as NaN. Two micro-steps, an update, an evaluation, with the
  * planner's plan. FOLDER keeps NVRTC's output. Skipped (77) where NVRTC is absent.
  */
+#include "kernel_pool.h"
 #include "small_reference.h"
 
 #include "compiler/cost.h"
 #include "compiler/cuda.h"
 #include "compiler/emit.h"
-#include "runtime/kernel_cache.h"
 #include "tests/model/random_graph.h"
 #include "tests/softgpu/softgpu.h"
 
 static const double TOLERANCE = 2e-3, LOSS_SCALE = 256;
-enum { MAX_HEADERS = 32 };
 
 /* Sums that cancel have no relative error to speak of: what rounding does to them is a share of the
  * sum of their terms' sizes. fp32 sums: 16 units in the last place; sums of what is rounded to half
@@ -34,63 +35,18 @@ typedef struct Traffic {
 } Traffic;
 
 typedef struct Machine {
-    CudaApi api;
     SoftGpu *gpu;
-    const char *folder;
+    KernelPool *pool;
     const SnugProgram *program;
     const Target *target;
     const char *model; /* for messages */
     SoftGpuModule **modules; /* by kernel */
     unsigned char *memory;   /* the program's one allocation, as it is between launches */
-    int64_t models, launches, kernels;
+    int64_t models, launches;
     double worst[SNUG_KERNEL_KIND_COUNT];
     Traffic traffic[SNUG_KERNEL_KIND_COUNT]; /* of kernels with args of their own */
     int failures;
 } Machine;
-
-/* ---- programs -------------------------------------------------------------------------------- */
-
-static void compile_program(Machine *machine)
-{
-    const SnugProgram *program = machine->program;
-    const char *headers[MAX_HEADERS], *names[MAX_HEADERS];
-    KernelImage *images = calloc((size_t)program->kernel_count, sizeof *images);
-    Error error = {0};
-
-    for (int32_t h = 0; h < cuda_header_count && h < MAX_HEADERS; h++) {
-        headers[h] = cuda_headers[h].text;
-        names[h] = cuda_headers[h].name;
-    }
-    for (int32_t k = 0; k < program->kernel_count; k++)
-        images[k] = (KernelImage){.name = program->kernels[k].name,
-                                  .source = program->cuda_kernels[k].source};
-    KernelCompile compile = {.api = &machine->api, .headers = headers, .header_names = names,
-                             .header_count = cuda_header_count, .folder = machine->folder,
-                             .is_quiet = true};
-    compile.capability = softgpu_capability(machine->gpu, &compile.is_ptx);
-    if (!kernel_cache_compile(&compile, images, program->kernel_count, &error)) {
-        fprintf(stderr, "%s: %s: %s\n", machine->model, error.what, error.why);
-        exit(1);
-    }
-    machine->modules = calloc((size_t)program->kernel_count, sizeof *machine->modules);
-    for (int32_t k = 0; k < program->kernel_count; k++) {
-        machine->modules[k] = softgpu_load(machine->gpu, images[k].image, images[k].name);
-        if (machine->modules[k] == NULL) {
-            fprintf(stderr, "%s\n", softgpu_report(machine->gpu));
-            exit(1);
-        }
-        free(images[k].image);
-    }
-    machine->kernels += program->kernel_count;
-    free(images);
-}
-
-static void unload_program(Machine *machine)
-{
-    for (int32_t k = 0; k < machine->program->kernel_count; k++)
-        softgpu_unload(machine->gpu, machine->modules[k]);
-    free(machine->modules);
-}
 
 /* ---- launches -------------------------------------------------------------------------------- */
 
@@ -497,38 +453,51 @@ static void fill_memory(Machine *machine, const Model *model, uint64_t seed)
     scalars[SNUG_SCALAR_ema_decay] = 0.9f;
 }
 
-/* A simplified compilation for the card, from its plan to the last launch. */
-static void check_model(Machine *machine, Compilation *c, uint64_t seed)
+/* A simplified compilation for the card, from its plan to the last launch: of all segments, or of
+ * two micro-steps. */
+static void check_model(Machine *machine, Compilation *c, uint64_t seed, bool is_whole)
 {
+    uint32_t segments = is_whole ? (1u << SNUG_SEGMENT_COUNT) - 1 : 1u << SNUG_SEGMENT_micro_step;
+
     require(choose_target(c) && fuse(c) && estimate_costs(c) && plan_memory(c) && check_plans(c),
             "a model cannot be planned");
     machine->program = build_program(c);
     machine->target = &c->target;
     machine->memory = malloc((size_t)machine->program->total_bytes);
-    compile_program(machine);
+    machine->modules = kernel_pool_load(machine->pool, machine->program, segments);
+    require(machine->modules != NULL, machine->model);
     fill_memory(machine, c->model, seed);
-    run_segment(machine, SNUG_SEGMENT_init);
+    if (is_whole)
+        run_segment(machine, SNUG_SEGMENT_init);
+    else
+        reference_halves(machine->program, machine->memory, false);
     run_segment(machine, SNUG_SEGMENT_micro_step);
     run_segment(machine, SNUG_SEGMENT_micro_step);
-    run_segment(machine, SNUG_SEGMENT_update);
-    run_segment(machine, SNUG_SEGMENT_evaluate);
-    unload_program(machine);
+    if (is_whole) {
+        run_segment(machine, SNUG_SEGMENT_update);
+        run_segment(machine, SNUG_SEGMENT_evaluate);
+    }
+    free(machine->modules);
     free(machine->memory);
     machine->models++;
 }
 
+/* NVRTC takes most of the time: models are small, but for every tenth, and what an update and an
+ * evaluation add is compiled for every fourth. Every eighth is not fused. */
 static void check_random(Machine *machine, uint64_t seed)
 {
-    Compilation *c = random_model(&(RandomOptions){.seed = seed, .mixed = true});
+    Compilation *c = random_model(&(RandomOptions){
+        .seed = seed, .blocks = seed % 10 == 0 ? 0 : 1 + (int32_t)(seed / 2 % 2), .mixed = true});
     char name[32];
 
     snprintf(name, sizeof name, "seed %llu", (unsigned long long)seed);
     machine->model = name;
     c->options.device = DEVICE_cuda;
     c->options.card = "RTX 3070 Ti";
-    c->model->defaults.use_ema = seed % 2 == 0;
+    c->options.no_fusion = seed % 8 == 5;
+    c->model->defaults.use_ema = seed / 4 % 2 == 0;
     require(differentiate(c) && simplify(c), "a random model cannot be differentiated");
-    check_model(machine, c, seed);
+    check_model(machine, c, seed, seed % 4 == 0);
     random_model_destroy(c);
 }
 
@@ -544,7 +513,7 @@ static void check_file(Machine *machine, const char *path, int64_t size, bool un
         diagnostics_print(c->diags, stderr, false);
         exit(1);
     }
-    check_model(machine, c, 1);
+    check_model(machine, c, 1, true);
     compilation_destroy(c);
 }
 
@@ -569,8 +538,9 @@ static void print_traffic(const Machine *machine)
 
 static void print_worst(const Machine *machine)
 {
-    printf("%lld models, %lld kernels, %lld launches; worst error by kind:\n",
-           (long long)machine->models, (long long)machine->kernels, (long long)machine->launches);
+    printf("%lld models, %lld kernels and %lld again, %lld launches; worst error by kind:\n",
+           (long long)machine->models, (long long)kernel_pool_compiled(machine->pool),
+           (long long)kernel_pool_shared(machine->pool), (long long)machine->launches);
     for (int k = 0; k < SNUG_KERNEL_KIND_COUNT; k++)
         if (machine->worst[k] > 0)
             printf("    %-18s %.2g\n", kernel_kind_name((SnugKernelKind)k), machine->worst[k]);
@@ -578,29 +548,35 @@ static void print_worst(const Machine *machine)
 
 int main(int argc, char **argv)
 {
-    Machine machine = {.folder = argc > 1 ? argv[1] : NULL};
     bool is_random = argc == 5 && strcmp(argv[2], "random") == 0;
     bool is_unfused = argc == 6 && strcmp(argv[5], "unfused") == 0;
-    bool is_file = (argc == 5 || is_unfused) && strcmp(argv[2], "model") == 0;
+    bool is_quick = is_random || (argc == 6 && strcmp(argv[5], "quick") == 0);
+    bool is_file = argc >= 5 && strcmp(argv[2], "model") == 0
+                   && (argc == 5 || is_unfused || is_quick);
+    Machine machine = {0};
+    CudaApi api = {0};
     Error error = {0};
 
     if (!is_random && !is_file) {
         fprintf(stderr, "usage: programs_test FOLDER random COUNT FIRST_SEED\n"
-                        "       programs_test FOLDER model PATH SIZE [unfused]\n");
+                        "       programs_test FOLDER model PATH SIZE [unfused|quick]\n");
         return 2;
     }
-    if (!cuda_api_open_nvrtc(&machine.api, NULL, 0, &error)) {
+    if (!cuda_api_open_nvrtc(&api, NULL, 0, &error)) {
         printf("skipped: %s\n", error.what);
         return 77;
     }
     machine.gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = (int64_t)1 << 31, .seed = 3});
     require(machine.gpu != NULL, "no memory for the software GPU");
+    machine.pool = kernel_pool_create(&(KernelPoolOptions){
+        .api = &api, .gpu = machine.gpu, .folder = argv[1], .is_quick = is_quick, .threads = 1});
     for (int64_t k = 0; is_random && k < atoll(argv[3]) && machine.failures == 0; k++)
         check_random(&machine, (uint64_t)(atoll(argv[4]) + k));
     if (is_file)
         check_file(&machine, argv[3], atoll(argv[4]), is_unfused);
     print_worst(&machine);
     print_traffic(&machine);
+    kernel_pool_destroy(machine.pool);
     softgpu_destroy(machine.gpu);
     return machine.failures == 0 && machine.models > 0 ? 0 : 1;
 }
