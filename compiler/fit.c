@@ -64,17 +64,17 @@ static void try_other_options(Advice *advice, bool is_impossible)
 
     if (options->recompute != RECOMPUTE_all)
         try_suggestion(advice, (Suggestion){.trial = {.recompute = true},
-                                            .what = "--recompute all: kernels run again"});
+                                            .what = "kernels run again"});
     else if (!is_impossible && excess < c->target.budget_bytes / 32)
         try_suggestion(advice, (Suggestion){.trial = {.effort = longer},
-                                            .what = arena_printf(c->arena, "%d times the search",
+                                            .what = arena_printf(c->arena, "a search %d times as long",
                                                                  LONGER_SEARCH)});
     if (options->reserve_bytes < 0 && c->target.device == DEVICE_cuda && excess <= freed)
         try_suggestion(advice, (Suggestion){.trial = {.headless = true},
-                                            .what = "--headless: no display on the card"});
+                                            .what = "no display on the card, --headless"});
     if (c->layout.ema > 0 && excess <= c->layout.ema)
         try_suggestion(advice, (Suggestion){.trial = {.no_ema = true}, .is_other = true,
-                                            .what = "without averages of the weights"});
+                                            .what = "no averages of the weights"});
 }
 
 /* Batches below the model's that make its effective batch, and halves of it, the largest first. */
@@ -106,7 +106,7 @@ static void try_batches(Advice *advice)
     for (uint32_t k = 0; k < count && !is_enough; k++) {
         int64_t steps = (effective + batches[k] - 1) / batches[k];
         const char *what = arena_printf(advice->c->arena,
-                                        "train with --gradient_accumulation_steps %lld",
+                                        "a smaller batch, to train with --gradient_accumulation_steps %lld",
                                         (long long)steps);
         if (try_suggestion(advice, (Suggestion){.trial = {.batch_size = batches[k]},
                                                 .accumulation = steps,
@@ -168,7 +168,7 @@ static void sort_advice(Advice *advice)
         }
 }
 
-/* "fits: 722.3 MiB, 1.3 ms a picture (+3.2 % computed again), train with ..." and the command */
+/* "fits: 722.3 MiB, 1.3 ms a picture, +3.2 % computed again", what it is, and the command. */
 static void note_suggestion(const Advice *advice, const Suggestion *suggestion)
 {
     Compilation *c = advice->c;
@@ -179,9 +179,9 @@ static void note_suggestion(const Advice *advice, const Suggestion *suggestion)
     const char *again = "";
 
     if (trial->added_us > 0)
-        again = arena_printf(c->arena, " (+%.1f %% for what is computed again)",
+        again = arena_printf(c->arena, ", +%.1f %% computed again",
                              100 * trial->added_us / (trial->step_us - trial->added_us));
-    note(c->diags, "fits: %s, %.*f ms a picture%s, %s\n            %s",
+    note(c->diags, "fits: %s, %.*f ms a picture%s\n            %s:\n            %s",
          format_bytes(c->arena, trial->total_bytes), ms < 10 ? 3 : 1, ms, again, suggestion->what, command_line(command, &options, c->arena));
 }
 
