@@ -430,7 +430,7 @@ function showCurve() {
         ["budget", plan.budget ? (p.total <= plan.budget ? "within it" : mib(p.total - plan.budget) + " MiB above it") : ""]),
       ...(again.length ? [element("h3", {}, "Computed again, in order"), list] : []),
       copyLine(plan.planCommand + " --vram " + size(p.budget + (plan.reserve || 0)) + " --reserve "
-        + size(plan.reserve || 0) + " --batch_size " + plan.batch));
+        + size(plan.reserve || 0)));
   }
   slider.max = points.length - 1;
   const within = plan.budget ? points.filter((p) => p.total <= plan.budget).length - 1 : points.length - 1;

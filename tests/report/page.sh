@@ -92,8 +92,8 @@ expect difference_first "conv2 larger"
 # A net that computes again within its budget: every point of the curve is the plan that its command
 # makes.
 net=tests/golden/plan/recompute.snug
-"$snug" plan $net --json --vram 32MiB --reserve 0 >"$work/plan.json"
-"$snug" plan $net --vram 32MiB --reserve 0 --html "$work/plan.html" >/dev/null
+"$snug" plan $net --json --batch_size 2 --vram 32MiB --reserve 0 >"$work/plan.json"
+"$snug" plan $net --batch_size 2 --vram 32MiB --reserve 0 --html "$work/plan.html" >/dev/null
 compare "$work/plan.html" "$work/plan.json"
 [ "$(number recomputed_kernels "$work/plan.json")" -ge 1 ] || { echo "nothing is computed again"; failed=1; }
 [ "$(sed -n 's/^curve_points //p' "$work/seen")" -ge 3 ] || { echo "no curve"; failed=1; }
