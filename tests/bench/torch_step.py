@@ -209,7 +209,7 @@ def main():
         torch.set_num_threads(args.threads)
     try:
         found = measure(args)
-    except torch.OutOfMemoryError:
+    except getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError):
         found = {"version": torch.__version__, "device": args.device, "batch": args.batch,
                  "out_of_memory": True}
     print(json.dumps(found))

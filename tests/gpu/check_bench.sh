@@ -68,6 +68,12 @@ mebibytes() { # mebibytes BYTES [LESS]
     awk -v x="${1:-}" -v less="${2:-0}" 'BEGIN { if (x == "") print "-"; else printf "%.1f\n", (x - less) / 1048576 }'
 }
 
+# What a step of the benchmark says; in a shell of its own.
+said() { # said FILE
+    grep -q '"out_of_memory": true' "$1" && echo "out of memory" || echo "$(per_image "$1") ms/image"
+}
+export -f field per_image said
+
 # One measurement of snug: leaves $work/snug.json and $plan_seconds.
 bench_snug() { # bench_snug NAME MODEL SIZE BATCH
     local begin flags status
@@ -82,7 +88,7 @@ bench_snug() { # bench_snug NAME MODEL SIZE BATCH
         return 1
     fi
     plan_seconds=$(awk -v b="$begin" -v e="$(date +%s.%N)" 'BEGIN { printf "%.1f", e - b }')
-    step "$1, snug" bash -c '[ "$1" = 0 ] || { cat "$2"; exit "$1"; }; "${@:4}" >"$3" && echo measured' bench $status \
+    step "$1, snug" bash -c '[ "$1" = 0 ] || { cat "$2"; exit "$1"; }; "${@:4}" >"$3" && said "$3"' bench $status \
         "$work/compile.log" "$work/snug.json" env SOFTGPU_RACES=0 XDG_CACHE_HOME="$work/cache" "$work/step" \
         "${driver_flags[@]}" "$accumulate" "$updates"
 }
@@ -91,7 +97,7 @@ bench_snug() { # bench_snug NAME MODEL SIZE BATCH
 bench_torch() { # bench_torch NAME FILE WIDTH SIZE BATCH [FLAG]...
     local name=$1 file=$2 device=cuda
     [ -z "$softgpu" ] || device=cpu
-    step "$name" bash -c '"${@:2}" >"$1" && echo measured' bench "$file" "$python" tests/bench/torch_step.py --device $device \
+    step "$name" bash -c '"${@:2}" >"$1" && said "$1"' bench "$file" "$python" tests/bench/torch_step.py --device $device \
         --width "$3" --size "$4" --batch "$5" --accumulate "$accumulate" --steps "$updates" "${@:6}"
 }
 

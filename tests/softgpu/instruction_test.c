@@ -14,6 +14,10 @@
 
 #include "softgpu.h"
 
+#ifndef IS_ON_CARD /* tests/gpu: 1 */
+#define IS_ON_CARD 0
+#endif
+
 __extension__ typedef unsigned __int128 Unsigned128;
 __extension__ typedef __int128 Signed128;
 __extension__ typedef _Float16 Half;  /* the compiler's own rounding: not that of half.c */
@@ -442,6 +446,16 @@ static bool same_number(const Case *one, uint64_t x, uint64_t y)
     return strstr(m, "f64") && isnan(d(x)) && isnan(d(y));
 }
 
+/* Division of integers by zero is what a card makes it: PTX leaves it open. */
+static bool is_left_open(const Case *one, const uint64_t in[4])
+{
+    bool divides = strncmp(one->mnemonic, "div.", 4) == 0 || strncmp(one->mnemonic, "rem.", 4) == 0;
+    int bytes = one->operands[0] - '0';
+
+    return divides && strchr(one->mnemonic, 'f') == NULL && bytes > 0
+           && (bytes == 8 ? in[1] : in[1] & ((UINT64_C(1) << 8 * bytes) - 1)) == 0;
+}
+
 static int check_case(const Case *one)
 {
     static uint64_t in[COUNT][4], out[COUNT];
@@ -469,7 +483,7 @@ static int check_case(const Case *one)
     assert_true(softgpu_download(gpu, out, out_at, sizeof out));
     for (uint32_t i = 0; i < COUNT; i++) {
         uint64_t expected = one->expected(in[i][0], in[i][1], in[i][2], in[i][3]) & keep;
-        if (same_number(one, out[i], expected))
+        if (same_number(one, out[i], expected) || (IS_ON_CARD && is_left_open(one, in[i])))
             continue;
         if (wrong++ < 3)
             print_error("%s 0x%llx 0x%llx 0x%llx 0x%llx: 0x%llx, expected 0x%llx\n", one->mnemonic,
