@@ -73,15 +73,23 @@ part_kernels() {
 
 # ---- compute-sanitizer -------------------------------------------------------------------------------
 
+# In the path, in the toolkit, or as Python's wheel nvidia-cuda-sanitizer-api.
+find_sanitizer() {
+    local packages
+    packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' 2>/dev/null)
+    command -v compute-sanitizer || compgen -G '/usr/local/cuda/bin/compute-sanitizer' \
+        || compgen -G "$packages/nvidia/*/bin/compute-sanitizer"
+}
+
 part_sanitizer() {
     local tool program fill sanitizer
-    sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+    sanitizer=$(find_sanitizer | head -1)
     for tool in memcheck racecheck initcheck synccheck; do
         if [ -n "$softgpu" ]; then
             skip "$tool" "compute-sanitizer needs a card; the software GPU's own detectors are on in the other parts"
             continue
         elif [ -z "$sanitizer" ]; then
-            skip "$tool" "compute-sanitizer was not found (CUDA toolkit: cuda-sanitizer)"
+            skip "$tool" "compute-sanitizer was not found: it is in the CUDA toolkit, or pip install nvidia-cuda-sanitizer-api"
             continue
         fi
         fill=$([ $tool = initcheck ] && echo 0 || echo 1)
