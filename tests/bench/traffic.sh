@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # Bytes of memory that a training step moves, an image: fused, and with each op a kernel of its own.
-# Counted from the plans for an RTX 3070 Ti: each operand of each launch once.
+# Counted from plans for an RTX 3070 Ti with memory for everything: each operand of each launch once.
 #
 #   tests/bench/traffic.sh [--build FOLDER] [--batch N] [MODELxSIZE ...]
 #   tests/bench/traffic.sh [--build FOLDER] --executed MODEL SIZE
 #
 # The second form runs the kernels of two micro-steps, an update and an evaluation on the software GPU,
-# fused and unfused, each launch against the reference, and prints for each kind of kernel (SnugKernelKind,
-# by number; last of all) the planned bytes, those touched and those that threads asked for. HRNet-W18
-# at 64 takes minutes.
+# fused and unfused, each launch against the reference, and prints by kind of
+# kernel the planned bytes, those touched and those that threads asked for. HRNet-W18 at 64 takes minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=build/bench batch=1 cases=()
@@ -39,7 +38,8 @@ done
 plan() { # MODEL SIZE [--no_fusion] -> bytes and kernels
     local model=$1 size=$2
     shift 2
-    "$build/snug" plan "models/$model.snug" --card "RTX 3070 Ti" --image_size "$size" "$size" \
+    "$build/snug" plan "models/$model.snug" --card "RTX 3070 Ti" --vram 1024GiB \
+        --image_size "$size" "$size" \
         --batch_size "$batch" --json "$@" \
         | sed -n 's/^  "traffic_bytes": \([0-9]*\),$/\1/p; s/^  "kernels": \([0-9]*\),$/\1/p'
 }
