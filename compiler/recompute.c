@@ -17,7 +17,7 @@
 enum {
     LANES = 2,
     RUN_LENGTH = 1000, /* proposals for each task that one run of annealing is given at most */
-    TIGHTENING = 200000 /* proposals */
+    TIGHTENING = 200000 /* proposals, at most: a quarter of the effort */
 };
 
 typedef struct Round {
@@ -130,6 +130,7 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
 {
     const TaskGraph *graph = problem->graph;
     double deadline = problem->seconds > 0 ? monotonic_seconds() + problem->seconds : 0;
+    uint64_t tightening = problem->effort / 4 < TIGHTENING ? problem->effort / 4 : TIGHTENING;
     RecomputeResult result = {.sequence = schedule_tasks(graph, scratch, scratch)};
 
     result.peak = sequence_peak(graph, &result.sequence, NULL);
@@ -138,10 +139,10 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
     result.bound_cost = bound.is_impossible ? 0 : bound.cost;
     for (size_t k = 0; k < COUNT_OF(rounds); k++) {
         run_round(problem, &rounds[k], k, deadline, &result, scratch);
-        if (rounds[k].may_recompute)
+        if (rounds[k].may_recompute || problem->is_order_only)
             result.sequence = tighten_sequence(graph, &result.sequence,
-                                               max_i64(problem->budget, result.peak), TIGHTENING,
-                                               scratch);
+                                               max_i64(problem->budget, result.peak),
+                                               tightening, scratch);
         else if (result.peak > problem->budget && !problem->is_order_only)
             result.sequence = recompute_by_cut(graph, &result.sequence, bound.task,
                                                problem->budget, scratch);
