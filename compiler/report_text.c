@@ -244,8 +244,14 @@ static void print_repeats(const Report *report)
     const Work *once = &inspection->once, *again = &inspection->again;
     double rebuild_us = inspection->plan->certificate.rebuild_us, rest = 0;
 
-    if (inspection->repeat_count == 0 && rebuild_us == 0)
+    if (inspection->repeat_count == 0) {
+        if (rebuild_us > 0)
+            print_heading(report, "computed again",
+                          arena_printf(report->arena,
+                                       ": no kernel; readers rebuild residual sums, +%.1f %% time",
+                                       percent(rebuild_us, once->time_us - rebuild_us)));
         return;
+    }
     print_heading(report, "computed again",
                   arena_printf(report->arena,
                                ": %u kernels, +%.1f %% time, +%.1f %% FLOPs, +%.1f %% traffic",
