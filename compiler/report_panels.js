@@ -368,13 +368,14 @@ function showTensors() {
 }
 
 function showAgain() {
-  if (!repeats.length) return;
+  if (!repeats.length && !(plan.rebuildUs > 0)) return;
   $("again-section").hidden = false;
-  $("again-summary").textContent = plural(repeats.length, "kernel") + " of " + steps.length + " run again: +"
+  $("again-summary").textContent = (repeats.length ? plural(repeats.length, "kernel") + " of " + steps.length + " run again: +"
     + percent(plan.again.us, keptUs) + " time (estimate), +" + percent(plan.again.flops, plan.once.flops)
-    + " FLOPs, +" + percent(plan.again.bytes, plan.once.bytes) + " memory traffic. "
+    + " FLOPs, +" + percent(plan.again.bytes, plan.once.bytes) + " memory traffic. " : "No kernel runs again. ")
     + (plan.rebuildUs > 0 ? "Readers that rebuild residual sums instead of loading them add " + percent(plan.rebuildUs, keptUs, 2) + ". " : "")
     + (plan.boundUs > 0 ? "No plan of these kernels within the budget adds less than " + percent(plan.boundUs, keptUs, 2) + " (proven)." : "");
+  if (!repeats.length) return;
   sortable($("again"), [
     ["tensor", (r) => r.buffer.name, (r) => tensorLink(r.buffer.index)], ["step", (r) => r.step, (r) => stepLink(r.step)],
     ["cost", (r) => r.us, (r) => ms(r.us), true], ["frees MiB", (r) => r.buffer.bytes, (r) => mib(r.buffer.bytes), true],
