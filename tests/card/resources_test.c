@@ -1,9 +1,9 @@
-/* What NVRTC's machine code of the kernels needs: registers, spills, blocks a multiprocessor.
+/* What NVRTC's machine code of the kernels needs: registers, spills, shared memory, blocks a
+ * multiprocessor. Nothing may spill; the table has the limits, see its head.
  *
- *     resources_test TABLE FOLDER      each row of the table holds, and nothing spills: rows are
- *                                      MODEL KERNEL ARCH, at most so many registers, at least so
- *                                      many blocks a multiprocessor
- *     resources_test --all ARCH MODEL...   prints such rows for every kernel of the models
+ *     resources_test TABLE FOLDER                     the rows that name a kernel
+ *     resources_test TABLE FOLDER ARCH MODEL...       every kernel of the models (paths), each text
+ *                                                     once: a row must cover it; then a summary
  *
  * FOLDER keeps the machine code between runs. Skipped (77) where NVRTC is absent.
  */
@@ -15,16 +15,17 @@
 #include "compiler/pipeline.h"
 #include "runtime/kernel_cache.h"
 
-enum { MAX_ROWS = 256, SECTION_HEADER = 64, ATTRIBUTE_FRAME = 0x11, ATTRIBUTE_REGISTERS = 0x2f };
+enum { MAX_ROWS = 256, MAX_KERNELS = 8192, SECTION_HEADER = 64, ATTRIBUTE_FRAME = 0x11, ATTRIBUTE_REGISTERS = 0x2f };
 
 typedef struct Row {
-    char model[64], kernel[96];
-    int arch, registers, blocks;
+    char model[64], kernel[96]; /* "*": of any model; "conv3x3_*": all that begin so */
+    int arch, registers, shared_bytes, blocks;
 } Row;
 
 typedef struct Resources {
     int registers; /* of the entry that needs most */
     int frame_bytes; /* of a thread: spills and arrays in memory */
+    int shared_bytes; /* that the code declares itself */
 } Resources;
 
 /* ---- cubins: ELF, with the figures in section .nv.info --------------------------------------- */
@@ -57,7 +58,7 @@ static void read_info(const unsigned char *info, uint64_t bytes, Resources *resu
 static Resources read_cubin(const KernelImage *image)
 {
     const unsigned char *elf = image->image;
-    Resources result = {0, 0};
+    Resources result = {0};
     uint64_t sections = read_number(elf + 40, 8), count = read_number(elf + 60, 2);
     const unsigned char *names = elf + sections + SECTION_HEADER * read_number(elf + 62, 2);
     uint64_t names_at = read_number(names + 24, 8);
@@ -65,6 +66,10 @@ static Resources read_cubin(const KernelImage *image)
     for (uint64_t k = 0; k < count; k++) {
         const unsigned char *header = elf + sections + SECTION_HEADER * k;
         const char *name = (const char *)elf + names_at + read_number(header, 4);
+        int bytes = (int)read_number(header + 32, 8);
+        if (strncmp(name, ".nv.shared.", 11) == 0 && strstr(name, "reserved") == NULL
+            && bytes > result.shared_bytes)
+            result.shared_bytes = bytes;
         if (strcmp(name, ".nv.info") == 0)
             read_info(elf + read_number(header + 24, 8), read_number(header + 32, 8), &result);
     }
@@ -78,75 +83,99 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/* Blocks of the first entry that a multiprocessor holds: CUDA's occupancy rules, for 8.x and 9.0.
- * */
-static int blocks_at_once(const SnugCudaEntry *entry, int registers, int arch)
+/* Blocks that a multiprocessor holds: CUDA's occupancy rules, for 8.6 and 9.0. */
+static int blocks_at_once(int threads, int registers, int shared_bytes, int arch)
 {
-    int shared = arch >= 90 ? 228 * 1024 : 100 * 1024, threads = arch >= 90 ? 2048 : 1536;
-    int warps = entry->threads / 32, of_warp = (registers + 7) / 8 * 256;
+    int shared = arch >= 90 ? 228 * 1024 : 100 * 1024, most_threads = arch >= 90 ? 2048 : 1536;
+    int warps = threads / 32, of_warp = (registers + 7) / 8 * 256, most = arch >= 90 ? 32 : 16;
 
-    return least(least(65536 / (of_warp * warps), shared / (entry->shared_bytes + 1024)),
-                 threads / entry->threads);
+    return least(least(65536 / (of_warp * warps), shared / (shared_bytes + 1024)),
+                 least(most_threads / threads, most));
 }
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static const SnugProgram *plan_model(const char *path, Compilation **compilation)
-{
-    CompileOptions options = {.model_path = path, .device = DEVICE_cuda, .card = "RTX 3070 Ti",
-                              .vram_bytes = (int64_t)1 << 40, .reserve_bytes = -1};
+/* One text, with what it is called where it was met first. */
+typedef struct Subject {
+    char model[64];
+    const SnugCudaKernel *code;
+    KernelImage image;
+} Subject;
 
-    *compilation = compilation_create(&options);
-    if (run_pipeline(*compilation, "check", stdout) != EXIT_STATUS_ok) {
-        diagnostics_print((*compilation)->diags, stderr, false);
-        exit(1);
-    }
-    return build_program(*compilation);
+typedef struct Subjects {
+    Subject *items;
+    Compilation *compilations[MAX_ROWS];
+    int count, compilation_count, met;
+} Subjects;
+
+static void fail(const char *what, const char *why)
+{
+    fprintf(stderr, "%s: %s\n", what, why);
+    exit(1);
 }
 
-static Resources compile_kernel(const CudaApi *api, const SnugProgram *program, int32_t kernel,
-                                int arch, const char *folder)
+static const SnugProgram *plan_model(const char *path, int arch, Subjects *subjects)
+{
+    CompileOptions options = {.model_path = path, .device = DEVICE_cuda,
+                              .card = arch >= 90 ? "H100 SXM" : "RTX 3070 Ti",
+                              .vram_bytes = (int64_t)1 << 40, .reserve_bytes = -1};
+    Compilation *c = compilation_create(&options);
+
+    if (run_pipeline(c, "check", stdout) != EXIT_STATUS_ok) {
+        diagnostics_print(c->diags, stderr, false);
+        exit(1);
+    }
+    if (subjects->compilation_count == MAX_ROWS)
+        fail(path, "too many models");
+    subjects->compilations[subjects->compilation_count++] = c;
+    return build_program(c);
+}
+
+static void add_kernel(Subjects *subjects, const SnugProgram *program, int32_t k)
+{
+    const char *source = program->cuda_kernels[k].source;
+
+    subjects->met++;
+    for (int j = 0; j < subjects->count; j++)
+        if (strcmp(subjects->items[j].image.source, source) == 0)
+            return;
+    if (subjects->count == MAX_KERNELS)
+        fail(program->model, "too many kernels");
+    Subject *subject = &subjects->items[subjects->count++];
+    snprintf(subject->model, sizeof subject->model, "%s", program->model);
+    subject->code = &program->cuda_kernels[k];
+    subject->image = (KernelImage){.name = program->kernels[k].name, .source = source};
+}
+
+static void compile_subjects(const CudaApi *api, Subjects *subjects, int arch, const char *folder)
 {
     const char *headers[32], *names[32];
-    KernelImage image = {.name = program->kernels[kernel].name,
-                         .source = program->cuda_kernels[kernel].source};
+    KernelImage *images = calloc((size_t)subjects->count + 1, sizeof *images);
     Error error = {0};
 
-    for (int32_t h = 0; h < cuda_header_count; h++) {
+    for (int32_t h = 0; h < cuda_header_count && h < 32; h++) {
         headers[h] = cuda_headers[h].text;
         names[h] = cuda_headers[h].name;
     }
+    for (int k = 0; k < subjects->count; k++)
+        images[k] = subjects->items[k].image;
     KernelCompile compile = {.api = api, .headers = headers, .header_names = names,
                              .header_count = cuda_header_count, .capability = arch,
-                             .folder = folder, .threads = 1, .is_quiet = true};
-    if (!kernel_cache_compile(&compile, &image, 1, &error)) {
-        fprintf(stderr, "%s: %s\n", error.what, error.why);
-        exit(1);
-    }
-    Resources result = read_cubin(&image);
-    free(image.image);
-    return result;
+                             .folder = folder, .is_quiet = true};
+    if (!kernel_cache_compile(&compile, images, subjects->count, &error))
+        fail(error.what, error.why);
+    for (int k = 0; k < subjects->count; k++)
+        subjects->items[k].image = images[k];
+    free(images);
 }
 
-static int print_all(const CudaApi *api, int arch, char **models, int count)
+static void free_subjects(Subjects *subjects)
 {
-    int broken = 0;
-
-    for (int m = 0; m < count; m++) {
-        Compilation *compilation;
-        const SnugProgram *program = plan_model(models[m], &compilation);
-        for (int32_t k = 0; k < program->kernel_count; k++) {
-            Resources r = compile_kernel(api, program, k, arch, NULL);
-            const SnugCudaEntry *entry = &program->cuda_kernels[k].entries[0];
-            printf("%s %s %d %d %d%s\n", program->model, program->kernels[k].name, arch,
-                   r.registers, blocks_at_once(entry, r.registers, arch),
-                   r.frame_bytes > 0 ? " spills" : "");
-            fflush(stdout);
-            broken |= r.frame_bytes > 0;
-        }
-        compilation_destroy(compilation);
-    }
-    return broken;
+    for (int k = 0; k < subjects->count; k++)
+        free(subjects->items[k].image.image);
+    for (int k = 0; k < subjects->compilation_count; k++)
+        compilation_destroy(subjects->compilations[k]);
+    free(subjects->items);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -157,75 +186,159 @@ static int read_rows(const char *path, Row *rows)
     char line[256];
     int count = 0;
 
-    if (file == NULL) {
-        fprintf(stderr, "%s cannot be read\n", path);
-        exit(1);
+    if (file == NULL)
+        fail(path, "cannot be read");
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (line[0] == '#')
+            continue;
+        if (count == MAX_ROWS
+            || sscanf(line, "%63s %95s %d %d %d %d", rows[count].model, rows[count].kernel,
+                      &rows[count].arch, &rows[count].registers, &rows[count].shared_bytes,
+                      &rows[count].blocks) != 6)
+            fail(path, line);
+        count++;
     }
-    while (fgets(line, sizeof line, file) != NULL && count < MAX_ROWS)
-        count += line[0] != '#'
-                 && sscanf(line, "%63s %95s %d %d %d", rows[count].model, rows[count].kernel,
-                           &rows[count].arch, &rows[count].registers, &rows[count].blocks) == 5;
     fclose(file);
     return count;
 }
 
-static int check_row(const CudaApi *api, const SnugProgram *program, const Row *row,
-                     const char *folder)
+static bool is_pattern(const Row *row)
+{
+    return row->kernel[strlen(row->kernel) - 1] == '*';
+}
+
+static bool covers(const Row *row, const Subject *subject, int arch)
+{
+    size_t length = strlen(row->kernel);
+
+    if (row->arch != arch || (strcmp(row->model, "*") != 0 && strcmp(row->model, subject->model) != 0))
+        return false;
+    return is_pattern(row) ? strncmp(row->kernel, subject->image.name, length - 1) == 0
+                           : strcmp(row->kernel, subject->image.name) == 0;
+}
+
+/* The most of all kernels that a row covers. */
+typedef struct Most {
+    int kernels, registers, shared_bytes, blocks, frame_bytes;
+} Most;
+
+/* Returns whether the subject breaks the first row that covers it, or none does. */
+static bool check_subject(const Subject *subject, int arch, const Row *rows, int count, Most *most)
+{
+    Resources r = read_cubin(&subject->image);
+    const SnugCudaEntry *entry = &subject->code->entries[0];
+    int shared_bytes = entry->shared_bytes + r.shared_bytes, row = 0;
+    int blocks = blocks_at_once(entry->threads, r.registers, shared_bytes, arch);
+
+    while (row < count && !covers(&rows[row], subject, arch))
+        row++;
+    if (row == count) {
+        printf("%s %s %d %d %d %d: no row covers it\n", subject->model, subject->image.name, arch,
+               r.registers, shared_bytes, blocks);
+        return true;
+    }
+    Most *of = &most[row];
+    of->blocks = of->kernels++ == 0 || blocks < of->blocks ? blocks : of->blocks;
+    of->registers = r.registers > of->registers ? r.registers : of->registers;
+    of->frame_bytes = r.frame_bytes > of->frame_bytes ? r.frame_bytes : of->frame_bytes;
+    of->shared_bytes = shared_bytes > of->shared_bytes ? shared_bytes : of->shared_bytes;
+    if (r.frame_bytes == 0 && r.registers <= rows[row].registers && blocks >= rows[row].blocks
+        && shared_bytes <= rows[row].shared_bytes)
+        return false;
+    printf("%s %s sm_%d: %d registers (at most %d), %d bytes of shared memory (at most %d), "
+           "%d blocks (at least %d), stack %d bytes\n",
+           subject->model, subject->image.name, arch, r.registers, rows[row].registers,
+           shared_bytes, rows[row].shared_bytes, blocks, rows[row].blocks, r.frame_bytes);
+    return true;
+}
+
+static int check_subjects(const Subjects *subjects, int arch, const Row *rows, int count)
+{
+    Most most[MAX_ROWS] = {{0}};
+    int broken = 0;
+
+    for (int k = 0; k < subjects->count; k++)
+        broken += check_subject(&subjects->items[k], arch, rows, count, most);
+    printf("sm_%d: %d kernels, %d different, %d outside their row\n", arch, subjects->met,
+           subjects->count, broken);
+    printf("| kernels | number | registers, most | shared bytes, most | blocks, least | stack |\n"
+           "|---|---|---|---|---|---|\n");
+    for (int r = 0; r < count; r++)
+        if (most[r].kernels > 0)
+            printf("| %s | %d | %d | %d | %d | %d |\n", rows[r].kernel, most[r].kernels,
+                   most[r].registers, most[r].shared_bytes, most[r].blocks, most[r].frame_bytes);
+    return broken > 0;
+}
+
+static int check_models(const CudaApi *api, const Row *rows, int count, const char *folder,
+                        int arch, char **models, int model_count)
+{
+    Subjects subjects = {.items = calloc(MAX_KERNELS, sizeof(Subject))};
+
+    for (int m = 0; m < model_count; m++) {
+        const SnugProgram *program = plan_model(models[m], arch, &subjects);
+        for (int32_t k = 0; k < program->kernel_count; k++)
+            add_kernel(&subjects, program, k);
+    }
+    compile_subjects(api, &subjects, arch, folder);
+    int broken = check_subjects(&subjects, arch, rows, count);
+    free_subjects(&subjects);
+    return broken;
+}
+
+/* ---- the rows that name a kernel ------------------------------------------------------------- */
+
+static int add_row(Subjects *subjects, const SnugProgram *program, const Row *row)
 {
     for (int32_t k = 0; k < program->kernel_count; k++) {
         if (strcmp(program->kernels[k].name, row->kernel) != 0)
             continue;
-        Resources r = compile_kernel(api, program, k, row->arch, folder);
-        int blocks = blocks_at_once(&program->cuda_kernels[k].entries[0], r.registers, row->arch);
-        bool holds = r.frame_bytes == 0 && r.registers <= row->registers && blocks >= row->blocks;
-        if (!holds)
-            printf("%s sm_%d: %d registers (at most %d), %d blocks (at least %d), stack %d bytes\n",
-                   row->kernel, row->arch, r.registers, row->registers, blocks, row->blocks,
-                   r.frame_bytes);
-        return !holds;
+        add_kernel(subjects, program, k);
+        return 0;
     }
-    printf("%s has no kernel %s\n", row->model, row->kernel);
+    printf("%s has no kernel %s for sm_%d\n", row->model, row->kernel, row->arch);
     return 1;
 }
 
-static int check_table(const CudaApi *api, const char *path, const char *folder)
+static int check_named(const CudaApi *api, const Row *rows, int count, const char *folder, int arch)
 {
-    static Row rows[MAX_ROWS];
-    Compilation *compilation = NULL;
+    Subjects subjects = {.items = calloc(MAX_KERNELS, sizeof(Subject))};
     const SnugProgram *program = NULL;
-    int count = read_rows(path, rows), broken = count == 0;
-    char model[4096];
+    int broken = 0;
+    char path[4096];
 
-    for (int k = 0; k < count; k++) {
-        if (program == NULL || strcmp(program->model, rows[k].model) != 0) {
-            if (compilation != NULL)
-                compilation_destroy(compilation);
-            if (snprintf(model, sizeof model, "%s/models/%s.snug", SOURCE_DIR, rows[k].model)
-                >= (int)sizeof model)
-                return 1;
-            program = plan_model(model, &compilation);
-        }
-        broken |= check_row(api, program, &rows[k], folder);
+    for (int r = 0; r < count; r++) {
+        if (rows[r].arch != arch || is_pattern(&rows[r]))
+            continue;
+        if (snprintf(path, sizeof path, "%s/models/%s.snug", SOURCE_DIR, rows[r].model)
+            >= (int)sizeof path)
+            fail(rows[r].model, "its path is too long");
+        if (program == NULL || strcmp(program->model, rows[r].model) != 0)
+            program = plan_model(path, arch, &subjects);
+        broken += add_row(&subjects, program, &rows[r]);
     }
-    if (compilation != NULL)
-        compilation_destroy(compilation);
-    return broken;
+    compile_subjects(api, &subjects, arch, folder);
+    broken += check_subjects(&subjects, arch, rows, count) + (subjects.count == 0);
+    free_subjects(&subjects);
+    return broken > 0;
 }
 
 int main(int argc, char **argv)
 {
+    static Row rows[MAX_ROWS];
     CudaApi api = {0};
     Error error = {0};
 
-    if (argc < 3 || (strcmp(argv[1], "--all") == 0 && argc < 4)) {
-        fprintf(stderr, "usage: resources_test TABLE FOLDER | --all ARCH MODEL...\n");
+    if (argc < 3 || argc == 4) {
+        fprintf(stderr, "usage: resources_test TABLE FOLDER [ARCH MODEL...]\n");
         return 2;
     }
     if (!cuda_api_open_nvrtc(&api, NULL, 0, &error)) {
         printf("skipped: %s\n", error.what);
         return 77;
     }
-    if (strcmp(argv[1], "--all") == 0)
-        return print_all(&api, atoi(argv[2]), argv + 3, argc - 3);
-    return check_table(&api, argv[1], argv[2]);
+    int count = read_rows(argv[1], rows);
+    if (argc > 4)
+        return check_models(&api, rows, count, argv[2], atoi(argv[3]), argv + 4, argc - 4);
+    return check_named(&api, rows, count, argv[2], 86) | check_named(&api, rows, count, argv[2], 90);
 }
