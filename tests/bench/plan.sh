@@ -7,15 +7,17 @@
 #
 # --minimalloc: its program, to take turns with; https://github.com/google/minimalloc
 # --graphs: data/ of https://github.com/haoming-codes/moccasin; remat is left out without
-# --PART.FLAG VALUE hands a part one of its flags: --pack.seeds 10, say, or --models.torch PYTHON.
+# --PART.FLAG VALUE hands a part one of its flags: --pack.seeds 10, say, or --models.torch PYTHON;
+# --remat.budgets 90,80 are per cent (default: 90 to 50).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-build=build/bench parts=(pack remat models) flags=() graphs=""
+build=build/bench parts=(pack remat models) flags=() graphs="" budgets=()
 while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$2 ;;
     --parts) IFS=, read -ra parts <<<"$2" ;;
     --graphs) graphs=$2 ;;
+    --remat.budgets) IFS=, read -ra budgets <<<"$2" ;;
     --minimalloc) flags+=("pack.minimalloc=$2") ;;
     --*.*) flags+=("${1#--}=$2") ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 2 ;;
@@ -32,7 +34,7 @@ for part in "${parts[@]}"; do
     echo "== $part"
     if [ "$part" = remat ]; then
         if [ -d "$graphs" ]; then
-            tests/bench/plan_remat.sh "$build/snug" "$graphs"
+            tests/bench/plan_remat.sh "$build/snug" "$graphs" "${budgets[@]}"
         else
             echo "left out: --graphs FOLDER names the graphs"
         fi
