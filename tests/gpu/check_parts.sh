@@ -20,7 +20,7 @@ driver_flags=(${driver_folder:+--cuda_path "$driver_folder"})
 
 part_build() {
     step "configure" cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo || return
-    step "build" ninja -C "$build" snug phantom compare softgpu_driver card_conv_test card_programs_test \
+    step "build" ninja -C "$build" snug phantom compare round_weights softgpu_driver card_conv_test card_programs_test \
         softgpu_{instruction,warp,gemm,compute}_test {conv,programs,instruction,warp,gemm,compute}_on_card || return
     [ -n "$softgpu" ] || step "snug doctor finds the card" bash -c \
         '"$0" doctor | tee /dev/stderr | grep -q "^ok *card"' "$build/snug"
