@@ -65,7 +65,7 @@ static void try_other_options(Advice *advice, bool is_impossible)
     if (options->recompute != RECOMPUTE_all)
         try_suggestion(advice, (Suggestion){.trial = {.recompute = true},
                                             .what = "kernels run again"});
-    else if (!is_impossible && excess < c->target.budget_bytes / 32)
+    else if (!is_impossible && excess < c->target.budget_bytes / 128)
         try_suggestion(advice, (Suggestion){.trial = {.effort = longer},
                                             .what = arena_printf(c->arena, "a search %d times as long",
                                                                  LONGER_SEARCH)});
