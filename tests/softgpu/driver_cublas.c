@@ -16,7 +16,7 @@ typedef enum cublasStatus_t {
     CUBLAS_STATUS_NOT_SUPPORTED = 15
 } cublasStatus_t;
 
-enum { CUDA_R_32F = 0, CUDA_R_16F = 2, CUDA_R_16BF = 14, CUBLAS_COMPUTE_32F = 68 };
+enum { CUBLAS_COMPUTE_32F = 68 };
 
 typedef struct cublasContext {
     CUstream stream;
@@ -24,17 +24,6 @@ typedef struct cublasContext {
     size_t workspace_bytes;
     int math, atomics;
 } *cublasHandle_t;
-
-typedef struct Matrix {
-    uint64_t at;
-    int type, leading, transposed;
-} Matrix;
-
-typedef struct Gemm {
-    Matrix a, b, c;
-    int m, n, k;
-    float alpha, beta;
-} Gemm;
 
 /* The symbols that the library exports; no header of ours declares them. */
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle);
@@ -133,96 +122,16 @@ const char *cublasGetStatusString(cublasStatus_t status)
     return cublasGetStatusName(status);
 }
 
-/* ---- the product: column-major, as in BLAS --------------------------------------------------- */
+/* ---- the product ----------------------------------------------------------------------------- */
 
-static int element_bytes(int type)
+static bool run_product(Work *work, TouchMap *reads, TouchMap *writes)
 {
-    return type == CUDA_R_32F ? 4 : 2;
-}
-
-static float read_number(const Matrix *matrix, int row, int column)
-{
-    int64_t at = matrix->transposed ? (int64_t)row * matrix->leading + column
-                                    : (int64_t)column * matrix->leading + row;
-    const uint8_t *from = (const uint8_t *)(uintptr_t)matrix->at + at * element_bytes(matrix->type);
-    uint16_t half;
-    float x;
-
-    if (matrix->type == CUDA_R_32F) {
-        memcpy(&x, from, sizeof x);
-        return x;
-    }
-    memcpy(&half, from, sizeof half);
-    return matrix->type == CUDA_R_16F ? float_from_half(half) : float_from_bf16(half);
-}
-
-static void write_number(const Matrix *matrix, int row, int column, float x)
-{
-    uint8_t *to = (uint8_t *)(uintptr_t)matrix->at +
-                  ((int64_t)column * matrix->leading + row) * element_bytes(matrix->type);
-
-    if (matrix->type == CUDA_R_32F) {
-        memcpy(to, &x, sizeof x);
-        return;
-    }
-    uint16_t half = matrix->type == CUDA_R_16F ? half_from_double((double)x, ROUND_nearest_even)
-                                               : bf16_from_double((double)x, ROUND_nearest_even);
-    memcpy(to, &half, sizeof half);
-}
-
-/* A rows x columns matrix is inside of an allocation, and goes into the set of what is touched. */
-static bool touch_matrix(const Matrix *matrix, int rows, int columns, TouchMap *set)
-{
-    int stored_rows = matrix->transposed ? columns : rows;
-    int stored_columns = matrix->transposed ? rows : columns;
-    int64_t size = element_bytes(matrix->type), bytes = stored_rows * size;
-
-    for (int column = 0; column < stored_columns; column++) {
-        uint64_t at = matrix->at + (uint64_t)(column * (int64_t)matrix->leading * size);
-        if (!softgpu_owns(the_driver.gpu, at, bytes)) {
-            set_fault(the_driver.gpu, SOFTGPU_ILLEGAL_ADDRESS, SOFTGPU_FAULT_out_of_bounds,
-                      "out of bounds: cublasGemmEx: a matrix is not inside of an allocation");
-            return false;
-        }
-        touch_range(set, at, (uint64_t)bytes);
-    }
-    return true;
-}
-
-static bool run_gemm(Work *work, TouchMap *reads, TouchMap *writes)
-{
-    const Gemm *gemm = work->user;
-
-    if (!touch_matrix(&gemm->a, gemm->m, gemm->k, reads) ||
-        !touch_matrix(&gemm->b, gemm->k, gemm->n, reads) ||
-        !touch_matrix(&gemm->c, gemm->m, gemm->n, writes) ||
-        (gemm->beta != 0 && !touch_matrix(&gemm->c, gemm->m, gemm->n, reads)))
-        return false;
-    float *a = allocate_or_exit((int64_t)gemm->k * gemm->m, sizeof *a); /* [k][m] */
-    float *sums = allocate_or_exit(gemm->m, sizeof *sums);
-    for (int k = 0; k < gemm->k; k++)
-        for (int i = 0; i < gemm->m; i++)
-            a[(int64_t)k * gemm->m + i] = read_number(&gemm->a, i, k);
-    for (int j = 0; j < gemm->n; j++) {
-        memset(sums, 0, (size_t)gemm->m * sizeof *sums);
-        for (int k = 0; k < gemm->k; k++) {
-            float b = read_number(&gemm->b, k, j);
-            for (int i = 0; i < gemm->m; i++)
-                sums[i] += a[(int64_t)k * gemm->m + i] * b;
-        }
-        for (int i = 0; i < gemm->m; i++) {
-            float old = gemm->beta == 0 ? 0 : gemm->beta * read_number(&gemm->c, i, j);
-            write_number(&gemm->c, i, j, gemm->alpha * sums[i] + old);
-        }
-    }
-    free(a);
-    free(sums);
-    return true;
+    return multiply(the_driver.gpu, work->user, reads, writes);
 }
 
 static bool is_type(int type)
 {
-    return type == CUDA_R_32F || type == CUDA_R_16F || type == CUDA_R_16BF;
+    return type == SOFTGPU_TYPE_f32 || type == SOFTGPU_TYPE_f16 || type == SOFTGPU_TYPE_bf16;
 }
 
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, int transposed_a, int transposed_b, int m, int n,
@@ -240,16 +149,25 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, int transposed_a, int transpo
         return CUBLAS_STATUS_NOT_SUPPORTED;
     if (driver_enter() != CUDA_SUCCESS)
         return CUBLAS_STATUS_NOT_INITIALIZED;
-    Gemm *gemm = allocate_or_exit(1, sizeof *gemm);
-    *gemm = (Gemm){.a = {(uintptr_t)a, a_type, lda, transposed_a},
-                   .b = {(uintptr_t)b, b_type, ldb, transposed_b},
-                   .c = {(uintptr_t)c, c_type, ldc, 0},
-                   .m = m, .n = n, .k = k};
-    memcpy(&gemm->alpha, alpha, sizeof gemm->alpha);
-    memcpy(&gemm->beta, beta, sizeof gemm->beta);
+    if (stream_of(handle->stream)->capture && handle->workspace_bytes == 0) {
+        set_fault(the_driver.gpu, SOFTGPU_LAUNCH_FAILED, SOFTGPU_FAULT_global_race,
+                  "cublasGemmEx is captured without a workspace of its own: every launch of every "
+                  "graph would use the library's");
+        driver_leave(CUDA_SUCCESS);
+        return CUBLAS_STATUS_EXECUTION_FAILED;
+    }
+    SoftGpuProduct *product = allocate_or_exit(1, sizeof *product);
+    *product = (SoftGpuProduct){.a = {(uintptr_t)a, a_type, lda, transposed_a},
+                                .b = {(uintptr_t)b, b_type, ldb, transposed_b},
+                                .c = {(uintptr_t)c, c_type, ldc, 0},
+                                .m = m, .n = n, .k = k,
+                                .workspace = (uintptr_t)handle->workspace,
+                                .workspace_bytes = (int64_t)handle->workspace_bytes};
+    memcpy(&product->alpha, alpha, sizeof product->alpha);
+    memcpy(&product->beta, beta, sizeof product->beta);
     Work *work = work_create(NODE_call, "cublasGemmEx");
-    work->call = run_gemm;
-    work->user = gemm;
+    work->call = run_product;
+    work->user = product;
     CUresult result = queue_work(stream_of(handle->stream), work);
     return driver_leave(result) == CUDA_SUCCESS ? CUBLAS_STATUS_SUCCESS
                                                 : CUBLAS_STATUS_EXECUTION_FAILED;

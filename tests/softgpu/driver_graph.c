@@ -168,6 +168,42 @@ CUresult cuGraphCreate(CUgraph *graph, unsigned flags)
     return driver_leave(CUDA_SUCCESS);
 }
 
+/* The child's nodes, of which those without edges follow `after`, and one that follows its ends. */
+CUresult cuGraphAddChildGraphNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *after,
+                                  size_t after_count, CUgraph child)
+{
+    ENTER();
+    if (!graph || !node || !child || child == graph || after_count > 4096)
+        return driver_leave(CUDA_ERROR_INVALID_VALUE);
+    int32_t begin = graph->count, count = child->count;
+    int32_t *indices = allocate_or_exit((int64_t)after_count + count, sizeof *indices);
+    int32_t *ends = allocate_or_exit((int64_t)after_count + count, sizeof *ends), end_count = 0;
+    bool *is_followed = allocate_or_exit(count, sizeof *is_followed);
+    for (int32_t i = 0; i < count; i++) {
+        const Template *from = &child->templates[i];
+        int32_t edges = from->after_count;
+        for (int32_t k = 0; k < edges; k++) {
+            indices[k] = begin + from->after[k];
+            is_followed[from->after[k]] = true;
+        }
+        for (size_t k = 0; from->after_count == 0 && k < after_count; k++)
+            indices[edges++] = after[k]->index;
+        from->work->references++;
+        graph_add_work(graph, from->work, indices, edges);
+    }
+    for (int32_t i = 0; i < count; i++)
+        if (!is_followed[i])
+            ends[end_count++] = begin + i;
+    for (size_t k = 0; count == 0 && k < after_count; k++)
+        ends[end_count++] = after[k]->index;
+    Work *end = work_create(NODE_nothing, "cuGraphAddChildGraphNode");
+    *node = graph_handle(graph, graph_add_work(graph, end, ends, end_count));
+    free(is_followed);
+    free(ends);
+    free(indices);
+    return driver_leave(CUDA_SUCCESS);
+}
+
 CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *count)
 {
     ENTER();

@@ -53,6 +53,9 @@ void device_unmap(SoftGpu *gpu, uint64_t address);
 /* The first fault stays. */
 void set_fault(SoftGpu *gpu, SoftGpuStatus status, SoftGpuFault kind, const char *text);
 
+/* ---- product.c ---- */
+bool multiply(SoftGpu *gpu, const SoftGpuProduct *product, TouchMap *reads, TouchMap *writes);
+
 /* ---- touch.c: sets of granules of global memory ---- */
 enum { TOUCH_LAUNCH = 4, TOUCH_BLOCK = 1 }; /* shifts: granules of 16 and of 2 bytes */
 TouchMap *touch_create(int shift);

@@ -133,6 +133,22 @@ bool softgpu_allow_shared(SoftGpuKernel *kernel, int64_t bytes);
 /* args[i] points to the value of parameter i. */
 SoftGpuStatus softgpu_launch(SoftGpu *gpu, SoftGpuKernel *kernel, const SoftGpuLaunch *launch,
                              void *const *args);
+/* C = alpha op(A) op(B) + beta C, column-major as in BLAS: op(A) is m x k, op(B) k x n. Types as in
+ * cudaDataType. Products are summed in f32, in the order of k; the workspace, 0 bytes: none, is
+ * filled with NaN, and counts as written by every product that has it. */
+enum { SOFTGPU_TYPE_f32 = 0, SOFTGPU_TYPE_f16 = 2, SOFTGPU_TYPE_bf16 = 14 };
+typedef struct SoftGpuMatrix {
+    uint64_t at;
+    int type, leading, transposed;
+} SoftGpuMatrix;
+typedef struct SoftGpuProduct {
+    SoftGpuMatrix a, b, c; /* c is never transposed */
+    int m, n, k;
+    float alpha, beta;
+    uint64_t workspace;
+    int64_t workspace_bytes;
+} SoftGpuProduct;
+SoftGpuStatus softgpu_multiply(SoftGpu *gpu, const SoftGpuProduct *product);
 /* Whether the card takes a launch of this shape; where not, the report says why. */
 SoftGpuStatus softgpu_check_launch(SoftGpu *gpu, const SoftGpuKernel *kernel,
                                    const SoftGpuLaunch *launch);
