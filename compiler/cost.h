@@ -15,10 +15,21 @@ int64_t kernel_flops(const SnugKernel *kernel);
 int64_t kernel_bytes(const Target *target, const SnugKernel *kernel);
 /* Estimate: a roofline, max(flops / rate of the kernel's class, bytes / bandwidth) + launch. */
 double kernel_time_us(const Target *target, const SnugKernel *kernel);
+/* The parts of that estimate, in us. */
+typedef struct Roofline {
+    double compute, memory, pointwise, launch;
+} Roofline;
+Roofline kernel_roofline(const Target *target, const SnugKernel *kernel);
 /* What most of that is: "compute", "memory" or "launch". */
 const char *kernel_bound(const Target *target, const SnugKernel *kernel);
 /* Estimate of the update after the last micro-step: what it moves through memory. */
 double update_time_us(const Target *target, const Layout *layout);
+/* cuBLAS on a card. */
+typedef struct LibraryFigures {
+    double tflops;           /* of matrix products, reachable */
+    int64_t workspace_bytes; /* what it is given for one product */
+} LibraryFigures;
+LibraryFigures library_figures(const Card *card);
 /* Bytes of workspace that one launch needs; -1: the target cannot run it (target.c). */
 int64_t kernel_workspace(const Target *target, const SnugKernel *kernel);
 

@@ -12,6 +12,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "gemm.h"
+
 typedef struct CudaClass {
     CudaDescribe *describe;
     const char *header;
@@ -243,5 +245,7 @@ bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *ca
     *result = (SnugCudaKernel){.source = source.text.bytes,
                                .entries = source.entries.items,
                                .entry_count = (int32_t)source.entries.count};
+    if (source.kernel->is_gemm != 0 && !kernel_as_gemm(source.kernel, &result->gemm))
+        BUG("%s is no plain matrix product", source.kernel->name);
     return true;
 }

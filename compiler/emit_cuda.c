@@ -38,6 +38,14 @@ static const char *first_label(const SnugProgram *program, int32_t kernel)
     BUG("kernel %s is never launched", program->kernels[kernel].name);
 }
 
+static void write_gemm_comment(FILE *out, const SnugGemm *gemm)
+{
+    fprintf(out,
+            "/* Made by cuBLAS where it was found, column by column: a%d (%d x %d) %s op(a%d) op(a%d)"
+            ", k %d.\n * What follows is for a machine without it. */\n",
+            gemm->c, gemm->m, gemm->n, gemm->beta != 0 ? "+=" : "=", gemm->a, gemm->b, gemm->k);
+}
+
 static bool write_cu(FILE *out, void *context)
 {
     const CudaEmission *emission = context;
@@ -63,6 +71,8 @@ static bool write_cu(FILE *out, void *context)
                         kernel->entries[e].name, kernel->entries[e].grid[0],
                         kernel->entries[e].grid[1], kernel->entries[e].grid[2],
                         kernel->entries[e].threads, kernel->entries[e].shared_bytes);
+            if (kernel->gemm.m > 0)
+                write_gemm_comment(out, &kernel->gemm);
             fputs(kernel->source, out);
         }
     }
@@ -95,6 +105,17 @@ static void write_string(FILE *out, const char *text, const char *indent)
         fputc('"', out);
 }
 
+static void write_gemm(FILE *out, const SnugGemm *gemm)
+{
+    if (gemm->m == 0)
+        return;
+    fprintf(out,
+            "        .gemm = {.m = %d, .n = %d, .k = %d, .a = %d, .b = %d, .c = %d,\n"
+            "                 .transposes_a = %d, .transposes_b = %d, .beta = %d},\n",
+            gemm->m, gemm->n, gemm->k, gemm->a, gemm->b, gemm->c, gemm->transposes_a,
+            gemm->transposes_b, gemm->beta);
+}
+
 static void write_kernels(FILE *out, const SnugProgram *program, const char *prefix)
 {
     for (int32_t k = 0; k < program->kernel_count; k++) {
@@ -116,7 +137,9 @@ static void write_kernels(FILE *out, const SnugProgram *program, const char *pre
                      "        .source =",
                 program->kernels[k].name, prefix, k, program->cuda_kernels[k].entry_count);
         write_string(out, program->cuda_kernels[k].source, "            ");
-        fputs(",\n    },\n", out);
+        fputs(",\n", out);
+        write_gemm(out, &program->cuda_kernels[k].gemm);
+        fputs("    },\n", out);
     }
     fputs("};\n\n", out);
 }

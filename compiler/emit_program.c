@@ -423,6 +423,8 @@ static void emit_kernel(const Emitter *emitter, int32_t k, int32_t uses)
                 tile_field(emitter, kernel->bn.tile));
     if (is_loss(kernel->kind))
         fprintf(out, "        .loss = %s,\n", loss_fields(emitter, &kernel->loss));
+    if (kernel->is_gemm != 0)
+        fprintf(out, "        .is_gemm = 1,\n");
     if (kernel->workspace_bytes != 0)
         fprintf(out, "        .workspace_bytes = %lld,\n", (long long)kernel->workspace_bytes);
     fprintf(out, "    },\n");
@@ -608,6 +610,8 @@ static void emit_whole(const Emitter *emitter)
                 "    .cuda_kernels = %scuda_kernels,\n"
                 "    .cuda_headers = cuda_headers, .cuda_header_count = %d,\n",
                 prefix, p->cuda_header_count);
+    if (p->requires_cublas != 0)
+        fprintf(out, "    .requires_cublas = 1,\n");
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
         if (p->segments[s].launch_count > 0)
             fprintf(out,

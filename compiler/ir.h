@@ -239,6 +239,9 @@ typedef struct Layout {
 
 typedef enum DeviceKind { DEVICE_host, DEVICE_cuda } DeviceKind;
 
+/* Who makes plain matrix products on a card (gemm.h). */
+typedef enum GemmChoice { GEMM_auto, GEMM_own, GEMM_cublas } GemmChoice;
+
 /* Rates that the cost model needs; cards.def has the cards, cost.c the host. */
 typedef struct Card {
     const char *name;       /* "RTX 3070 Ti" */
@@ -258,6 +261,7 @@ typedef struct Target {
     SnugTile tile;          /* what a block of a card's kernels makes; rows 0 on the host */
     int32_t threads;        /* host */
     const Card *card;
+    GemmChoice gemm;
     int64_t vram_bytes;     /* 0: no budget was given */
     int64_t reserve_bytes;
     int64_t budget_bytes;   /* vram - reserve, or INT64_MAX */

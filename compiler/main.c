@@ -65,6 +65,9 @@ static bool compile_options(const Options *options, Arena *arena, CompileOptions
         .reserve_bytes = options->reserve,
         .threads = (int32_t)options->threads,
         .full_precision = options->precision != NULL && strcmp(options->precision, "full") == 0,
+        .gemm = options->gemm == NULL || strcmp(options->gemm, "auto") == 0 ? GEMM_auto
+                : strcmp(options->gemm, "own") == 0                        ? GEMM_own
+                                                                            : GEMM_cublas,
         .no_ema = options->flag_no_ema,
         .no_fusion = options->flag_no_fusion,
         .planner_effort = (uint64_t)options->effort * USUAL_EFFORT,

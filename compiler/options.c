@@ -303,6 +303,9 @@ static bool set_text(Options *options, Arena *arena, OptionName name, const char
     case OPTION_recompute:
         options->recompute = value;
         return one_of("recompute", value, "all", "none", "rebuild");
+    case OPTION_gemm:
+        options->gemm = value;
+        return one_of("gemm", value, "auto", "own", "cublas");
     case OPTION_diagnostics:
         options->diagnostics = value;
         return one_of("diagnostics", value, "text", "json", NULL);

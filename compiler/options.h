@@ -30,7 +30,7 @@ typedef struct Options {
     const char *operand; /* the file, or the code to explain; NULL where there is none */
 
     bool flag_headless, flag_json, flag_csv, flag_no_ema, flag_no_fusion, flag_time, flag_help, flag_version;
-    const char *output, *device, *card, *precision, *dump, *generated, *cc, *diagnostics, *color;
+    const char *output, *device, *card, *precision, *gemm, *dump, *generated, *cc, *diagnostics, *color;
     const char *recompute; /* all, rebuild, none; NULL: not given */
     const char *html, *trace, *compare; /* files */
     ARRAY(const char *) define;

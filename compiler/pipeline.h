@@ -38,6 +38,7 @@ typedef struct CompileOptions {
     int64_t vram_bytes, reserve_bytes; /* 0, -1: not given */
     int32_t threads;        /* 0: as many as the machine has */
     bool full_precision;    /* --precision full */
+    GemmChoice gemm;        /* --gemm */
     bool no_ema;            /* --no_ema: no averaged weights, whatever the model file says */
     bool no_fusion;         /* --no_fusion: each op is a kernel of its own */
     const char *dump;       /* a stage's name, or NULL */

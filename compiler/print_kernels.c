@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "formula.h"
+#include "gemm.h"
 #include "pipeline.h"
 
 typedef struct Printer {
@@ -101,6 +102,8 @@ static void print_kernel(const Printer *printer)
             || code->reduction_count > 0)
             print_code(printer, title, &code->parts[p].out, one_part);
     }
+    if (code->is_gemm != 0)
+        fprintf(printer->out, "  library   %s\n", gemm_text(printer->arena, code));
     if (kernel->tile != NULL)
         fprintf(printer->out, "  tile      %s\n", kernel->tile);
     if (kernel->time_us > 0)

@@ -100,7 +100,8 @@ bool same_kernel(const SnugKernel *a, const SnugKernel *b)
            && same_parts(a, b) && a->bn.eps == b->bn.eps && a->bn.momentum == b->bn.momentum
            && a->bn.count == b->bn.count && a->bn.frozen == b->bn.frozen
            && same_tile(a->bn.tile, b->bn.tile)
-           && same_loss(&a->loss, &b->loss) && a->workspace_bytes == b->workspace_bytes;
+           && same_loss(&a->loss, &b->loss) && a->is_gemm == b->is_gemm
+           && a->workspace_bytes == b->workspace_bytes;
 }
 
 /* "name", "name_b", "name_c", ... */
@@ -545,6 +546,7 @@ static void build_cuda_kernels(const Compilation *c, ProgramTables *result)
         const char *path = source.file != 0 ? diagnostics_file(c->diags, source.file)->path : NULL;
         (void)cuda_kernel_source(c->arena, program, c->target.card, k, path,
                                  (int32_t)span_line_column(c->diags, source).line, &kernels[k]);
+        program->requires_cublas |= c->target.gemm == GEMM_cublas && kernels[k].gemm.m > 0;
     }
     program->cuda_kernels = kernels;
     program->cuda_headers = cuda_headers;

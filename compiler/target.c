@@ -124,8 +124,9 @@ int64_t kernel_workspace(const Target *target, const SnugKernel *kernel)
         int64_t bytes = snug_host_workspace(kernel, target->threads);
         return bytes < 0 ? bytes : align_up(bytes, SNUG_ALIGNMENT);
     }
-    return kernel->kind == SNUG_KERNEL_conv_wgrad ? wgrad_workspace(target->card, kernel)
-                                                  : cuda_small_workspace(kernel);
+    int64_t own = kernel->kind == SNUG_KERNEL_conv_wgrad ? wgrad_workspace(target->card, kernel)
+                                                         : cuda_small_workspace(kernel);
+    return kernel->is_gemm != 0 ? max_i64(own, library_figures(target->card).workspace_bytes) : own;
 }
 
 /* ---- the stage ------------------------------------------------------------------------------- */
@@ -157,6 +158,7 @@ bool choose_target(Compilation *c)
     if (c->options.no_ema)
         c->model->defaults.use_ema = 0;
     target->device = c->options.device;
+    target->gemm = c->options.gemm;
     target->card = find_card(c);
     if (target->card == NULL || !set_budget(c) || !inputs_are_fed(c))
         return false;

@@ -1,14 +1,13 @@
 /* How --dump=kernels shows the tiles of a card's matrix products. */
 #include "tiles.h"
 
-/* A 1x1 conv with nothing before or behind it: what a library's GEMM could take over. */
-static bool is_plain_gemm(const SnugKernel *kernel)
-{
-    const SnugWindow *window = &kernel->window;
+#include "gemm.h"
 
-    return kernel->kind != SNUG_KERNEL_conv_wgrad && window->kernel == 1 && window->stride == 1
-           && window->pad == 0 && kernel->in[0].count == 1 && kernel->parts[0].out.count == 1
-           && kernel->reduction_count == 0;
+/* Marks what cuBLAS could make. */
+static const char *gemm_mark(const SnugKernel *kernel)
+{
+    SnugGemm gemm;
+    return kernel_as_gemm(kernel, &gemm) ? "; a plain GEMM" : "";
 }
 
 static const char *conv_text(Arena *arena, const Card *card, const SnugKernel *kernel)
@@ -23,7 +22,7 @@ static const char *conv_text(Arena *arena, const Card *card, const SnugKernel *k
                         tile.rows, tile.columns, tile.channels, tile.slice, tile.warps_m,
                         tile.warps_n, (long long)(tile.grid_parts * tile.grid_channels),
                         tile.block.rows, tile.block.columns, format_bytes(arena, tile.shared_bytes),
-                        is_plain_gemm(kernel) ? "; a plain GEMM" : "");
+                        gemm_mark(kernel));
 }
 
 static const char *wgrad_text(Arena *arena, const Card *card, const SnugKernel *kernel)
@@ -34,11 +33,11 @@ static const char *wgrad_text(Arena *arena, const Card *card, const SnugKernel *
         return "none: plain arithmetic";
     return arena_printf(arena,
                         "%d x %d channels, %dx%d pixels, %d of %d rows of taps, %dx%d warps; "
-                        "%lld x %d blocks, %s shared",
+                        "%lld x %d blocks, %s shared%s",
                         tile.y_channels, tile.x_channels, tile.pixels_h, tile.pixels_w,
                         tile.tap_rows, kernel->window.kernel, tile.warps_m, tile.warps_n,
                         (long long)tile.grid_tiles, tile.splits,
-                        format_bytes(arena, tile.shared_bytes));
+                        format_bytes(arena, tile.shared_bytes), gemm_mark(kernel));
 }
 
 const char *tile_text(Arena *arena, const Card *card, const SnugKernel *kernel)

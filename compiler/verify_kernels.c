@@ -6,6 +6,7 @@
  *   - registers are defined before they are used, args and channels exist, resampling is only where
  *     it may be, and a core's own result only in an epilogue
  *   - a result has its domain's shape; parts cover its channels once; partials cover its rows
+ *   - what is given to cuBLAS is nothing but a product of halves, with a workspace
  */
 #include "pipeline.h"
 
@@ -218,6 +219,26 @@ static void check_reductions(const Check *check)
     }
 }
 
+/* cublasGemmEx reads tensors as they are stored and writes sums as they are. */
+static void check_gemm(const Check *check)
+{
+    const SnugKernel *code = &check->kernel->code;
+    const SnugWindow *window = &code->window;
+
+    REQUIRE(check, window->kernel == 1 && window->stride == 1 && window->pad == 0,
+            "a library's product has a window", window->kernel, window->stride);
+    for (int side = 0; side < 2; side++)
+        REQUIRE(check, code->in[side].count <= 1, "a library's product has a prologue", side,
+                code->in[side].count);
+    REQUIRE(check, code->reduction_count == 0
+                       && (code->part_count == 0 || code->parts[0].out.count == 1),
+            "a library's product has an epilogue", code->reduction_count, code->part_count);
+    for (int32_t a = 0; a < code->arg_count; a++)
+        REQUIRE(check, a == code->output_arg || code->args[a].type == SNUG_F16,
+                "a library's product reads no halves", a, code->args[a].type);
+    REQUIRE(check, code->workspace_bytes > 0, "a library's product has no workspace", 0, 0);
+}
+
 static void check_kernel(const Check *check)
 {
     const SnugKernel *code = &check->kernel->code;
@@ -244,6 +265,8 @@ static void check_kernel(const Check *check)
     if (code->part_count > 0)
         check_parts(check);
     check_reductions(check);
+    if (code->is_gemm != 0)
+        check_gemm(check);
     for (int32_t a = 0; a < code->arg_count && a < 32; a++)
         if ((check->kernel->in_place >> a & 1) != 0)
             REQUIRE(check, code->args[a].access == SNUG_READ && code->output_arg >= 0

@@ -2,6 +2,7 @@
  *
  *     driver   libcuda.so.1                    nvcuda.dll
  *     NVRTC    libnvrtc.so.13, .12             nvrtc64_130_0.dll, nvrtc64_120_0.dll
+ *     cuBLAS   libcublas.so.13, .12            cublas64_13.dll, cublas64_12.dll
  *
  * NVRTC makes machine code that a driver of its own major version, or a newer one, can load.
  */
@@ -10,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NVRTC_OLDEST = 12, NVRTC_NEWEST = 13 };
+enum { CUDA_OLDEST = 12, CUDA_NEWEST = 13 };
 
 /* Folders below the root of a toolkit, and below site-packages of Python's wheels. */
 static const char *const toolkit_folders[] = {
     "lib64", "targets/x86_64-linux/lib", "lib/x86_64-linux-gnu", "bin/x64", "bin", ".",
 };
 static const char *const wheel_folders[] = {
-    "nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib", "nvidia/cu13/bin/x86_64", "nvidia/cuda_nvrtc/bin",
-    "torch/lib",
+    "nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib", "nvidia/cublas/lib", "nvidia/cu13/bin/x86_64",
+    "nvidia/cuda_nvrtc/bin", "nvidia/cublas/bin", "torch/lib",
 };
 
 /* ---- search ---------------------------------------------------------------------------------- */
@@ -137,9 +138,11 @@ static bool find_driver_symbols(CudaApi *api, Error *error)
     if (!find_symbol(api->driver, symbol, &api->name, api->driver_path, error))                    \
         return false;
 #define NVRTC(name, parameters)
+#define CUBLAS(name, symbol, parameters)
 #include "cuda_api.def"
 #undef DRIVER
 #undef NVRTC
+#undef CUBLAS
     return true;
 }
 
@@ -149,9 +152,25 @@ static bool find_nvrtc_symbols(CudaApi *api, Error *error)
 #define NVRTC(name, parameters)                                                                    \
     if (!find_symbol(api->nvrtc, #name, &api->name, api->nvrtc_path, error))                       \
         return false;
+#define CUBLAS(name, symbol, parameters)
 #include "cuda_api.def"
 #undef DRIVER
 #undef NVRTC
+#undef CUBLAS
+    return true;
+}
+
+static bool find_cublas_symbols(CudaApi *api, Error *error)
+{
+#define DRIVER(name, symbol, parameters)
+#define NVRTC(name, parameters)
+#define CUBLAS(name, symbol, parameters)                                                           \
+    if (!find_symbol(api->cublas, symbol, &api->name, api->cublas_path, error))                    \
+        return false;
+#include "cuda_api.def"
+#undef DRIVER
+#undef NVRTC
+#undef CUBLAS
     return true;
 }
 
@@ -174,20 +193,33 @@ static bool open_driver(CudaApi *api, const char *folder, Error *error)
     return find_driver_symbols(api, error);
 }
 
+/* The newest of at most that major version, 0: any; NULL: there is none. The formats make its file's
+ * name of the major version, on Linux and on Windows. */
+static OsLibrary *open_newest(const char *const formats[2], int most_major, const char *folder,
+                              char *path)
+{
+    for (int major = most_major; major >= CUDA_OLDEST; major--)
+        for (int k = 0; k < 2; k++) {
+            char name[64];
+            snprintf(name, sizeof name, formats[k], major);
+            Search search = {.name = name, .path = path};
+            if (find_library(&search, folder))
+                return search.library;
+        }
+    return NULL;
+}
+
+static int known_major(int most_major)
+{
+    return most_major == 0 || most_major > CUDA_NEWEST ? CUDA_NEWEST : most_major;
+}
+
 bool cuda_api_open_nvrtc(CudaApi *api, const char *folder, int most_major, Error *error)
 {
-    if (most_major == 0 || most_major > NVRTC_NEWEST)
-        most_major = NVRTC_NEWEST;
-    for (int major = most_major; major >= NVRTC_OLDEST && api->nvrtc == NULL; major--) {
-        char names[2][64];
-        snprintf(names[0], sizeof names[0], "libnvrtc.so.%d", major);
-        snprintf(names[1], sizeof names[1], "nvrtc64_%d0_0.dll", major);
-        for (int k = 0; k < 2 && api->nvrtc == NULL; k++) {
-            Search search = {.name = names[k], .path = api->nvrtc_path};
-            if (find_library(&search, folder))
-                api->nvrtc = search.library;
-        }
-    }
+    static const char *const formats[] = {"libnvrtc.so.%d", "nvrtc64_%d0_0.dll"};
+
+    most_major = known_major(most_major);
+    api->nvrtc = open_newest(formats, most_major, folder, api->nvrtc_path);
     if (api->nvrtc == NULL) {
         error_set(error, ERROR_DEVICE, "NVRTC (libnvrtc.so.%d, nvrtc64_%d0_0.dll) was not found",
                   most_major, most_major);
@@ -198,6 +230,23 @@ bool cuda_api_open_nvrtc(CudaApi *api, const char *folder, int most_major, Error
     return find_nvrtc_symbols(api, error)
            && (api->nvrtcVersion(&api->nvrtc_major, &api->nvrtc_minor) == 0
                || error_set(error, ERROR_DEVICE, "%s does not say its version", api->nvrtc_path));
+}
+
+bool cuda_api_open_cublas(CudaApi *api, const char *folder, Error *error)
+{
+    static const char *const formats[] = {"libcublas.so.%d", "cublas64_%d.dll"};
+    int major = known_major(api->driver_version / 1000);
+
+    api->cublas = open_newest(formats, major, folder, api->cublas_path);
+    if (api->cublas == NULL) {
+        error_set(error, ERROR_DEVICE, "cuBLAS (libcublas.so.%d, cublas64_%d.dll) was not found",
+                  major, major);
+        return error_hint(error, "install the CUDA %d toolkit, or its part alone: pip install "
+                                 "nvidia-cublas%s; --cuda_path FOLDER says where it is; or compile "
+                                 "with --gemm own",
+                          major, major == 12 ? "-cu12" : "");
+    }
+    return find_cublas_symbols(api, error);
 }
 
 bool cuda_api_open(CudaApi *api, const char *folder, Error *error)
@@ -215,7 +264,7 @@ bool cuda_api_open(CudaApi *api, const char *folder, Error *error)
     result = api->cuDriverGetVersion(&api->driver_version);
     if (result != 0)
         return cuda_failed(api, result, "the NVIDIA driver does not say its version", error);
-    if (api->driver_version < NVRTC_OLDEST * 1000) {
+    if (api->driver_version < CUDA_OLDEST * 1000) {
         error_set(error, ERROR_DEVICE, "the NVIDIA driver runs CUDA %d.%d, 12.0 is needed",
                   api->driver_version / 1000, api->driver_version % 1000 / 10);
         return error_hint(error, "install driver 525 or newer");

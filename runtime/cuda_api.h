@@ -1,4 +1,4 @@
-/* The CUDA driver and NVRTC, opened while the program runs: a trainer starts on any machine and says
+/* The CUDA driver, NVRTC and cuBLAS, opened while the program runs: a trainer starts on any machine and says
  * by name what is missing. No CUDA header is needed; the types are the driver's, by their width.
  */
 #ifndef SNUG_CUDA_API_H
@@ -10,7 +10,7 @@
 #include "error.h"
 #include "os.h"
 
-typedef int CudaResult, NvrtcResult; /* 0: success */
+typedef int CudaResult, NvrtcResult, CublasResult; /* 0: success */
 typedef int CudaDevice;
 typedef unsigned long long CudaAddress;
 typedef struct CUctx_st *CudaContext;
@@ -22,6 +22,7 @@ typedef struct CUgraph_st *CudaGraph;
 typedef struct CUgraphNode_st *CudaGraphNode;
 typedef struct CUgraphExec_st *CudaGraphExec;
 typedef struct _nvrtcProgram *NvrtcProgram;
+typedef struct cublasContext *CublasHandle;
 
 typedef struct CudaKernelNode { /* CUDA_KERNEL_NODE_PARAMS_v2 */
     CudaFunction function;
@@ -44,17 +45,29 @@ enum {
     CUDA_ATTRIBUTE_SHARED_OPT_IN = 97, /* most dynamic shared bytes of a block */
     CUDA_FUNCTION_DYNAMIC_SHARED = 8,
     CUDA_STREAM_NON_BLOCKING = 1,
-    CUDA_EVENT_DISABLE_TIMING = 2
+    CUDA_EVENT_DISABLE_TIMING = 2,
+    CUDA_CAPTURE_THREAD_LOCAL = 1,
+
+    CUBLAS_ALLOC_FAILED = 3,
+    CUBLAS_F32 = 0, /* cudaDataType */
+    CUBLAS_F16 = 2,
+    CUBLAS_COMPUTE_F32 = 68,
+    CUBLAS_NO_REDUCED_PRECISION = 16, /* math mode: partial sums are f32 too */
+    CUBLAS_NO_ATOMICS = 0,
+    CUBLAS_DEFAULT_ALGORITHM = -1
 };
 
 typedef struct CudaApi {
 #define DRIVER(name, symbol, parameters) CudaResult(*name) parameters;
 #define NVRTC(name, parameters) NvrtcResult(*name) parameters;
+#define CUBLAS(name, symbol, parameters) CublasResult(*name) parameters;
 #include "cuda_api.def"
 #undef DRIVER
 #undef NVRTC
-    OsLibrary *driver, *nvrtc;
+#undef CUBLAS
+    OsLibrary *driver, *nvrtc, *cublas; /* cublas: NULL until it is opened */
     char driver_path[CUDA_MOST_PATH], nvrtc_path[CUDA_MOST_PATH]; /* as they were opened */
+    char cublas_path[CUDA_MOST_PATH];
     int driver_version;                     /* 13000: CUDA 13.0; the most that this driver runs */
     int nvrtc_major, nvrtc_minor;
 } CudaApi;
@@ -68,6 +81,10 @@ bool cuda_api_open(CudaApi *api, const char *folder, Error *error);
 
 /* NVRTC alone, as tests need it: the newest of at most that major version, 0: any. */
 bool cuda_api_open_nvrtc(CudaApi *api, const char *folder, int most_major, Error *error);
+
+/* cuBLAS, of the driver's major version or an older one: looked for in the same places. What api
+ * holds already stays. */
+bool cuda_api_open_cublas(CudaApi *api, const char *folder, Error *error);
 
 /* error: "what: CUDA_ERROR_NAME", why: the driver's own words. Returns false. */
 bool cuda_failed(const CudaApi *api, CudaResult result, const char *what, Error *error);

@@ -1,6 +1,7 @@
 /* The cuda device: executes a program on an NVIDIA card.
  *
- *     open   driver, card, memory enough?, one allocation, kernels by NVRTC, a graph a segment
+ *     open   driver, card, memory enough?, one allocation, kernels by NVRTC, a graph a segment;
+ *            cuBLAS, where kernels were given to it
  *     run    one graph launch: launches that do not need each other's bytes run at the same time
  *
  * A batch is copied while the card computes the one before:
@@ -17,6 +18,7 @@
 #include <string.h>
 
 #include "cuda_api.h"
+#include "cuda_gemm.h"
 #include "kernel_cache.h"
 #include "launch_order.h"
 
@@ -43,8 +45,9 @@ struct Device {
     bool has_context;
     CudaAddress base;
     CudaStream compute, copies;
-    CudaModule *modules;        /* one a kernel */
+    CudaModule *modules;        /* one a kernel; NULL where cuBLAS makes it */
     CudaFunction **functions;   /* one an entry of each kernel */
+    CublasHandle library;       /* NULL: our own kernels make all */
     CudaGraphExec graphs[SNUG_SEGMENT_COUNT];
     Inputs inputs;
     CudaEvent before, after;    /* of a launch that is timed */
@@ -120,15 +123,46 @@ static bool allocate(Device *device, Error *error)
 
     return check_memory(device, error)
            && check(device, api->cuMemAlloc(&device->base, (size_t)device->program->total_bytes),
-                    "cannot allocate the plan's memory", error)
-           && check(device, api->cuStreamCreate(&device->compute, CUDA_STREAM_NON_BLOCKING),
-                    "cannot make a stream", error)
+                    "cannot allocate the plan's memory", error);
+}
+
+static bool make_streams(Device *device, Error *error)
+{
+    const CudaApi *api = &device->api;
+
+    return check(device, api->cuStreamCreate(&device->compute, CUDA_STREAM_NON_BLOCKING),
+                 "cannot make a stream", error)
            && check(device, api->cuStreamCreate(&device->copies, CUDA_STREAM_NON_BLOCKING),
-                    "cannot make a stream", error)
-           && check(device, api->cuMemsetD8Async(device->base, 0,
-                                                 (size_t)device->program->total_bytes,
-                                                 device->compute),
-                    "cannot clear the plan's memory", error);
+                    "cannot make a stream", error);
+}
+
+/* cuBLAS, before anybody asks how much memory is free: it holds some. Where it is missing our own
+ * kernels do its work within the same plan, unless the user has asked for it. */
+static bool open_library(Device *device, Error *error)
+{
+    const SnugProgram *program = device->program;
+    Error missing = {0};
+    int32_t wanted = 0;
+
+    for (int32_t k = 0; k < program->kernel_count; k++)
+        wanted += program->cuda_kernels[k].gemm.m > 0;
+    if (wanted == 0)
+        return true;
+    if (program->requires_cublas != 0) {
+        if (!cuda_api_open_cublas(&device->api, device->options.cuda_path, error))
+            return false;
+    } else if (!cuda_api_open_cublas(&device->api, device->options.cuda_path, &missing)) {
+        fprintf(stderr, "warning: %s: snug's own kernels make %d matrix product%s that it was to "
+                        "make\n", missing.what, wanted, wanted == 1 ? "" : "s");
+        return true;
+    }
+    device->library = cuda_gemm_create(&device->api, device->compute, error);
+    return device->library != NULL;
+}
+
+static bool is_library_kernel(const Device *device, int32_t k)
+{
+    return device->library != NULL && device->program->cuda_kernels[k].gemm.m > 0;
 }
 
 /* ---- kernels --------------------------------------------------------------------------------- */
@@ -178,7 +212,7 @@ static bool load_kernel(Device *device, int32_t k, const KernelImage *image, Err
     return true;
 }
 
-static bool compile_kernels(Device *device, KernelImage *images, Error *error)
+static bool compile_kernels(Device *device, KernelImage *images, int32_t image_count, Error *error)
 {
     const SnugProgram *program = device->program;
     int32_t count = program->cuda_header_count;
@@ -195,7 +229,7 @@ static bool compile_kernels(Device *device, KernelImage *images, Error *error)
     }
     compile.capability = kernel_cache_capability(&device->api, device->capability, &compile.is_ptx);
     compile.is_ptx = compile.is_ptx || !takes_machine_code(device, compile.capability);
-    ok = ok ? kernel_cache_compile(&compile, images, program->kernel_count, error)
+    ok = ok ? kernel_cache_compile(&compile, images, image_count, error)
             : error_set(error, ERROR_MEMORY, "no memory to compile kernels");
     free(folder);
     free(cache);
@@ -209,6 +243,7 @@ static bool prepare_kernels(Device *device, Error *error)
     const SnugProgram *program = device->program;
     size_t count = (size_t)program->kernel_count;
     KernelImage *images = calloc(count + 1, sizeof *images);
+    int32_t image_count = 0, next = 0;
 
     device->modules = calloc(count + 1, sizeof *device->modules);
     device->functions = calloc(count + 1, sizeof *device->functions);
@@ -216,13 +251,15 @@ static bool prepare_kernels(Device *device, Error *error)
         free(images);
         return error_set(error, ERROR_MEMORY, "no memory for the device's tables");
     }
-    for (size_t k = 0; k < count; k++)
-        images[k] = (KernelImage){.name = program->kernels[k].name,
-                                  .source = program->cuda_kernels[k].source};
-    bool ok = compile_kernels(device, images, error);
+    for (int32_t k = 0; k < program->kernel_count; k++)
+        if (!is_library_kernel(device, k))
+            images[image_count++] = (KernelImage){.name = program->kernels[k].name,
+                                                  .source = program->cuda_kernels[k].source};
+    bool ok = compile_kernels(device, images, image_count, error);
     for (int32_t k = 0; ok && k < program->kernel_count; k++)
-        ok = load_kernel(device, k, &images[k], error);
-    for (size_t k = 0; k < count; k++)
+        if (!is_library_kernel(device, k))
+            ok = load_kernel(device, k, &images[next++], error);
+    for (int32_t k = 0; k < image_count; k++)
         free(images[k].image);
     free(images);
     return ok;
@@ -243,6 +280,15 @@ static void launch_arguments(const Device *device, const SnugLaunch *launch, Cud
             device->base + (CudaAddress)program->buffers[launch->buffers[a]].offset;
         pointers[a] = &addresses[a];
     }
+}
+
+static GemmLaunch gemm_launch(const Device *device, const SnugLaunch *launch,
+                              const CudaAddress *addresses, const char *label)
+{
+    return (GemmLaunch){.kernel = &device->program->kernels[launch->kernel],
+                        .gemm = &device->program->cuda_kernels[launch->kernel].gemm,
+                        .addresses = addresses,
+                        .label = label};
 }
 
 static CudaKernelNode entry_node(const Device *device, const SnugLaunch *launch, int32_t e,
@@ -273,6 +319,11 @@ static bool add_launch(const Device *device, CudaGraph graph, SnugSegmentId segm
     launch_arguments(device, launch, addresses, pointers);
     for (int32_t k = order->begin[l]; k < order->begin[l + 1]; k++)
         after[count++] = last[order->after[k]];
+    if (is_library_kernel(device, launch->kernel)) { /* open clears memory behind it */
+        GemmLaunch gemm = gemm_launch(device, launch, addresses, launch->label);
+        return cuda_gemm_add(&device->api, device->library, device->compute, &gemm, graph, after,
+                             count, &last[l], error);
+    }
     for (int32_t e = 0; e < device->program->cuda_kernels[launch->kernel].entry_count; e++) {
         CudaKernelNode node = entry_node(device, launch, e, pointers);
         CudaGraphNode made;
@@ -311,6 +362,30 @@ static bool build_graph(Device *device, SnugSegmentId segment, Error *error)
     return ok;
 }
 
+/* Queues all of a launch on the compute stream. */
+static bool queue_launch(const Device *device, const SnugLaunch *launch, const char *what,
+                         Error *error)
+{
+    CudaAddress addresses[MOST_ARGS];
+    void *pointers[MOST_ARGS];
+
+    launch_arguments(device, launch, addresses, pointers);
+    if (is_library_kernel(device, launch->kernel)) {
+        GemmLaunch gemm = gemm_launch(device, launch, addresses, what);
+        return cuda_gemm_run(&device->api, device->library, &gemm, error);
+    }
+    for (int32_t e = 0; e < device->program->cuda_kernels[launch->kernel].entry_count; e++) {
+        CudaKernelNode node = entry_node(device, launch, e, pointers);
+        if (!check(device,
+                   device->api.cuLaunchKernel(node.function, node.grid[0], node.grid[1],
+                                              node.grid[2], node.block[0], 1, 1, node.shared_bytes,
+                                              device->compute, pointers, NULL),
+                   what, error))
+            return false;
+    }
+    return true;
+}
+
 /* One launch after the other, each waited for: times it, and names the one that fails. */
 static bool run_apart(Device *device, SnugSegmentId segment, Error *error)
 {
@@ -320,25 +395,14 @@ static bool run_apart(Device *device, SnugSegmentId segment, Error *error)
 
     for (int32_t l = 0; ok && l < list->launch_count; l++) {
         const SnugLaunch *launch = &list->launches[l];
-        CudaAddress addresses[MOST_ARGS];
-        void *pointers[MOST_ARGS];
         float milliseconds = 0;
         char what[256];
         snprintf(what, sizeof what, "%s, line %d of %s, failed in kernel %s", launch->label,
                  launch->line, device->program->model_path,
                  device->program->kernels[launch->kernel].name);
-        launch_arguments(device, launch, addresses, pointers);
-        ok = check(device, api->cuEventRecord(device->before, device->compute), what, error);
-        for (int32_t e = 0; ok && e < device->program->cuda_kernels[launch->kernel].entry_count;
-             e++) {
-            CudaKernelNode node = entry_node(device, launch, e, pointers);
-            ok = check(device,
-                       api->cuLaunchKernel(node.function, node.grid[0], node.grid[1], node.grid[2],
-                                           node.block[0], 1, 1, node.shared_bytes, device->compute,
-                                           pointers, NULL),
-                       what, error);
-        }
-        ok = ok && check(device, api->cuEventRecord(device->after, device->compute), what, error)
+        ok = check(device, api->cuEventRecord(device->before, device->compute), what, error)
+             && queue_launch(device, launch, what, error)
+             && check(device, api->cuEventRecord(device->after, device->compute), what, error)
              && check(device, api->cuEventSynchronize(device->after), what, error);
         if (ok && api->cuEventElapsedTime(&milliseconds, device->before, device->after) == 0)
             device->seconds[segment][l] += (double)milliseconds * 1e-3;
@@ -468,6 +532,8 @@ static void cuda_close(Device *device)
     }
     free(device->functions);
     free(device->modules);
+    if (device->library != NULL)
+        api->cublasDestroy(device->library);
     CudaEvent events[] = {device->inputs.copied[0], device->inputs.copied[1],
                           device->inputs.consumed, device->before, device->after};
     for (size_t k = 0; k < sizeof events / sizeof *events; k++)
@@ -508,14 +574,19 @@ static bool open_device(Device *device, Error *error)
     if (!device_check_program(program, error))
         return false;
     if (!cuda_api_open(&device->api, device->options.cuda_path, error) || !open_card(device, error)
+        || !make_streams(device, error) || !open_library(device, error)
         || !allocate(device, error) || !prepare_kernels(device, error)
         || !prepare_inputs(device, error) || !prepare_times(device, error))
         return false;
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
         if (program->segments[s].launch_count > 0 && !build_graph(device, (SnugSegmentId)s, error))
             return false;
-    return check(device, device->api.cuStreamSynchronize(device->compute),
-                 "cannot clear the plan's memory", error);
+    return check(device,
+                 device->api.cuMemsetD8Async(device->base, 0, (size_t)program->total_bytes,
+                                             device->compute),
+                 "cannot clear the plan's memory", error)
+           && check(device, device->api.cuStreamSynchronize(device->compute),
+                    "cannot clear the plan's memory", error);
 }
 
 static bool cuda_open(Device **out, const SnugProgram *program, const DeviceOptions *options,

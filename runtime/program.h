@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#define SNUG_PROGRAM_VERSION 5
+#define SNUG_PROGRAM_VERSION 6
 #define SNUG_ALIGNMENT       256 /* of every buffer, bytes */
 
 /* ---- types and shapes ------------------------------------------------------------------------ */
@@ -230,6 +230,7 @@ typedef struct SnugKernel {
     int32_t reduction_count;
     SnugBn bn;
     SnugLoss loss;
+    int32_t is_gemm; /* a card: the compiler gave it to cuBLAS, as its SnugGemm says */
     int64_t workspace_bytes; /* the launch's last buffer, where not 0 */
 } SnugKernel;
 
@@ -321,10 +322,26 @@ typedef struct SnugCudaEntry {
     int32_t shared_bytes; /* dynamic; above 48 KiB the function must be told */
 } SnugCudaEntry;
 
+/* A kernel that is nothing but a matrix product, as cublasGemmEx takes it (column-major, so that
+ * NHWC tensors are their own transposes):
+ *
+ *     C (m x n) = op(A) op(B) + beta C     A, B: f16; sums: f32; C: f16 or f32
+ *
+ * a, b, c are args; leading dimensions are their pitches; the library's workspace is the kernel's.
+ * m 0: it is none. The kernel has its own source all the same, for a machine without cuBLAS, and
+ * its workspace is large enough for either. */
+typedef struct SnugGemm {
+    int32_t m, n, k;
+    int32_t a, b, c;
+    int32_t transposes_a, transposes_b;
+    int32_t beta; /* 0 or 1 */
+} SnugGemm;
+
 typedef struct SnugCudaKernel {
     const char *source;
     const SnugCudaEntry *entries;
     int32_t entry_count;
+    SnugGemm gemm;
 } SnugCudaKernel;
 
 typedef struct SnugCudaHeader {
@@ -374,6 +391,7 @@ typedef struct SnugProgram {
     const SnugCudaKernel *cuda_kernels; /* one a kernel; NULL on the host */
     const SnugCudaHeader *cuda_headers;
     int32_t cuda_header_count;
+    int32_t requires_cublas; /* without it: 0, its kernels run as our own; 1, an error */
     SnugSegment segments[SNUG_SEGMENT_COUNT];
     const SnugParam *params;
     int32_t param_count;

@@ -832,7 +832,7 @@ static const SnugParam params[] = {
 };
 
 static const SnugProgram program = {
-    .version = 5,
+    .version = 6,
     .model = "sample",
     .model_path = "models/sample.snug",
     .model_hash = "5bce5756ab118d1e24df0bc218baceb7",

@@ -43,7 +43,7 @@ typedef struct Machine {
     const char *model; /* for messages */
     SoftGpuModule **modules; /* by kernel */
     unsigned char *memory;   /* the program's one allocation, as it is between launches */
-    int64_t models, launches;
+    int64_t models, launches, products; /* products: launches by the library */
     double worst[SNUG_KERNEL_KIND_COUNT];
     Traffic traffic[SNUG_KERNEL_KIND_COUNT]; /* of kernels with args of their own */
     int failures;
@@ -101,6 +101,32 @@ static bool run_entries(Machine *machine, const SnugLaunch *launch, uint64_t *ad
         count_traffic(machine, launch);
     }
     return true;
+}
+
+/* The same by the library's product. */
+static bool run_product(Machine *machine, const SnugLaunch *launch, const uint64_t *addresses)
+{
+    const SnugKernel *kernel = &machine->program->kernels[launch->kernel];
+    const SnugGemm *gemm = &machine->program->cuda_kernels[launch->kernel].gemm;
+    const int32_t args[] = {gemm->a, gemm->b, gemm->c};
+    SoftGpuProduct p = {.m = gemm->m, .n = gemm->n, .k = gemm->k, .alpha = 1,
+                           .beta = (float)gemm->beta,
+                           .workspace = addresses[kernel->arg_count],
+                           .workspace_bytes = kernel->workspace_bytes};
+    SoftGpuMatrix *matrices[] = {&p.a, &p.b, &p.c};
+
+    for (int i = 0; i < 3; i++)
+        *matrices[i] = (SoftGpuMatrix){
+            .at = addresses[args[i]],
+            .type = kernel->args[args[i]].type == SNUG_F16 ? SOFTGPU_TYPE_f16 : SOFTGPU_TYPE_f32,
+            .leading = kernel->args[args[i]].pitch,
+        };
+    p.a.transposed = gemm->transposes_a;
+    p.b.transposed = gemm->transposes_b;
+    if (softgpu_multiply(machine->gpu, &p) == SOFTGPU_OK)
+        return true;
+    fail_launch(machine, launch, softgpu_report(machine->gpu));
+    return false;
 }
 
 /* The largest |have - want| / (|want| + root mean square) over every `rows`-th row of channels from
@@ -193,10 +219,9 @@ static void check_args(Machine *machine, const SnugLaunch *launch, const Bench *
     }
 }
 
-/* A kernel with args of its own: each in its own allocation, but for a result in place of what it
- * is
- * made from. */
-static void check_launch(Machine *machine, const SnugLaunch *launch)
+/* A kernel with args of its own: each in its own allocation, but for a result in place of what it is
+ * made from. By the library: a kernel that is given to it; else by its entries. */
+static void check_form(Machine *machine, const SnugLaunch *launch, bool by_library, bool keeps)
 {
     const SnugProgram *program = machine->program;
     Bench *b = calloc(1, sizeof *b);
@@ -225,14 +250,19 @@ static void check_launch(Machine *machine, const SnugLaunch *launch)
     }
     if (b->kernel.workspace_bytes > 0)
         addresses[count] = softgpu_allocate(machine->gpu, b->kernel.workspace_bytes);
-    machine->traffic[b->kernel.kind].planned += kernel_bytes(machine->target, &b->kernel);
+    SnugKernel own = b->kernel;
+    own.is_gemm = 0;
+    if (!by_library)
+        machine->traffic[own.kind].planned += kernel_bytes(machine->target, &own);
     Bench sizes = sizes_of(b, b->expected);
     reference_any(b);
-    if (run_entries(machine, launch, addresses, count + (b->kernel.workspace_bytes > 0))) {
+    if (by_library ? run_product(machine, launch, addresses)
+                   : run_entries(machine, launch, addresses,
+                                 count + (b->kernel.workspace_bytes > 0))) {
         for (int32_t a = 0; a < count; a++) {
             int64_t bytes = arg_elements(&b->args[a]) * host_type_bytes(b->args[a].type);
             softgpu_download(machine->gpu, b->data[a], addresses[a], bytes);
-            if (b->args[a].access != SNUG_READ)
+            if (keeps && b->args[a].access != SNUG_READ)
                 memcpy(machine->memory + program->buffers[launch->buffers[a]].offset, b->data[a],
                        (size_t)bytes);
         }
@@ -252,6 +282,16 @@ static void check_launch(Machine *machine, const SnugLaunch *launch)
     }
     machine->launches++;
     free(b);
+}
+
+static void check_launch(Machine *machine, const SnugLaunch *launch)
+{
+    bool is_gemm = machine->program->kernels[launch->kernel].is_gemm != 0;
+
+    check_form(machine, launch, false, !is_gemm);
+    if (is_gemm)
+        check_form(machine, launch, true, true);
+    machine->products += is_gemm;
 }
 
 /* ---- kernels over all parameters ------------------------------------------------------------- */
@@ -497,6 +537,7 @@ static void check_random(Machine *machine, uint64_t seed)
     c->options.card = "RTX 3070 Ti";
     c->options.no_fusion = seed % 8 == 5;
     c->model->defaults.use_ema = seed / 4 % 2 == 0;
+    c->options.gemm = GEMM_cublas;
     require(differentiate(c) && simplify(c), "a random model cannot be differentiated");
     check_model(machine, c, seed, seed % 4 == 0);
     random_model_destroy(c);
@@ -506,7 +547,7 @@ static void check_file(Machine *machine, const char *path, int64_t size, bool un
 {
     CompileOptions options = {.model_path = path, .device = DEVICE_cuda, .card = "RTX 3070 Ti",
                               .image_height = size, .image_width = size + size / 4 / 32 * 32,
-                              .no_fusion = unfused};
+                              .no_fusion = unfused, .gemm = GEMM_cublas};
     Compilation *c = compilation_create(&options);
 
     machine->model = path;
@@ -550,9 +591,11 @@ static void check_traffic(Machine *machine, bool is_large)
 
 static void print_worst(const Machine *machine)
 {
-    printf("%lld models, %lld kernels and %lld again, %lld launches; worst error by kind:\n",
+    printf("%lld models, %lld kernels and %lld again, %lld launches, %lld of them by the library too; "
+           "worst error by kind:\n",
            (long long)machine->models, (long long)kernel_pool_compiled(machine->pool),
-           (long long)kernel_pool_shared(machine->pool), (long long)machine->launches);
+           (long long)kernel_pool_shared(machine->pool), (long long)machine->launches,
+           (long long)machine->products);
     for (int k = 0; k < SNUG_KERNEL_KIND_COUNT; k++)
         if (machine->worst[k] > 0)
             printf("    %-18s %.2g\n", kernel_kind_name((SnugKernelKind)k), machine->worst[k]);

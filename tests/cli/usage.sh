@@ -38,6 +38,7 @@ expect 2 "-D width" check $model -D width
 expect 2 "-D width=wide" check $model -D width=wide
 expect 2 "must be host" plan $model --device tpu
 expect 2 "must be mixed" plan $model --precision half
+expect 2 "must be auto, cublas or own" plan $model --gemm library
 expect 2 "it must be all or a stage: tree graph" plan $model --dump=kernel
 expect 2 "check ends with simplify" check $model --dump=kernels
 expect 0 "stage2.0.branches" check $model --dump=simplify

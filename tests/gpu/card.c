@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "runtime/cuda_api.h"
+#include "runtime/cuda_gemm.h"
 #include "runtime/kernel_cache.h"
 #include "tests/softgpu/softgpu.h"
 
@@ -24,6 +25,7 @@ enum { MOST_ALLOCATIONS = 4096, DEFAULT_SHARED_BYTES = 48 << 10, NAN_BYTE = 0xff
 typedef struct Card {
     CudaApi api;
     CudaStream stream;
+    CublasHandle library; /* NULL until it is asked for */
     int32_t capability; /* that code is made for */
     bool is_ptx, is_filled;
 } Card;
@@ -291,6 +293,33 @@ SoftGpuStatus softgpu_launch(SoftGpu *gpu, SoftGpuKernel *kernel, const SoftGpuL
 
     if (check(gpu, result, kernel->name))
         check(gpu, api->cuStreamSynchronize(the_card->stream), kernel->name);
+    return gpu->status;
+}
+
+/* cuBLAS itself. */
+SoftGpuStatus softgpu_multiply(SoftGpu *gpu, const SoftGpuProduct *p)
+{
+    CudaApi *api = &the_card->api;
+    Error error = {0};
+
+    if (the_card->library == NULL) {
+        require(cuda_api_open_cublas(api, getenv("SNUG_CARD_DRIVER"), &error), &error);
+        the_card->library = cuda_gemm_create(api, the_card->stream, &error);
+        require(the_card->library != NULL, &error);
+    }
+    int status = api->cublasSetWorkspace(the_card->library, (void *)(uintptr_t)p->workspace,
+                                         (size_t)p->workspace_bytes);
+    if (status == 0)
+        status = api->cublasGemmEx(the_card->library, p->a.transposed, p->b.transposed, p->m, p->n,
+                                   p->k, &p->alpha, (void *)(uintptr_t)p->a.at, p->a.type,
+                                   p->a.leading, (void *)(uintptr_t)p->b.at, p->b.type,
+                                   p->b.leading, &p->beta, (void *)(uintptr_t)p->c.at, p->c.type,
+                                   p->c.leading, CUBLAS_COMPUTE_F32, CUBLAS_DEFAULT_ALGORITHM);
+    if (status != 0) {
+        snprintf(gpu->report, sizeof gpu->report, "cublasGemmEx: status %d", status);
+        gpu->status = SOFTGPU_LAUNCH_FAILED;
+    }
+    check(gpu, api->cuStreamSynchronize(the_card->stream), "cublasGemmEx");
     return gpu->status;
 }
 
