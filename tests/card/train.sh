@@ -15,7 +15,7 @@ snug=$(realpath "$1") phantom=$(realpath "$2") compare=$(realpath "$3") cuda=$4
 [ "$cuda" = card ] || cuda=$(realpath "$4")
 model=$(realpath "${5:-$(dirname "$0")/../resume/tiny.snug}") updates=${6:-20} size=${7:-64}
 checked=${checked:-$updates}
-factor=3 first_limit=0.001 # of the first update, which has seen the same weights, and what all may differ
+factor=2 first_limit=0.001 # of the first update, which has seen the same weights, and what all may differ
 round=$(dirname "$compare")/../card/round_weights
 
 export XDG_CACHE_HOME=$PWD/card_kernels SOFTGPU_RACES=${SOFTGPU_RACES:-1} SOFTGPU_BLOCKS=${SOFTGPU_BLOCKS:-1}
