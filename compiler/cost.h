@@ -10,8 +10,8 @@ const Card *cards(uint32_t *count);
 /* Floating-point operations of one launch: twice the multiply-adds of the core, and one for each
  * instruction of pointwise code an element. */
 int64_t kernel_flops(const SnugKernel *kernel);
-/* Bytes moved to and from memory by one launch: each arg once, what is added to twice, and on a card
- * the workspace twice: it holds partial results of blocks, written and read. */
+/* Bytes moved to and from memory by one launch: each arg once, what is added to twice, and on a
+ * card the workspace twice: it holds partial results of blocks, written and read. */
 int64_t kernel_bytes(const Target *target, const SnugKernel *kernel);
 /* Estimate: a roofline, max(flops / rate of the kernel's class, bytes / bandwidth) + launch. */
 double kernel_time_us(const Target *target, const SnugKernel *kernel);

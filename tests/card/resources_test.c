@@ -15,7 +15,8 @@
 #include "compiler/pipeline.h"
 #include "runtime/kernel_cache.h"
 
-enum { MAX_ROWS = 256, MAX_KERNELS = 8192, SECTION_HEADER = 64, ATTRIBUTE_FRAME = 0x11, ATTRIBUTE_REGISTERS = 0x2f };
+enum { MAX_ROWS = 256, MAX_KERNELS = 8192 };
+enum { SECTION_HEADER = 64, ATTRIBUTE_FRAME = 0x11, ATTRIBUTE_REGISTERS = 0x2f };
 
 typedef struct Row {
     char model[64], kernel[96]; /* "*": of any model; "conv3x3_*": all that begin so */
@@ -211,7 +212,9 @@ static bool covers(const Row *row, const Subject *subject, int arch)
 {
     size_t length = strlen(row->kernel);
 
-    if (row->arch != arch || (strcmp(row->model, "*") != 0 && strcmp(row->model, subject->model) != 0))
+    if (row->arch != arch)
+        return false;
+    if (strcmp(row->model, "*") != 0 && strcmp(row->model, subject->model) != 0)
         return false;
     return is_pattern(row) ? strncmp(row->kernel, subject->image.name, length - 1) == 0
                            : strcmp(row->kernel, subject->image.name) == 0;
@@ -340,5 +343,6 @@ int main(int argc, char **argv)
     int count = read_rows(argv[1], rows);
     if (argc > 4)
         return check_models(&api, rows, count, argv[2], atoi(argv[3]), argv + 4, argc - 4);
-    return check_named(&api, rows, count, argv[2], 86) | check_named(&api, rows, count, argv[2], 90);
+    int broken = check_named(&api, rows, count, argv[2], 86);
+    return broken + check_named(&api, rows, count, argv[2], 90) > 0;
 }

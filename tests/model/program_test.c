@@ -8,8 +8,8 @@
  * when that rounds the result of each op to fp32, or to a unit in the last place of all gradients.
  *
  * Each model runs with a loose plan (loose_plan.h), which shows what the kernels compute whatever
- * the planner is like, and with the planner's; and with fusion off, where each op is a kernel of its
- * own. The arena is full of NaN before each segment, so that
+ * the planner is like, and with the planner's; and with fusion off, where each op is a kernel of
+ * its own. The arena is full of NaN before each segment, so that
  * whatever reads bytes that nobody has written shows. Two micro-steps are run, so that what
  * accumulates does. Every other model has averaged weights for its evaluation.
  *
