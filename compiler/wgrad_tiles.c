@@ -6,6 +6,8 @@
  */
 #include "tiles.h"
 
+#include <string.h>
+
 enum {
     SHARED_A_BLOCK = 99 * 1024,
     SHARED_OF_HALF = 49 * 1024,
@@ -134,6 +136,13 @@ static bool choose_pixels(const SnugKernel *kernel, WgradTile *tile, int32_t h, 
     return false;
 }
 
+/* A block of 9 warps has 168 registers a thread: NVRTC's code for sm_86 does with them, that for
+ * sm_90 would keep 8 to 16 bytes in memory. */
+static bool has_registers(const Card *card, const WgradTile *tile)
+{
+    return tile->threads <= 256 || strcmp(card->arch, "sm_90") != 0;
+}
+
 bool choose_wgrad_tile(const Card *card, const SnugKernel *kernel, WgradTile *tile)
 {
     const SnugWindow *window = &kernel->window;
@@ -153,6 +162,7 @@ bool choose_wgrad_tile(const Card *card, const SnugKernel *kernel, WgradTile *ti
             };
             candidate.tap_rows = choose_tap_rows(window, &candidate);
             if (tap_sums(&candidate) * candidate.tap_rows * window->kernel > MAX_SUMS
+                || !has_registers(card, &candidate)
                 || !choose_pixels(kernel, &candidate, pixel_table[p].h, pixel_table[p].w))
                 continue;
             candidate.grid_tiles = divide_up(window->y.c, candidate.y_channels)
