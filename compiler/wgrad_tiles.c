@@ -3,6 +3,11 @@
  * A block keeps the sums of all its taps in registers, so its tile of channels is the smaller the
  * more taps it makes. All pixels of the batch are summed: where there are fewer tiles of channels
  * than the card holds blocks, the pixels are split, each split into partials of its own.
+ *
+ * How pixels are cut is the order in which they are summed. It must not depend on what the prologues
+ * load: where memory is short they rebuild sums from several tensors, and a plan must not change the
+ * bits of a gradient. So a cut is chosen as for the usual loads, among those that have room for the
+ * most; only the number of slots follows what is really loaded.
  */
 #include "tiles.h"
 
@@ -13,6 +18,9 @@ enum {
     SHARED_OF_HALF = 49 * 1024,
     MAX_SUMS = 144,    /* accumulators of a thread */
     SUMS_OF_HALF = 80, /* two blocks of 128 threads a multiprocessor, or more */
+    USUAL_X_LOADS = 1, /* relu(bn(z)), or a stored sum */
+    USUAL_Y_LOADS = 2, /* A g + B z + C */
+    MOST_X_LOADS = 3,  /* a sum rebuilt from three tensors */
     MIN_TILES_A_SPLIT = 4,
     MAX_PARTIALS_MIB = 32
 };
@@ -48,17 +56,16 @@ static int64_t halo_bytes(int64_t rows, int64_t columns, int64_t step, int64_t c
     return rows * divide_up(columns, step) * step * pitch;
 }
 
-static int64_t shared_bytes(const SnugKernel *kernel, const WgradTile *tile)
+static int64_t shared_bytes(const SnugWindow *w, const WgradTile *tile, int32_t slots,
+                            int32_t x_loads, int32_t y_loads)
 {
-    const SnugWindow *w = &kernel->window;
     int64_t x = halo_bytes((tile->pixels_h - 1) * (int64_t)w->stride + tile->tap_rows,
                            (tile->pixels_w - 1) * (int64_t)w->stride + w->kernel, w->stride,
                            tile->x_channels);
     int64_t y = halo_bytes(tile->pixels_h, tile->pixels_w, 1, tile->y_channels);
-    int64_t x_staged = max_i64(staged_loads(kernel, 0) - 1, 0);
-    int64_t y_staged = max_i64(staged_loads(kernel, 1) - 1, 0);
+    int64_t x_staged = x_loads > 1 ? x_loads - 1 : 0, y_staged = y_loads > 1 ? y_loads - 1 : 0;
 
-    return tile->slots * (x + y) + (tile->slots - 1) * (x_staged * x + y_staged * y);
+    return slots * (x + y) + (slots - 1) * (x_staged * x + y_staged * y);
 }
 
 /* Sums of a thread for one tap. */
@@ -85,11 +92,13 @@ static int64_t weight_count(const SnugWindow *window)
     return (int64_t)window->y.c * window->kernel * window->kernel * window->x.c;
 }
 
+/* With the usual loads. */
 static int32_t blocks_of_multiprocessor(const SnugWindow *window, const WgradTile *tile)
 {
     int32_t sums = tap_sums(tile) * tile->tap_rows * window->kernel;
-    if (tile->shared_bytes > SHARED_OF_HALF || sums > SUMS_OF_HALF)
-        return tile->threads > 128 || tile->shared_bytes > SHARED_OF_HALF ? 1 : 2;
+    bool is_large = shared_bytes(window, tile, 2, USUAL_X_LOADS, USUAL_Y_LOADS) > SHARED_OF_HALF;
+    if (is_large || sums > SUMS_OF_HALF)
+        return tile->threads > 128 || is_large ? 1 : 2;
     return tile->threads > 128 ? 2 : 3;
 }
 
@@ -104,14 +113,13 @@ static void choose_splits(const Card *card, const SnugWindow *window, WgradTile 
 }
 
 /* As in conv_tiles.c, and the cycles of adding the partials. */
-static double total_cycles(const Card *card, const SnugKernel *kernel, const WgradTile *tile)
+static double total_cycles(const Card *card, const SnugWindow *w, const WgradTile *tile)
 {
-    const SnugWindow *w = &kernel->window;
     double pixels = tile->pixels_h * tile->pixels_w;
     double halo = ((tile->pixels_h - 1.0) * w->stride + tile->tap_rows)
                   * ((tile->pixels_w - 1.0) * w->stride + w->kernel) * tile->x_channels / 8;
-    double instructions = halo * (60 + 40 * staged_loads(kernel, 0))
-                          + pixels * tile->y_channels / 8 * (60 + 40 * staged_loads(kernel, 1));
+    double instructions = halo * (60 + 40 * USUAL_X_LOADS)
+                          + pixels * tile->y_channels / 8 * (60 + 40 * USUAL_Y_LOADS);
     double macs = pixels * tile->y_channels * tile->x_channels * tile->tap_rows * w->kernel;
     double exposed = exposed_share(blocks_of_multiprocessor(w, tile) * tile->threads / 32);
     double one = macs / macs_a_cycle(card) + instructions / (4 * 32) * exposed + 60;
@@ -124,16 +132,21 @@ static double total_cycles(const Card *card, const SnugKernel *kernel, const Wgr
     return waves * (tiles * one + 1500) + add;
 }
 
+/* Slots as many as there is room for. Returns false where the most loads would have no room. */
 static bool choose_pixels(const SnugKernel *kernel, WgradTile *tile, int32_t h, int32_t w)
 {
+    const SnugWindow *window = &kernel->window;
+    int32_t x_loads = staged_loads(kernel, 0), y_loads = staged_loads(kernel, 1);
+    int32_t most_x = x_loads > MOST_X_LOADS ? x_loads : MOST_X_LOADS;
+    int32_t most_y = y_loads > USUAL_Y_LOADS ? y_loads : USUAL_Y_LOADS;
+
     tile->pixels_h = h;
     tile->pixels_w = w;
-    for (tile->slots = 3; tile->slots >= 2; tile->slots--) {
-        tile->shared_bytes = shared_bytes(kernel, tile);
-        if (tile->shared_bytes <= (tile->slots > 2 ? SHARED_OF_HALF : SHARED_A_BLOCK))
-            return true;
-    }
-    return false;
+    if (shared_bytes(window, tile, 2, most_x, most_y) > SHARED_A_BLOCK)
+        return false;
+    tile->slots = shared_bytes(window, tile, 3, x_loads, y_loads) <= SHARED_OF_HALF ? 3 : 2;
+    tile->shared_bytes = shared_bytes(window, tile, tile->slots, x_loads, y_loads);
+    return true;
 }
 
 /* A block of 9 warps has 168 registers a thread: NVRTC's code for sm_86 does with them, that for
@@ -169,7 +182,7 @@ bool choose_wgrad_tile(const Card *card, const SnugKernel *kernel, WgradTile *ti
                                    * divide_up(window->x.c, candidate.x_channels)
                                    * (window->kernel / candidate.tap_rows);
             choose_splits(card, window, &candidate);
-            double cycles = total_cycles(card, kernel, &candidate);
+            double cycles = total_cycles(card, window, &candidate);
             if (found && cycles >= best)
                 continue;
             found = true;

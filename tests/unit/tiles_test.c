@@ -93,6 +93,26 @@ static void check_wgrad(const Card *card, const Product *p)
     assert_true(workspace <= (int64_t)33 << 20);
 }
 
+/* The order in which pixels are summed is the same however many tensors x is rebuilt from. */
+static void check_wgrad_cut(const Card *card, SnugWindow window)
+{
+    WgradTile usual, other;
+    Product p;
+
+    make_product(&p, SNUG_KERNEL_conv_wgrad, window, 3);
+    p.kernel.in[1].count = 2;
+    for (int32_t loads = 1; loads <= 3; loads++) {
+        p.kernel.in[0].count = loads;
+        assert_true(choose_wgrad_tile(card, &p.kernel, loads == 1 ? &usual : &other));
+        if (loads == 1)
+            continue;
+        assert_true(other.shared_bytes <= SHARED_A_BLOCK);
+        other.slots = usual.slots;
+        other.shared_bytes = usual.shared_bytes;
+        assert_memory_equal(&usual, &other, sizeof usual);
+    }
+}
+
 /* Many shapes: channel counts of all models and odd ones, pictures from 1 x 1 up. */
 static void every_shape_has_a_tile(void **state)
 {
@@ -119,6 +139,7 @@ static void every_shape_has_a_tile(void **state)
                     check_conv(card_named(names[k]), &p);
                     make_product(&p, SNUG_KERNEL_conv_wgrad, w, 1 + (int32_t)(i % 2));
                     check_wgrad(card_named(names[k]), &p);
+                    check_wgrad_cut(card_named(names[k]), w);
                 }
 }
 
