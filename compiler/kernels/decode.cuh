@@ -26,6 +26,7 @@ DEVICE float smooth(const float *from, int at, int size, long long step, const f
 {
     float sum = 0.0f, weights = 0.0f;
 
+    _Pragma("unroll 5") /* all taps at once would not fit into the registers of sm_90 */
     for (int k = -RADIUS; k <= RADIUS; k++) {
         if (at + k < 0 || at + k >= size)
             continue;
