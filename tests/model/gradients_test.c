@@ -214,7 +214,7 @@ int main(int argc, char **argv)
     }
     print_op_counts(&tally);
     for (int kind = 0; kind < OP_COUNT && count >= 300; kind++) {
-        if (tally.ops[kind] < 40) {
+        if (kind != OP_decode && tally.ops[kind] < 40) { /* decode: of the evaluation alone */
             fprintf(stderr, "%s occurs too rarely\n", op_info[kind].name);
             tally.failures++;
         }
