@@ -22,8 +22,8 @@ typedef enum RecomputeKind {
     RECOMPUTE_none
 } RecomputeKind;
 
-/* Proposals of one search for what to compute again: less than a second on two cores. */
-enum { USUAL_EFFORT = 1200000 };
+/* Proposals of one search for what to compute again: some 0.4 s on two cores. */
+enum { USUAL_EFFORT = 600000 };
 
 enum { HEADLESS_RESERVE = 512 << 20 }; /* bytes: --headless */
 

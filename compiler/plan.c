@@ -14,9 +14,13 @@
 
 enum {
     PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
+    SEARCHES = 3,           /* with seeds of their own */
     MAX_ROUNDS = 4,         /* searches with smaller budgets, where offsets need more */
     MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
 };
+
+/* Times the bound: no more is expected of another search. */
+static const double NEAR_BOUND = 1.02;
 
 /* ---- offsets --------------------------------------------------------------------------------- */
 
@@ -116,6 +120,24 @@ static bool is_better(const Plan *a, const Plan *b, int64_t budget)
     return a->arena_bytes < b->arena_bytes;
 }
 
+/* The best of some searches: where a search ends is a matter of luck by a per cent or so of what it
+ * adds. One is enough where that is nearly the bound, or where only a short one was asked for. */
+static RecomputeResult search_with_seeds(RecomputeProblem problem, Arena *scratch)
+{
+    RecomputeResult best = {0};
+
+    for (problem.seed = 1; problem.seed <= SEARCHES; problem.seed++) {
+        RecomputeResult result = recompute_tasks(&problem, scratch, scratch);
+        bool fits = result.peak <= problem.budget, fitted = best.peak <= problem.budget;
+        if (problem.seed == 1 || (fits && (!fitted || result.added_cost < best.added_cost))
+            || (!fits && !fitted && result.peak < best.peak))
+            best = result;
+        if (problem.effort < USUAL_EFFORT || best.added_cost <= best.bound_cost * NEAR_BOUND)
+            break;
+    }
+    return best;
+}
+
 /* Within the budget, with steps that run again; or the least that was found.
  *
  * Offsets may need a little more than the most that is alive at once: then the search gets a budget
@@ -130,7 +152,6 @@ static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
         .budget = budget,
         .effort = effort != 0 ? effort : USUAL_EFFORT,
         .is_order_only = planner->c->options.recompute != RECOMPUTE_all,
-        .seed = 1,
     };
     RecomputeResult first = {0};
     Plan *best = kept;
@@ -138,7 +159,7 @@ static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
     if (budget > planner->budget)
         problem.effort /= 8;
     for (int round = 0; round < MAX_ROUNDS; round++) {
-        RecomputeResult result = recompute_tasks(&problem, planner->scratch, planner->scratch);
+        RecomputeResult result = search_with_seeds(problem, planner->scratch);
         Plan *plan = place(planner, &result.sequence);
         if (round == 0)
             first = result;
