@@ -128,9 +128,9 @@ static RecomputeResult search_with_seeds(RecomputeProblem problem, Arena *scratc
 
     for (problem.seed = 1; problem.seed <= SEARCHES; problem.seed++) {
         RecomputeResult result = recompute_tasks(&problem, scratch, scratch);
-        bool fits = result.peak <= problem.budget, fitted = best.peak <= problem.budget;
-        if (problem.seed == 1 || (fits && (!fitted || result.added_cost < best.added_cost))
-            || (!fits && !fitted && result.peak < best.peak))
+        if (problem.seed == 1
+            || is_better_sequence(result.peak, result.added_cost, best.peak, best.added_cost,
+                                  problem.budget))
             best = result;
         if (problem.effort < USUAL_EFFORT || best.added_cost <= best.bound_cost * NEAR_BOUND)
             break;

@@ -5,8 +5,9 @@
  *     refine       the same from the best so far, cooler
  *
  * After each round with repeats lives are tightened: that alone makes some repeats needless, and the
- * next round finds room where values lived longer than they had to. Each round runs on two threads with seeds of their own; the best of the two is where both go on.
- * Where they meet is counted in proposals, so that the result does not depend on the machine.
+ * next round finds room where values lived longer than they had to. Each round runs on two threads
+ * with seeds of their own; the best of the two is where both go on. Where they meet is counted in
+ * proposals, so that the result does not depend on the machine.
  */
 #include "recompute.h"
 
@@ -63,13 +64,14 @@ static void run_lanes(Lane *lanes)
     }
 }
 
-static bool fits_better(const RecomputeResult *result, const SearchResult *found, int64_t budget)
+bool is_better_sequence(int64_t peak, double added_cost, int64_t than_peak, double than_added_cost,
+                        int64_t budget)
 {
-    bool fits = found->peak <= budget, fitted = result->peak <= budget;
+    bool fits = peak <= budget, fitted = than_peak <= budget;
 
     if (fits && fitted)
-        return found->added_cost < result->added_cost;
-    return fits != fitted ? fits : found->peak < result->peak;
+        return added_cost < than_added_cost;
+    return fits != fitted ? fits : peak < than_peak;
 }
 
 static void run_once(const RecomputeProblem *problem, const Round *round, uint64_t proposals,
@@ -97,7 +99,8 @@ static void run_once(const RecomputeProblem *problem, const Round *round, uint64
     run_lanes(lanes);
     for (int k = 0; k < LANES; k++) {
         const SearchResult *found = &lanes[k].result;
-        if (fits_better(result, found, problem->budget)) {
+        if (is_better_sequence(found->peak, found->added_cost, result->peak, result->added_cost,
+                               problem->budget)) {
             result->peak = found->peak;
             result->added_cost = found->added_cost;
             result->sequence.count = found->sequence.count;

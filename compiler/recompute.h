@@ -29,6 +29,10 @@ typedef struct RecomputeResult {
  * effort gives the same result, unless `seconds` cut it short. */
 RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, Arena *scratch);
 
+/* How good a sequence is: within the budget before others, then by added cost; outside by peak. */
+bool is_better_sequence(int64_t peak, double added_cost, int64_t than_peak, double than_added_cost,
+                        int64_t budget);
+
 /* ---- recompute_cut.c: a start from the cut bound ---------------------------------------------- */
 
 /* `order` (every task once) with repeats, from the plan of the cut at `task`; `order` itself where

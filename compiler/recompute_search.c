@@ -120,23 +120,15 @@ static double first_price(const Search *search, const TaskGraph *graph)
     return (double)COST_UNITS / units;
 }
 
-/* a is to be preferred to b. */
-static bool is_better(const SearchResult *a, const SearchResult *b, int64_t budget)
-{
-    bool a_fits = a->peak <= budget, b_fits = b->peak <= budget;
-
-    if (a_fits && b_fits)
-        return a->added_cost < b->added_cost;
-    return a_fits != b_fits ? a_fits : a->peak < b->peak;
-}
-
 static void consider(SearchResult *result, const TaskGraph *graph, const Sequence *sequence,
                      int64_t budget)
 {
     SearchResult candidate = {*sequence, sequence_peak(graph, sequence, NULL),
                               sequence_added_cost(graph, sequence), result->proposals};
 
-    if (result->sequence.count == 0 || is_better(&candidate, result, budget))
+    if (result->sequence.count == 0
+        || is_better_sequence(candidate.peak, candidate.added_cost, result->peak,
+                              result->added_cost, budget))
         *result = candidate;
 }
 
