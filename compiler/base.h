@@ -42,6 +42,12 @@ static inline int64_t align_up(int64_t value, int64_t alignment)
     return (value + alignment - 1) & ~(alignment - 1);
 }
 
+/* a >= 0, b > 0. */
+static inline int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
 /* Both need non-negative operands and return false, *result untouched, where 2^63 - 1 is passed. */
 static inline bool checked_mul(int64_t a, int64_t b, int64_t *result)
 {

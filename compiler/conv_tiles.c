@@ -43,7 +43,7 @@ double exposed_share(double warps)
     return warps >= 8 ? 0.3 : warps >= 6 ? 0.6 : 1.0;
 }
 
-static int32_t divide_up(int32_t a, int32_t b)
+static int32_t ceiling(int32_t a, int32_t b)
 {
     return a >= 0 ? (a + b - 1) / b : -(-a / b);
 }
@@ -78,14 +78,14 @@ static int32_t halo_extent(const ConvShape *shape, int32_t pad, int32_t position
 {
     if (!shape->is_gradient)
         return (positions - 1) * shape->stride + shape->kernel;
-    return positions + divide_up(pad, shape->stride)
-           - divide_up(pad - shape->kernel + 1, shape->stride);
+    return positions + ceiling(pad, shape->stride)
+           - ceiling(pad - shape->kernel + 1, shape->stride);
 }
 
 static int64_t halo_bytes(const ConvShape *shape, int32_t pad, const ConvTile *tile)
 {
     int32_t step = shape->is_gradient ? 1 : shape->stride;
-    int64_t columns = divide_up(halo_extent(shape, pad, tile->columns), step) * step;
+    int64_t columns = ceiling(halo_extent(shape, pad, tile->columns), step) * step;
 
     return halo_extent(shape, pad, tile->rows) * columns * odd_pitch(2 * tile->slice);
 }
@@ -100,7 +100,7 @@ static int64_t weight_bytes(const ConvShape *shape, const ConvTile *tile)
 
 static int32_t slices(const ConvShape *shape, int32_t slice)
 {
-    return divide_up(shape->source.c, slice);
+    return ceiling(shape->source.c, slice);
 }
 
 /* Statistics need room for as many reductions as a kernel may have, so that a step that runs the
@@ -204,9 +204,9 @@ static void set_grid(const ConvShape *shape, ConvTile *tile, int32_t tiles_acros
 
     tile->block = (SnugTile){.rows = tile->rows * phases(shape),
                              .columns = tile->columns * phases(shape) * tiles_across};
-    tile->grid_parts = (int64_t)result.n * divide_up(result.h, tile->block.rows)
-                       * divide_up(result.w, tile->block.columns);
-    tile->grid_channels = divide_up(result.c, tile->channels);
+    tile->grid_parts = (int64_t)result.n * ceiling(result.h, tile->block.rows)
+                       * ceiling(result.w, tile->block.columns);
+    tile->grid_channels = ceiling(result.c, tile->channels);
 }
 
 typedef struct Choice {

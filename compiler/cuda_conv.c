@@ -9,11 +9,6 @@ enum {
     PLAIN_THREADS = 128 /* of wgrad_plain.cuh */
 };
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* ---- what all have --------------------------------------------------------------------------- */
 
 static void define_window(CudaSource *source)

@@ -9,11 +9,6 @@ enum {
     MAX_PIXELS_A_THREAD = 8
 };
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* Lanes of a block for so many chunks: at most MAX_LANES, in groups as even as can be. */
 static int64_t lanes_for(int64_t chunks)
 {

@@ -12,11 +12,6 @@ enum {
     NORM_BLOCKS = 1024
 };
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* ---- batch norm's vectors -------------------------------------------------------------------- */
 
 static void define_bn(CudaSource *source)

@@ -45,11 +45,6 @@ static bool multiplies_halves(const SnugKernel *kernel)
     return false;
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static int64_t halo_bytes(int64_t rows, int64_t columns, int64_t step, int64_t channels)
 {
     int64_t pitch = 2 * channels / 16 % 2 != 0 ? 2 * channels : 2 * channels + 16;
