@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/cuda_api.h"
+#include "nvrtc_text.h"
 #include "softgpu.h"
 
 typedef uint32_t u32;
@@ -34,35 +34,12 @@ static const struct {
 #undef ROW
 };
 
-static char *read_source(void)
-{
-    FILE *file = fopen(SOURCE_DIR "/compute.cu", "rb");
-    char *text = calloc(1, 1 << 16);
-
-    if (!file || !text || fread(text, 1, (1 << 16) - 1, file) == 0)
-        exit(1);
-    fclose(file);
-    return text;
-}
-
 static char *compile(const char *option)
 {
     const char *options[] = {"--gpu-architecture=compute_86", "--fmad=false", option};
-    NvrtcProgram program;
-    char *source = read_source();
-    size_t size = 0;
+    char *source = read_cuda_text(SOURCE_DIR "/compute.cu");
+    char *ptx = compile_cuda_text(&api, source, "compute.cu", options, 3);
 
-    assert_int_equal(api.nvrtcCreateProgram(&program, source, "compute.cu", 0, NULL, NULL), 0);
-    if (api.nvrtcCompileProgram(program, 3, options) != 0) {
-        api.nvrtcGetProgramLogSize(program, &size);
-        char *log = calloc(1, size + 1);
-        api.nvrtcGetProgramLog(program, log);
-        fail_msg("%s", log);
-    }
-    assert_int_equal(api.nvrtcGetPTXSize(program, &size), 0);
-    char *ptx = calloc(1, size + 1);
-    assert_int_equal(api.nvrtcGetPTX(program, ptx), 0);
-    api.nvrtcDestroyProgram(&program);
     free(source);
     return ptx;
 }

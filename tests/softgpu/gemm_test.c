@@ -12,8 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime/cuda_api.h"
 #include "half.h"
+#include "nvrtc_text.h"
 #include "softgpu.h"
 
 enum { M = 150, N = 128, K = 160 };
@@ -21,38 +21,14 @@ enum { M = 150, N = 128, K = 160 };
 static CudaApi api;
 static char *source;
 
-static char *read_source(void)
-{
-    FILE *file = fopen(SOURCE_DIR "/gemm.cu", "rb");
-    char *text = calloc(1, 1 << 16);
-
-    if (!file || !text || fread(text, 1, (1 << 16) - 1, file) == 0)
-        exit(1);
-    fclose(file);
-    return text;
-}
-
 /* PTX of gemm.cu with this mistake ("": none); free it. */
 static char *compile(const char *mistake)
 {
     char define[64];
     const char *options[] = {"--gpu-architecture=compute_86", "--generate-line-info", define};
-    NvrtcProgram program;
-    size_t size = 0;
 
     snprintf(define, sizeof define, "-DFAULT_%s", mistake);
-    assert_int_equal(api.nvrtcCreateProgram(&program, source, "gemm.cu", 0, NULL, NULL), 0);
-    if (api.nvrtcCompileProgram(program, 3, options) != 0) {
-        api.nvrtcGetProgramLogSize(program, &size);
-        char *log = calloc(1, size + 1);
-        api.nvrtcGetProgramLog(program, log);
-        fail_msg("%s", log);
-    }
-    assert_int_equal(api.nvrtcGetPTXSize(program, &size), 0);
-    char *ptx = calloc(1, size + 1);
-    assert_int_equal(api.nvrtcGetPTX(program, ptx), 0);
-    api.nvrtcDestroyProgram(&program);
-    return ptx;
+    return compile_cuda_text(&api, source, "gemm.cu", options, 3);
 }
 
 /* Numbers of a few bits, so that sums are exact in f32 and in any order. */
@@ -200,7 +176,7 @@ int main(int argc, char **argv)
     }
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
-    source = read_source();
+    source = read_cuda_text(SOURCE_DIR "/gemm.cu");
     int failed = cmocka_run_group_tests(tests, set_up, tear_down);
     free(source);
     return failed;

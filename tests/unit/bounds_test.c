@@ -55,28 +55,6 @@ static void flow_is_the_least_cut(void **state)
 
 enum { LAYERS = 6, FIRST_BACKWARD = LAYERS }; /* the task at which the net turns round */
 
-/* f1 -> ... -> f6 with skips, b6 -> ... -> b1, each b reads its f and the one before. */
-static Net *turning_net(Arena *arena, uint64_t seed)
-{
-    Net *net = net_create(arena);
-    uint64_t random = seed * 31 + 7;
-    uint32_t last = 0;
-
-    for (uint32_t k = 1; k <= LAYERS; k++) {
-        uint32_t skip = k > 2 && next_random(&random) % 2 == 0 ? k - 2 : 0;
-        add(net, 10 + (int64_t)(next_random(&random) % 50), k - 1, skip, 0);
-    }
-    for (uint32_t k = LAYERS; k >= 1; k--)
-        last = add(net, 1 + (int64_t)(next_random(&random) % 5), last, k, k > 1 ? k - 1 : 0);
-    net->is_output[last] = true;
-    for (uint32_t t = 0; t < net->graph.task_count; t++) {
-        net->tasks[t].cost = 1 + (double)(next_random(&random) % 9);
-        net->tasks[t].may_repeat = next_random(&random) % 8 != 0;
-        net->tasks[t].workspace = (int64_t)(next_random(&random) % 8);
-    }
-    return net;
-}
-
 /* What value v of the forward pass is while b6 runs: 0 gone for good, 1 in memory, 2 made again. */
 typedef struct Choice {
     int64_t bytes;
@@ -138,7 +116,7 @@ static void bound_is_the_hull_of_all_choices(void **state)
 
     for (uint64_t seed = 1; seed <= 40; seed++) {
         Arena *arena = arena_create();
-        Net *net = turning_net(arena, seed);
+        Net *net = turning_net(arena, seed * 31 + 7, LAYERS, 1, 5);
         for (int64_t budget = 60; budget <= 260; budget += 20) {
             double best, hull = hull_cost(net, budget, &best);
             CostBound bound = cost_bound_at(&net->graph, FIRST_BACKWARD, budget);
@@ -165,7 +143,7 @@ static void frontier_agrees_with_single_budgets(void **state)
 
     for (uint64_t seed = 1; seed <= 30; seed++) {
         Arena *arena = arena_create();
-        Net *net = turning_net(arena, seed);
+        Net *net = turning_net(arena, seed * 31 + 7, LAYERS, 1, 5);
         BoundFrontier frontier = bound_frontier(&net->graph, arena);
         assert_true(frontier.count >= 2);
         for (uint32_t p = 0; p < frontier.count; p++) {

@@ -19,26 +19,10 @@
 
 enum { LAYERS = 30, SMALL_LAYERS = 4 };
 
-/* Forward layers with skips and their way back: the order of the tasks is the only one. */
+/* The order of the tasks is the only one. */
 static Net *forced_net(Arena *arena, uint64_t seed, uint32_t layers)
 {
-    Net *net = net_create(arena);
-    uint64_t random = seed * 613 + 11;
-    uint32_t last = 0;
-
-    for (uint32_t k = 1; k <= layers; k++) {
-        uint32_t skip = k > 2 && next_random(&random) % 2 == 0 ? k - 2 : 0;
-        add(net, 10 + (int64_t)(next_random(&random) % 50), k - 1, skip, 0);
-    }
-    for (uint32_t k = layers; k >= 1; k--)
-        last = add(net, 5 + (int64_t)(next_random(&random) % 30), last, k, k > 1 ? k - 1 : 0);
-    net->is_output[last] = true;
-    for (uint32_t t = 0; t < net->graph.task_count; t++) {
-        net->tasks[t].cost = 1 + (double)(next_random(&random) % 9);
-        net->tasks[t].may_repeat = next_random(&random) % 8 != 0;
-        net->tasks[t].workspace = (int64_t)(next_random(&random) % 8);
-    }
-    return net;
+    return turning_net(arena, seed * 613 + 11, layers, 5, 30);
 }
 
 /* ---- the solver ------------------------------------------------------------------------------ */

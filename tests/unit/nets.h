@@ -73,4 +73,28 @@ static inline Net *random_net(Arena *arena, uint64_t seed, uint32_t count)
     return net;
 }
 
+/* f1 -> ... -> fn with skips, bn -> ... -> b1, each b reads its f and the one before; it turns round
+ * at task n. A gradient has from `least` on bytes, `spread` of them apart. */
+static inline Net *turning_net(Arena *arena, uint64_t random, uint32_t layers, int64_t least,
+                               uint64_t spread)
+{
+    Net *net = net_create(arena);
+    uint32_t last = 0;
+
+    for (uint32_t k = 1; k <= layers; k++) {
+        uint32_t skip = k > 2 && next_random(&random) % 2 == 0 ? k - 2 : 0;
+        add(net, 10 + (int64_t)(next_random(&random) % 50), k - 1, skip, 0);
+    }
+    for (uint32_t k = layers; k >= 1; k--)
+        last = add(net, least + (int64_t)(next_random(&random) % spread), last, k,
+                   k > 1 ? k - 1 : 0);
+    net->is_output[last] = true;
+    for (uint32_t t = 0; t < net->graph.task_count; t++) {
+        net->tasks[t].cost = 1 + (double)(next_random(&random) % 9);
+        net->tasks[t].may_repeat = next_random(&random) % 8 != 0;
+        net->tasks[t].workspace = (int64_t)(next_random(&random) % 8);
+    }
+    return net;
+}
+
 #endif
