@@ -123,7 +123,7 @@ part_train() {
     # of f32 into per cents (HRNet-W18 on the host beside PyTorch: 1.4 % at 5e-4, 0.2 % at 1e-4).
     local deep=(lr=1e-4 SOFTGPU_RACES=0 SOFTGPU_BLOCKS=0)
     train_model "the guide's net" models/guide_8gb.snug "$(amount 20 10 10)" 64 "${deep[@]}"
-    train_model "HRNet-W18" models/hrnet_w18.snug "$(amount 20 10 10)" "$(amount 128 64 64)" "${deep[@]}"
+    train_model "HRNet-W18" models/hrnet_w18.snug "$(amount 20 10 10)" "$(amount 128 64 64)" "${deep[@]}" share=50
 }
 
 # ---- loss curves against PyTorch ----------------------------------------------------------------------
