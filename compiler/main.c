@@ -3,15 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "doctor.h"
-#include "emit.h"
-#include "options.h"
-#include "pack_command.h"
-#include "pipeline.h"
-#include "plan_forms.h"
-#include "remat.h"
-#include "system.h"
-#include "what_if.h"
+#include "compiler/command/doctor.h"
+#include "compiler/emit/emit.h"
+#include "compiler/command/options.h"
+#include "compiler/command/pack_command.h"
+#include "compiler/pipeline/pipeline.h"
+#include "compiler/command/plan_forms.h"
+#include "compiler/command/remat.h"
+#include "compiler/floor/system.h"
+#include "compiler/trial/what_if.h"
 
 static bool use_color(const Options *options, FILE *stream)
 {

@@ -12,9 +12,9 @@
 
 #include <stdio.h>
 
-#include "../compiler/arena.h"
-#include "../compiler/diag.h"
-#include "../compiler/text.h"
+#include "compiler/floor/arena.h"
+#include "compiler/floor/diag.h"
+#include "compiler/floor/text.h"
 
 typedef enum NodeKind {
     /* expressions */

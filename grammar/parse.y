@@ -13,7 +13,7 @@
 %expect 0
 
 %code requires {
-#include "../grammar/parser.h"
+#include "parser.h"
 }
 
 %union {

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "host.h"
+#include "runtime/host/host.h"
 
 bool device_recompile(const SnugProgram *program, Error *error)
 {

@@ -2,7 +2,7 @@
 #ifndef SNUG_DEVICE_H
 #define SNUG_DEVICE_H
 
-#include "error.h"
+#include "runtime/system/error.h"
 #include "program.h"
 
 typedef struct Device Device;

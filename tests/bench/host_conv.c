@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/host.h"
-#include "runtime/os.h"
+#include "runtime/host/host.h"
+#include "runtime/system/os.h"
 
 typedef struct Class {
     int32_t side, in, out, kernel, stride;

@@ -19,7 +19,7 @@ trap 'rm -f "$dump"' EXIT
 
 echo "# Prediction: $model at $size x $size, batch $batch, $card"
 echo
-echo "**A prediction, not a measurement**: the cost model's roofline with the rates of \`compiler/cards.def\`, by"
+echo "**A prediction, not a measurement**: the cost model's roofline with the rates of \`compiler/target/cards.def\`, by"
 echo "\`tests/bench/prediction.sh $model $size $batch\`. Launches follow one another here; branches of a CUDA graph may overlap."
 echo
 echo "## By class"

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/cuda_api.h"
+#include "runtime/card/cuda_api.h"
 #include "runtime/device.h"
-#include "runtime/os.h"
-#include "runtime/random.h"
+#include "runtime/system/os.h"
+#include "runtime/system/random.h"
 
 static const float LOSS_SCALE = 1024.0f;
 enum { MOST_IMAGES = 256 };

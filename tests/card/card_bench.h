@@ -4,9 +4,9 @@
 #ifndef SNUG_CARD_BENCH_H
 #define SNUG_CARD_BENCH_H
 
-#include "compiler/cuda.h"
-#include "compiler/tiles.h"
-#include "runtime/kernel_cache.h"
+#include "compiler/emit/cuda.h"
+#include "compiler/target/tiles.h"
+#include "runtime/card/kernel_cache.h"
 #include "tests/softgpu/softgpu.h"
 #include "tests/unit/conv_bench.h"
 

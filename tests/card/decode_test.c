@@ -2,7 +2,7 @@
  * the border, more maps than a warp has lanes, a map that is not finite. */
 #include "card_bench.h"
 
-#include "runtime/decode.h"
+#include "runtime/host/decode.h"
 
 typedef struct Maps {
     int32_t n, h, w, k, pitch;

@@ -23,7 +23,7 @@ check "two entries have one name" test -z "$(sed -n 's/^#define ENTRY[A-Z_]* //p
 check "no place in the model file" grep -q "^#line [0-9]* \"$here/shapes.snug\"" "$cu"
 check "the trainer is missing" test -x "$work/train"
 for header in $(sed -n 's/^#include "\(.*\)"$/\1/p' "$cu" | sort -u); do
-    check "$header is not beside NAME.cu" cmp -s "compiler/kernels/$header" "$work/shapes/$header"
+    check "$header is not beside NAME.cu" cmp -s "compiler/emit/kernels/$header" "$work/shapes/$header"
 done
 
 "$snug" compile $here/shapes.snug --device cuda --precision full --generated "$work" \

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/arena.h"
-#include "compiler/map.h"
-#include "compiler/text.h"
+#include "compiler/floor/arena.h"
+#include "compiler/floor/map.h"
+#include "compiler/floor/text.h"
 
 enum { MAX_HEADERS = 32, KERNELS_A_UNIT = 10 };
 

@@ -12,8 +12,8 @@
 #ifndef SNUG_KERNEL_POOL_H
 #define SNUG_KERNEL_POOL_H
 
-#include "compiler/cuda.h"
-#include "runtime/kernel_cache.h"
+#include "compiler/emit/cuda.h"
+#include "runtime/card/kernel_cache.h"
 #include "tests/softgpu/softgpu.h"
 
 typedef struct KernelPool KernelPool;

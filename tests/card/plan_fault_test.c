@@ -20,12 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/check_plan.h"
-#include "compiler/pipeline.h"
-#include "runtime/cuda_api.h"
+#include "compiler/check/check_plan.h"
+#include "compiler/pipeline/pipeline.h"
+#include "runtime/card/cuda_api.h"
 #include "runtime/device.h"
-#include "runtime/launch_order.h"
-#include "runtime/random.h"
+#include "runtime/card/launch_order.h"
+#include "runtime/system/random.h"
 
 enum { MOST_NAMES = 1024, MOST_NODES = 4096, SIZE = 32, EACH_PLACEMENT = 8 };
 

@@ -14,9 +14,9 @@
 #include "kernel_pool.h"
 #include "small_reference.h"
 
-#include "compiler/cost.h"
-#include "compiler/cuda.h"
-#include "compiler/emit.h"
+#include "compiler/target/cost.h"
+#include "compiler/emit/cuda.h"
+#include "compiler/emit/emit.h"
 #include "tests/model/random_graph.h"
 #include "tests/softgpu/softgpu.h"
 

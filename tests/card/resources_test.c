@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/cuda.h"
-#include "compiler/pipeline.h"
-#include "runtime/kernel_cache.h"
+#include "compiler/emit/cuda.h"
+#include "compiler/pipeline/pipeline.h"
+#include "runtime/card/kernel_cache.h"
 
 enum { MAX_ROWS = 256, MAX_KERNELS = 8192 };
 enum { SECTION_HEADER = 64, ATTRIBUTE_FRAME = 0x11, ATTRIBUTE_REGISTERS = 0x2f };

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "runtime/safetensors.h"
+#include "runtime/train/safetensors.h"
 
 static float round_to_half(float value)
 {

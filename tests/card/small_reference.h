@@ -202,7 +202,7 @@ static inline void reference_loss_combine(Bench *b)
 
 /* ---- decode ---------------------------------------------------------------------------------- */
 
-/* Map (n, k) smoothed in both directions at (h, w): see runtime/decode.h. */
+/* Map (n, k) smoothed in both directions at (h, w): see runtime/host/decode.h. */
 static inline double smoothed_at(const Bench *b, int64_t n, int64_t k, int64_t h, int64_t w)
 {
     SnugShape d = b->args[0].shape;

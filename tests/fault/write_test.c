@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "../unit/files.h"
-#include "runtime/safetensors.h"
+#include "runtime/train/safetensors.h"
 
 /* ---- calls that fail ------------------------------------------------------------------------- */
 

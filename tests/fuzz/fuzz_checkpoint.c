@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../runtime/checkpoint.h"
-#include "../../runtime/options.h"
+#include "runtime/train/checkpoint.h"
+#include "runtime/train/run_options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../runtime/csv.h"
+#include "runtime/system/csv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../runtime/data.h"
-#include "../../runtime/os.h"
+#include "runtime/data/data.h"
+#include "runtime/system/os.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

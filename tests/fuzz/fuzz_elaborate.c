@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../compiler/pipeline.h"
-#include "../../grammar/ast.h"
+#include "compiler/pipeline/pipeline.h"
+#include "grammar/ast.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

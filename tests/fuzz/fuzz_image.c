@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../runtime/image.h"
+#include "runtime/data/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -1,7 +1,7 @@
 /* Any bytes as JSON: it is refused with a place, or it is a value that can be written. */
 #include <stdlib.h>
 
-#include "../../runtime/json.h"
+#include "runtime/system/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

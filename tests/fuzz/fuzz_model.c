@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../grammar/ast.h"
+#include "grammar/ast.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../runtime/options.h"
+#include "runtime/train/run_options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
@@ -14,7 +14,7 @@ static const struct {
     double least, most;
 } rows[OPTION_COUNT] = {
 #define OPTION(name, kind, argument, least, most, initial, scope, help) {kind, least, most},
-#include "../../runtime/options.def"
+#include "runtime/train/run_options.def"
 #undef OPTION
 };
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../compiler/pack_check.h"
-#include "../../compiler/pack_file.h"
+#include "compiler/check/pack_check.h"
+#include "compiler/command/pack_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -3,7 +3,7 @@
  *   clang: cmake -DSNUG_FUZZ=ON, then fuzz_remat tests/fuzz/corpus_remat tests/remat */
 #include <stdlib.h>
 
-#include "../../compiler/remat_graph.h"
+#include "compiler/command/remat_graph.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

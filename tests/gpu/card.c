@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/cuda_api.h"
-#include "runtime/cuda_gemm.h"
-#include "runtime/kernel_cache.h"
+#include "runtime/card/cuda_api.h"
+#include "runtime/card/cuda_gemm.h"
+#include "runtime/card/kernel_cache.h"
 #include "tests/softgpu/softgpu.h"
 
 enum { MOST_ALLOCATIONS = 4096, DEFAULT_SHARED_BYTES = 48 << 10, NAN_BYTE = 0xff,

@@ -3,7 +3,7 @@
 # channels last. They take turns, so that a warm card is warm for all.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-# The row of compiler/cards.def whose name the card's holds; --card and --vram of what is free.
+# The row of compiler/target/cards.def whose name the card's holds; --card and --vram of what is free.
 plan_flags() {
     local name free known
     if [ -n "$softgpu" ]; then
@@ -11,7 +11,7 @@ plan_flags() {
         return
     fi
     name=$(query_card name) free=$(query_card memory.free | tr -dc 0-9)
-    known=$(sed -n 's/^CARD("\([^"]*\)".*/\1/p' compiler/cards.def | awk -v name="$name" '
+    known=$(sed -n 's/^CARD("\([^"]*\)".*/\1/p' compiler/target/cards.def | awk -v name="$name" '
         index(name, $0) && length($0) > length(best) { best = $0 } END { print best }')
     case $name in
     *H100* | *H200* | *GH200*) known="H100 SXM" ;;

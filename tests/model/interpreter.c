@@ -498,7 +498,7 @@ static void run_loss_combine(Call *call)
     }
 }
 
-/* The map smoothed, its highest pixel, one Newton step on the logarithm: runtime/decode.h. */
+/* The map smoothed, its highest pixel, one Newton step on the logarithm: runtime/host/decode.h. */
 static double smoothed(const Call *call, int64_t n, int64_t k, int64_t h, int64_t w)
 {
     double sigma = (double)call->op->loss.sigma, sum = 0, weights = 0;

@@ -6,7 +6,7 @@
 #ifndef SNUG_TESTS_INTERPRETER_H
 #define SNUG_TESTS_INTERPRETER_H
 
-#include "compiler/pipeline.h"
+#include "compiler/pipeline/pipeline.h"
 
 typedef struct Interpreter Interpreter;
 

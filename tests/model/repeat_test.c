@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/plan.h"
+#include "compiler/plan/plan.h"
 #include "loose_plan.h"
 #include "random_graph.h"
 #include "runner.h"

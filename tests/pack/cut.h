@@ -2,7 +2,7 @@
 #ifndef CUT_H
 #define CUT_H
 
-#include "compiler/pack.h"
+#include "compiler/pack/pack.h"
 
 typedef enum CutShape {
     CUT_LARGE,  /* again and again one piece in two, of three pieces the largest */

@@ -11,8 +11,8 @@
 
 #include <stb_image_write.h>
 
-#include "../../runtime/image.h"
-#include "../../runtime/os.h"
+#include "runtime/data/image.h"
+#include "runtime/system/os.h"
 #include "phantom.h"
 
 typedef struct Options {

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../runtime/random.h"
+#include "runtime/system/random.h"
 
 enum { LANDMARK_COUNT = 29 };
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "runtime/data.h"
+#include "runtime/data/data.h"
 #include "tests/unit/files.h"
 
 static const char *phantom; /* the program */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/safetensors.h"
+#include "runtime/train/safetensors.h"
 
 static bool read_tensor(const TensorFile *file, const TensorEntry *entry, uint8_t **data)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/cuda_api.h"
+#include "runtime/card/cuda_api.h"
 
 enum { COUNT = 1000 };
 

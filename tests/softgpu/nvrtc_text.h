@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "runtime/cuda_api.h"
+#include "runtime/card/cuda_api.h"
 
 /* Of at most 64 KiB; free it. Ends the program where it cannot be read. */
 static inline char *read_cuda_text(const char *path)

@@ -25,25 +25,27 @@ only() {
     broken=1
 }
 
+sources() { find "$@" -name '*.[chly]' | sort; }
+floor='(compiler/floor/)?(base|arena|text|map|diag|system)\.h|(compiler/floor/)?errors\.def'
+nouns="$floor|compiler/ir/ir\.h"
+
 rule "grammar/ includes its own headers and the compiler's floor" \
-    'ast\.h|parser\.h|\.\./grammar/parser\.h|lex\.h|parse\.h|\.\./compiler/(base|arena|text|diag)\.h' grammar/*.[chly]
-rule "runtime/ includes nothing from outside" '[a-z0-9_]+\.(h|def|inc)' runtime/*.[ch]
-rule "the floor includes only itself" '(base|arena|text|map|diag)\.h|errors\.def' \
-    compiler/{base,arena,text,map,diag}.[ch]
-rule "the checker shares nothing with the planner" '(base|arena|text|diag|ir|check_plan)\.h' compiler/check_plan.c
-rule "the checker of sequences shares nothing with the searches" \
-    '(base|arena|tasks|check_sequence)\.h' compiler/check_sequence.[ch]
-rule "the packer knows sizes and lifetimes only" '(base|arena|system|pack|pack_search|pack_joints)\.h' \
-    compiler/pack.[ch] compiler/pack_search.[ch] compiler/pack_joints.[ch]
-rule "its checker shares nothing with it" '(base|arena|pack|pack_check)\.h' compiler/pack_check.[ch]
-only "compiler/ sees the syntax tree in its first stages only" '#include "\.\./grammar' \
-    'compiler/(elaborate|builtins|evaluate|pipeline)[a-z_]*\.[ch]' compiler/*.[ch]
-only "compiler/ sees of runtime/ the program format only" '#include "\.\./runtime/[^p]' '' \
-    compiler/*.[ch]
-only "systems differ in the files named for it" '^ *# *(el)?if.*_WIN32' '(compiler/system|runtime/os[a-z_]*)\.[ch]' \
-    grammar/*.[ch] compiler/*.[ch] runtime/*.[ch]
+    "[a-z]+\.h|$floor" $(sources grammar)
+rule "runtime/ includes nothing from outside" '([a-z0-9_]+|runtime/([a-z]+/)?[a-z0-9_]+)\.(h|def|inc)' \
+    $(sources runtime)
+rule "the floor includes only itself" "$floor" $(sources compiler/floor)
+rule "a checker shares nothing with what it checks but its nouns" \
+    "[a-z_]+\.h|$nouns|compiler/recompute/tasks\.h|compiler/pack/pack\.h|compiler/pipeline/pipeline\.h" \
+    $(sources compiler/check)
+rule "the packer knows sizes and lifetimes only" "pack[a-z_]*\.h|$floor" $(sources compiler/pack)
+rule "recomputation knows tasks only" "[a-z_]+\.h|$floor" $(sources compiler/recompute)
+only "compiler/ sees the syntax tree in its first stages only" '#include "grammar/' \
+    'compiler/(front|pipeline)/[a-z_]*\.[ch]' $(sources compiler)
+only "compiler/ sees of runtime/ the program format only" '#include "runtime/[^p]' '' $(sources compiler)
+only "systems differ in the files named for it" '^ *# *(el)?if.*_WIN32' \
+    '(compiler/floor/system|runtime/system/os[a-z_]*)\.[ch]' $(sources grammar compiler runtime)
 only "the CUDA libraries are called in five files" '\b(cu[A-Z][A-Za-z]+|nvrtc[A-Z]|cublas[A-Z])[A-Za-z]*[ ]*\(' \
-    'runtime/(cuda_api|kernel_cache|cuda_parts|cuda_gemm|device_cuda)\.c' runtime/*.c compiler/*.c
+    'runtime/card/(cuda_api|kernel_cache|cuda_parts|cuda_gemm|device_cuda)\.c' $(sources compiler runtime)
 only "nothing includes tests/ or generated/" '#include ".*(tests|generated)/' '' \
-    grammar/*.[ch] compiler/*.[ch] runtime/*.[ch]
+    $(sources grammar compiler runtime)
 exit $broken

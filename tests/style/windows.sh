@@ -8,7 +8,7 @@ headers=$(mktemp -d)
 trap 'rm -rf "$headers"' EXIT
 cp -r /usr/include/{jansson*.h,xxhash.h,dnnl*.h,oneapi,stb} "$headers" || exit 1
 cp "$headers"/stb/*.h "$headers" || exit 1
-ls grammar/*.c compiler/*.c runtime/*.c "$1"/grammar/*.c | grep -v '/os_posix\.c$' \
+find grammar compiler runtime "$1"/grammar -name "*.c" | grep -v '/os_posix\.c$' \
     | xargs -P 2 -n 1 $cc -std=c11 -fsyntax-only -fopenmp -Werror=implicit-function-declaration \
         -Werror=incompatible-pointer-types -Werror=int-conversion -D_POSIX_C_SOURCE=200809L \
-        -DSNUG_VERSION='"0"' -I. -Igrammar -Iruntime -I"$1/grammar" -isystem "$headers"
+        -DSNUG_VERSION='"0"' -I. -Igrammar -I"$1/grammar" -isystem "$headers"

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "compiler/arena.h"
+#include "compiler/floor/arena.h"
 
 static void memory_is_zeroed_and_aligned(void **state)
 {

@@ -9,8 +9,8 @@
 #include <math.h>
 
 #include "files.h"
-#include "runtime/augment.h"
-#include "runtime/random.h"
+#include "runtime/data/augment.h"
+#include "runtime/system/random.h"
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 

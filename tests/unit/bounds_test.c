@@ -10,8 +10,8 @@
 
 #include "nets.h"
 
-#include "compiler/max_flow.h"
-#include "compiler/recompute.h"
+#include "compiler/recompute/max_flow.h"
+#include "compiler/recompute/recompute.h"
 
 /* ---- maximum flow = minimum cut -------------------------------------------------------------- */
 

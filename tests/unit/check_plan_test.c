@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "compiler/check_plan.h"
+#include "compiler/check/check_plan.h"
 
 enum { UNIT = SNUG_ALIGNMENT };
 enum { X = 1, WEIGHT, A, B, P, S, C, OUT, STATISTICS, GRADIENT, VALUES };

@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "files.h"
-#include "runtime/checkpoint.h"
+#include "runtime/train/checkpoint.h"
 
 /* ---- a device of 4 KiB ----------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "files.h"
-#include "runtime/data.h"
+#include "runtime/data/data.h"
 
 static const char *const symbols[29] = {
     "A",   "ANS", "B",   "Me",  "N",  "Or", "Pog", "PNS",  "Pn",  "R",

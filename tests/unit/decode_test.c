@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "runtime/decode.h"
-#include "runtime/random.h"
+#include "runtime/host/decode.h"
+#include "runtime/system/random.h"
 
 enum { HEIGHT = 40, WIDTH = 56, MAPS = 3 };
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/diag.h"
+#include "compiler/floor/diag.h"
 
 typedef struct Fixture {
     Arena *arena;
@@ -297,7 +297,7 @@ static void every_code_is_explained(void **state)
 {
     static const char *const names[] = {
 #define ERROR(code, title, explanation) #code,
-#include "compiler/errors.def"
+#include "compiler/floor/errors.def"
 #undef ERROR
     };
     char *bytes = NULL;

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "files.h"
-#include "runtime/events.h"
+#include "runtime/train/events.h"
 
 static void crc_of_the_standard(void **state)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/os.h"
+#include "runtime/system/os.h"
 
 typedef struct Buffer {
     uint8_t *bytes;

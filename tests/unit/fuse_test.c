@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/pipeline/pipeline.h"
 
 /* ---- a small language ------------------------------------------------------------------------ */
 

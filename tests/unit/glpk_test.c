@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "compiler/recompute.h"
+#include "compiler/recompute/recompute.h"
 #include "nets.h"
 
 enum { LAYERS = 30, SMALL_LAYERS = 4 };

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/pipeline/pipeline.h"
 
 typedef struct Fixture {
     Arena *arena;

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "runtime/host_lanes.h"
+#include "runtime/host/host_lanes.h"
 
 enum { MOST = 67 };
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "runtime/host.h"
+#include "runtime/host/host.h"
 
 enum { MAX_ARGS = 40, MAX_CODE = 96 };
 

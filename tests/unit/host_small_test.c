@@ -3,7 +3,7 @@
  */
 #include "host_reference.h"
 
-#include "runtime/decode.h"
+#include "runtime/host/decode.h"
 
 static void run_small(Bench *b, const HostLaunch *given, int32_t threads)
 {

@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "files.h"
-#include "runtime/image.h"
+#include "runtime/data/image.h"
 
 /* stb_image_write is part of the runtime; JPEG is written here alone. */
 int stbi_write_jpg_to_func(void (*write)(void *context, void *data, int size), void *context, int x,

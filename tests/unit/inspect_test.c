@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/inspect.h"
-#include "compiler/plan.h"
-#include "compiler/report_html.h"
+#include "compiler/inspect/inspect.h"
+#include "compiler/plan/plan.h"
+#include "compiler/report/report_html.h"
 
 static const char *const models[] = {
     SOURCE_DIR "/tests/golden/plan/residual.snug",

@@ -1,4 +1,4 @@
-/* The table of ops in docs/ir.md is the one in compiler/ops.def.
+/* The table of ops in docs/ir.md is the one in compiler/ir/ops.def.
  *
  *     ir_doc_test             compares
  *     ir_doc_test --write     writes the table into the page
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/pipeline/pipeline.h"
 
 static const char BEGIN[] = "<!-- ops: written by `ninja docs` -->\n", END[] = "<!-- end of ops -->";
 
@@ -19,7 +19,7 @@ typedef struct OpRow {
 
 static const OpRow rows[] = {
 #define OP(name, inputs, outputs, traits, synopsis) {#name, inputs, outputs, #traits, synopsis},
-#include "compiler/ops.def"
+#include "compiler/ir/ops.def"
 #undef OP
 };
 
@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     } else {
         status = strcmp(page.bytes, expected.bytes) == 0 ? 0 : 1;
         if (status != 0)
-            fprintf(stderr, "docs/ir.md is not what compiler/ops.def says: run `ninja docs`\n");
+            fprintf(stderr, "docs/ir.md is not what compiler/ir/ops.def says: run `ninja docs`\n");
     }
     arena_destroy(arena);
     return status;

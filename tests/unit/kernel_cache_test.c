@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "files.h"
-#include "runtime/kernel_cache.h"
+#include "runtime/card/kernel_cache.h"
 
 static CudaApi api;
 

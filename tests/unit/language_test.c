@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/elaborate.h"
+#include "compiler/front/elaborate.h"
 
 static char *read_file(const char *path)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/launch_order.h"
+#include "runtime/card/launch_order.h"
 
 enum { MOST = 40, READ = 0, WRITE = 1, UNIT = 256 };
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "runtime/learn.h"
+#include "runtime/train/learn.h"
 
 static void near(double value, double expected)
 {

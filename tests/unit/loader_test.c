@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "files.h"
-#include "runtime/image.h"
-#include "runtime/loader.h"
+#include "runtime/data/image.h"
+#include "runtime/data/loader.h"
 
 enum { ITEMS = 11, POINTS = 3, BATCH = 4, BATCHES = 3, SIDE = 32 };
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "compiler/map.h"
-#include "compiler/text.h"
+#include "compiler/floor/map.h"
+#include "compiler/floor/text.h"
 
 static void an_empty_map_has_nothing(void **state)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/metrics.h"
+#include "runtime/train/metrics.h"
 
 enum { ITEMS = 3, POINTS = 2 };
 

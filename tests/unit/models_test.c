@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/pipeline/pipeline.h"
 
 typedef struct Count {
     int64_t parameters; /* trained numbers */

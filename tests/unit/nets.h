@@ -2,7 +2,7 @@
 #ifndef SNUG_TESTS_NETS_H
 #define SNUG_TESTS_NETS_H
 
-#include "compiler/tasks.h"
+#include "compiler/recompute/tasks.h"
 
 enum { MAX_TASKS = 64 };
 

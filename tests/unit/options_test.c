@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/options.h"
+#include "runtime/train/run_options.h"
 
 typedef enum Kind { FLAG, WHOLE, REAL, TEXT, SHAPE } Kind;
 
@@ -19,7 +19,7 @@ static const struct {
     double least, most;
 } flags[OPTION_COUNT] = {
 #define OPTION(name, kind, argument, least, most, initial, scope, help) {#name, kind, least, most},
-#include "runtime/options.def"
+#include "runtime/train/run_options.def"
 #undef OPTION
 };
 

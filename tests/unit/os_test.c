@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/os.h"
+#include "runtime/system/os.h"
 
 static char folder[64];
 

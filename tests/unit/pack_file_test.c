@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "compiler/pack_file.h"
+#include "compiler/command/pack_file.h"
 
 static bool parse(PackFile *file, Arena *arena, const char *text, const char **message)
 {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/inspect.h"
-#include "runtime/os.h"
+#include "compiler/inspect/inspect.h"
+#include "runtime/system/os.h"
 
 static char *read_page(void)
 {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "compiler/pipeline.h"
+#include "compiler/pipeline/pipeline.h"
 
 static const char *const models[] = {"hrnet_w18", "hrnet_w32", "hrnet_w48",
                                      "hrnetv2_w18", "unet", "resnet50_deconv"};

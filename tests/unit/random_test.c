@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/random.h"
+#include "runtime/system/random.h"
 
 /* philox4x32-10 of the kat_vectors file of Random123, the library of the paper's authors. */
 static const struct {

@@ -10,8 +10,8 @@
 
 #include "nets.h"
 
-#include "compiler/check_sequence.h"
-#include "compiler/recompute.h"
+#include "compiler/check/check_sequence.h"
+#include "compiler/recompute/recompute.h"
 
 /* A forward chain with a skip here and there, and the backward chain that reads it: 2 x layers
  * tasks. Costs, tasks that must not repeat, results that take over, repeats that need only some of

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "compiler/remat_graph.h"
+#include "compiler/command/remat_graph.h"
 
 static RematRead parse(const char *text, RematGraph *result, const char **error, Arena *arena)
 {

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "files.h"
-#include "runtime/random.h"
-#include "runtime/safetensors.h"
+#include "runtime/system/random.h"
+#include "runtime/train/safetensors.h"
 
 static char *folder;
 

@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "runtime/random.h"
-#include "runtime/shapes.h"
+#include "runtime/system/random.h"
+#include "runtime/data/outliers.h"
 
 enum { ITEMS = 20, POINTS = 9 };
 

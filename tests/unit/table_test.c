@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "files.h"
-#include "runtime/csv.h"
-#include "runtime/json.h"
+#include "runtime/system/csv.h"
+#include "runtime/system/json.h"
 
 static json_t *parse(const char *text, Error *error)
 {

@@ -8,7 +8,7 @@
 #include <locale.h>
 #include <string.h>
 
-#include "compiler/text.h"
+#include "compiler/floor/text.h"
 
 static void a_builder_grows(void **state)
 {

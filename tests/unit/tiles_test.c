@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "compiler/cost.h"
-#include "compiler/tiles.h"
+#include "compiler/target/cost.h"
+#include "compiler/target/tiles.h"
 
 enum { SHARED_A_BLOCK = 99 * 1024, MOST_THREADS = 1024 };
 

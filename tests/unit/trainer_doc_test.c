@@ -1,4 +1,4 @@
-/* docs/trainer.md lists the flags of runtime/options.def; --help begins with examples. */
+/* docs/trainer.md lists the flags of runtime/train/run_options.def; --help begins with examples. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/options.h"
-#include "runtime/os.h"
+#include "runtime/train/run_options.h"
+#include "runtime/system/os.h"
 
 static const char *const names[] = {
 #define OPTION(name, kind, argument, least, most, initial, scope, help) #name,
-#include "runtime/options.def"
+#include "runtime/train/run_options.def"
 #undef OPTION
 };
 

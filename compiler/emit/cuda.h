@@ -1,0 +1,90 @@
+/* Kernels of a card as source text: shared by emit_cuda.c and the cuda_*.c files.
+ *
+ *     emit_cuda.c     writes NAME.cu, and the texts into NAME.c
+ *     cuda_source.c   the text of one kernel: arguments, geometry, pointwise code, #include
+ *     cuda_point.c    pointwise code as device functions
+ *     cuda_maps.c     kernels that make a result chunk by chunk: maps, windows
+ *     cuda_small.c    batch norm's vectors, losses, the update
+ *     cuda_conv.c     matrix products, cut as tiles.h says
+ */
+#ifndef SNUG_CUDA_H
+#define SNUG_CUDA_H
+
+#include "compiler/ir/ir.h"
+
+/* The text of one kernel while it is being written. */
+typedef struct CudaSource {
+    Arena *arena;
+    const SnugProgram *program; /* params and offsets, for the kernels that go over all of them */
+    const SnugKernel *kernel;
+    const Card *card;           /* grids are chosen for it */
+    Text text;
+    ARRAY(SnugCudaEntry) entries;
+    int32_t threads;            /* of a block; #define THREADS */
+    const char *header;         /* the hand-written part */
+} CudaSource;
+
+/* ---- cuda_source.c --------------------------------------------------------------------------- */
+
+/* The kernel as a translation unit: see kernels/prims.cuh. source and entries are in the arena.
+ * place: "models/net.snug" and a line for messages of tools, or NULL. Returns false where there is
+ * no kernel of this kind. */
+bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
+                        const char *place, int32_t line, SnugCudaKernel *result);
+
+void cuda_define(CudaSource *source, const char *name, int64_t value);
+void cuda_define_float(CudaSource *source, const char *name, float value);
+/* The shortest decimal that reads back as the same float, as C has it: "0.1f". */
+const char *cuda_float(Arena *arena, float number);
+/* X_IMAGES, X_HEIGHT, X_WIDTH, X_CHANNELS; with the prefix "" no CHANNELS, which is a member of
+ * every
+ * code. */
+void cuda_define_shape(CudaSource *source, const char *prefix, SnugShape shape);
+/* An entry named as the kernel, with a suffix: "" for the first. In the text its name is ENTRY, or
+ * ENTRY_suffix in capitals. Threads as source->threads. */
+void cuda_entry(CudaSource *source, const char *suffix, int64_t x, int64_t y, int64_t z,
+                int64_t shared_bytes);
+
+/* Prologue0 and Prologue1 over the domains of the kernel's kind, as far as it has them. */
+void cuda_write_prologues(CudaSource *source);
+/* REDUCTIONS and what collect.cuh expects, OUT with OUT_PITCH, and the kernel's one part as
+ * Epilogue;
+ * members: as of cuda_write_code. */
+void cuda_write_epilogue(CudaSource *source, const char *members);
+void cuda_write_reductions(CudaSource *source);
+void cuda_write_out(CudaSource *source);
+/* The shape of the kernel's result. */
+SnugShape cuda_result_shape(const SnugKernel *kernel);
+
+/* What stands between the arguments and `#include "header"`: geometry, code, entries. One function
+ * a
+ * class of kernels; a new class is a row of the table in cuda_source.c. */
+typedef void CudaDescribe(CudaSource *source);
+
+/* ---- cuda_point.c ---------------------------------------------------------------------------- */
+
+/* One code as a struct of functions named `name`. domain: what it runs over; rounding: SNUG_F16
+ * where the value is rounded for storage, else SNUG_F32. with_reductions: it leaves the x-hats.
+ * members: more of the struct, "" for none. */
+void cuda_write_code(CudaSource *source, const char *name, const SnugPointwise *code,
+                     SnugShape domain, SnugType rounding, bool with_reductions,
+                     const char *members);
+
+/* ---- cuda_maps.c ----------------------------------------------------------------------------- */
+CudaDescribe cuda_describe_map, cuda_describe_window;
+/* What map.cuh expects for the kernel's parts over its result. */
+void cuda_write_walk(CudaSource *source);
+
+/* ---- cuda_small.c ---------------------------------------------------------------------------- */
+CudaDescribe cuda_describe_combine, cuda_describe_loss, cuda_describe_loss_grad,
+    cuda_describe_loss_combine, cuda_describe_decode, cuda_describe_update;
+int64_t cuda_small_workspace(const SnugKernel *kernel); /* bytes that a launch needs */
+
+/* ---- cuda_conv.c ----------------------------------------------------------------------------- */
+CudaDescribe cuda_describe_conv, cuda_describe_wgrad;
+
+/* ---- the headers, embedded by CMake: kernels/NAME.cuh ---------------------------------------- */
+extern const SnugCudaHeader cuda_headers[];
+extern const int32_t cuda_header_count;
+
+#endif

@@ -1,0 +1,301 @@
+/* Pointwise code -> device functions on chunks of 8 channels: see kernels/prims.cuh.
+ *
+ *     r0 = load arg 0                struct Prologue0 {
+ *     r1 = channel arg 1 row 2           struct Channels { float r1[8], r2[8]; };
+ *     r2 = channel arg 1 row 3           channels(args, c)      r1, r2
+ *     r3 = fma r0 r1 r2         =>       source(args, 0, ...)   where raw[0] lies
+ *     r4 = relu r3                       apply(...)             r0 = unpack(raw[0]), then in a loop
+ *                                    };                         over the chunk r3, r4 -> v
+ *
+ * Registers that depend on the channel alone are members of Channels, those that are the same
+ * everywhere are literals, all others are locals of the loop.
+ */
+#include "cuda.h"
+#include "compiler/fuse/formula.h"
+#include "compiler/pipeline/pipeline.h"
+
+typedef enum Home {
+    HOME_literal,  /* a constant */
+    HOME_channels, /* k.rN[i] */
+    HOME_chunk,    /* rN[i]: loaded before the loop */
+    HOME_core,     /* core[i] */
+    HOME_loop      /* rN, a local of the loop */
+} Home;
+
+typedef struct Writer {
+    CudaSource *source;
+    Text *text;
+    const SnugKernel *kernel;
+    const SnugPointwise *code;
+    SnugShape domain;
+    Home *home;      /* by register */
+    bool *is_used;
+    int32_t *raw;    /* by register: which own-element load it is, -1: none */
+    int32_t load_count;
+} Writer;
+
+/* ---- analysis -------------------------------------------------------------------------------- */
+
+static bool is_uniform(const SnugPoint *point)
+{
+    const float *c = point->constants;
+    return c[0] == c[1] && c[1] == c[2] && c[2] == c[3];
+}
+
+/* A half tensor at the very element, by whole vectors. */
+static bool is_own_chunk(const Writer *writer, const SnugPoint *point)
+{
+    const SnugArg *arg = &writer->kernel->args[point->arg];
+
+    return point->op == SNUG_POINT_load && point->factor <= 1 && arg->type == SNUG_F16
+           && arg->pitch % 8 == 0 && point->channel % 8 == 0;
+}
+
+static Home home_of(const Writer *writer, int32_t r)
+{
+    const SnugPoint *point = &writer->code->code[r];
+    int16_t operands[3];
+    int32_t count = point_operands(point, operands);
+
+    switch (point->op) {
+    case SNUG_POINT_core: return HOME_core;
+    case SNUG_POINT_load:
+    case SNUG_POINT_load_bilinear: return HOME_chunk;
+    case SNUG_POINT_channel: return HOME_channels;
+    case SNUG_POINT_constant: return is_uniform(point) ? HOME_literal : HOME_channels;
+    default: break;
+    }
+    for (int32_t k = 0; k < count; k++)
+        if (writer->home[operands[k]] != HOME_literal
+            && writer->home[operands[k]] != HOME_channels)
+            return HOME_loop;
+    return HOME_channels;
+}
+
+static void analyse(Writer *writer, bool with_reductions)
+{
+    const SnugPointwise *code = writer->code;
+    const SnugKernel *kernel = writer->kernel;
+    size_t count = (size_t)code->count;
+
+    writer->home = arena_array(writer->source->arena, Home, count);
+    writer->is_used = arena_array(writer->source->arena, bool, count);
+    writer->raw = arena_array(writer->source->arena, int32_t, count);
+    writer->is_used[code->count - 1] = true;
+    for (int32_t k = 0; with_reductions && k < kernel->reduction_count; k++)
+        if (kernel->reductions[k].kind == SNUG_REDUCE_grad)
+            writer->is_used[kernel->reductions[k].with] = true;
+    for (int32_t r = code->count; r-- > 0;) {
+        int16_t operands[3];
+        int32_t operand_count = point_operands(&code->code[r], operands);
+        for (int32_t k = 0; writer->is_used[r] && k < operand_count; k++)
+            writer->is_used[operands[k]] = true;
+    }
+    for (int32_t r = 0; r < code->count; r++) {
+        writer->home[r] = home_of(writer, r);
+        writer->raw[r] = -1;
+        if (writer->is_used[r] && is_own_chunk(writer, &code->code[r]))
+            writer->raw[r] = writer->load_count++;
+    }
+}
+
+/* ---- registers and instructions -------------------------------------------------------------- */
+
+/* Register r at element i of the chunk. in_channels: within channels(), where k is being made. */
+static const char *operand(const Writer *writer, int32_t r)
+{
+    Arena *arena = writer->source->arena;
+
+    switch (writer->home[r]) {
+    case HOME_literal: return cuda_float(arena, writer->code->code[r].constants[0]);
+    case HOME_channels: return arena_printf(arena, "k.r%d[i]", r);
+    case HOME_chunk: return arena_printf(arena, "r%d[i]", r);
+    case HOME_core: return "core[i]";
+    case HOME_loop: return arena_printf(arena, "r%d", r);
+    default: BUG("register %d has no home", r);
+    }
+}
+
+static const char *expression(const Writer *writer, int32_t r)
+{
+    const SnugPoint *point = &writer->code->code[r];
+    Arena *arena = writer->source->arena;
+    const char *a = operand(writer, point->a), *b = NULL;
+    int16_t operands[3];
+
+    if (point_operands(point, operands) > 1)
+        b = operand(writer, point->b);
+    switch (point->op) {
+    case SNUG_POINT_add: return arena_printf(arena, "%s + %s", a, b);
+    case SNUG_POINT_multiply: return arena_printf(arena, "%s * %s", a, b);
+    case SNUG_POINT_fma:
+        return arena_printf(arena, "fmaf(%s, %s, %s)", a, b, operand(writer, point->d));
+    case SNUG_POINT_relu: return arena_printf(arena, "relu(%s)", a);
+    case SNUG_POINT_mask: return arena_printf(arena, "mask(%s, %s)", a, b);
+    case SNUG_POINT_sigmoid: return arena_printf(arena, "sigmoid(%s)", a);
+    case SNUG_POINT_round: return arena_printf(arena, "rounded(%s)", a);
+    case SNUG_POINT_sigmoid_grad:
+        return arena_printf(arena, "%s * %s * (1.0f - %s)", a, b, b);
+    default: BUG("instruction %d is no arithmetic", (int)point->op);
+    }
+}
+
+/* ---- channels(args, c) ----------------------------------------------------------------------- */
+
+static void write_channel_register(const Writer *writer, int32_t r)
+{
+    const SnugPoint *point = &writer->code->code[r];
+    const SnugArg *arg = &writer->kernel->args[point->arg];
+    Arena *arena = writer->source->arena;
+    const float *c = point->constants;
+
+    if (point->op == SNUG_POINT_channel) {
+        text_printf(writer->text, "        load_chunk<%d, %d, %d>(args.a%d", arg->pitch,
+                    point->channel, arg->shape.c, point->arg);
+        if (point->row != 0)
+            text_printf(writer->text, " + %d * %d", point->row, arg->pitch);
+        text_printf(writer->text, ", c, k.r%d);\n", r);
+    } else if (point->op == SNUG_POINT_constant) {
+        text_printf(writer->text,
+                    "        EACH(i) k.r%d[i] = c + i == 0 ? %s : c + i == 1 ? %s "
+                    ": c + i == 2 ? %s : %s;\n",
+                    r, cuda_float(arena, c[0]), cuda_float(arena, c[1]),
+                    cuda_float(arena, c[2]), cuda_float(arena, c[3]));
+    } else {
+        text_printf(writer->text, "        EACH(i) k.r%d[i] = %s;\n", r, expression(writer, r));
+    }
+}
+
+static void write_channels(const Writer *writer)
+{
+    const char *separator = "        float ";
+    bool is_empty = true;
+
+    text_put(writer->text, "    struct Channels {\n");
+    for (int32_t r = 0; r < writer->code->count; r++) {
+        if (!writer->is_used[r] || writer->home[r] != HOME_channels)
+            continue;
+        text_printf(writer->text, "%sr%d[8]", separator, r);
+        separator = ", ";
+        is_empty = false;
+    }
+    text_put(writer->text, is_empty ? "    };\n" : ";\n    };\n");
+    text_put(writer->text, "    DEVICE Channels channels(const Args &args, int c)\n    {\n"
+                           "        Channels k;\n");
+    for (int32_t r = 0; r < writer->code->count; r++)
+        if (writer->is_used[r] && writer->home[r] == HOME_channels)
+            write_channel_register(writer, r);
+    text_put(writer->text, "        return k;\n    }\n");
+}
+
+/* ---- loads ----------------------------------------------------------------------------------- */
+
+/* "pixel_at<HEIGHT, WIDTH, PITCH>(n, h, w)" of an arg, read at 1 / factor. */
+static const char *pixel_text(const Writer *writer, const SnugPoint *point)
+{
+    const SnugArg *arg = &writer->kernel->args[point->arg];
+    Arena *arena = writer->source->arena;
+
+    if (point->factor > 1)
+        return arena_printf(arena, "pixel_at<%d, %d, %d>(n, h / %d, w / %d)", arg->shape.h,
+                            arg->shape.w, arg->pitch, point->factor, point->factor);
+    return arena_printf(arena, "pixel_at<%d, %d, %d>(n, h, w)", arg->shape.h, arg->shape.w,
+                        arg->pitch);
+}
+
+static void write_source(const Writer *writer)
+{
+    text_put(writer->text, "    DEVICE const half_t *source(const Args &args, int load, int n, int "
+                           "h, int w, int c)\n    {\n");
+    for (int32_t r = 0; r < writer->code->count; r++) {
+        const SnugPoint *point = &writer->code->code[r];
+        if (writer->raw[r] < 0)
+            continue;
+        if (writer->raw[r] + 1 < writer->load_count)
+            text_printf(writer->text, "        if (load == %d)\n    ", writer->raw[r]);
+        text_printf(writer->text, "        return args.a%d + %s + c", point->arg,
+                    pixel_text(writer, point));
+        text_printf(writer->text, point->channel != 0 ? " + %d;\n" : ";\n", point->channel);
+    }
+    text_put(writer->text, writer->load_count == 0 ? "        return nullptr;\n" : "");
+    text_put(writer->text, "    }\n");
+    text_put(writer->text,
+             "    DEVICE void load(const Args &args, int n, int h, int w, int c, uint4 *raw)\n"
+             "    {\n#pragma unroll\n        for (int load = 0; load < LOADS; load++)\n"
+             "            raw[load] = *(const uint4 *)source(args, load, n, h, w, c);\n    }\n");
+}
+
+/* A load into a register of the chunk. */
+static void write_load(const Writer *writer, int32_t r)
+{
+    const SnugPoint *point = &writer->code->code[r];
+    const SnugArg *arg = &writer->kernel->args[point->arg];
+
+    text_printf(writer->text, "        float r%d[8];\n", r);
+    if (writer->raw[r] >= 0)
+        text_printf(writer->text, "        unpack(raw[%d], r%d);\n", writer->raw[r], r);
+    else if (point->op == SNUG_POINT_load_bilinear)
+        text_printf(writer->text,
+                    "        load_bilinear<%d, %d, %d, %d, %d, %d>(args.a%d, n, h, w, c, r%d);\n",
+                    point->factor, arg->shape.h, arg->shape.w, arg->pitch, point->channel,
+                    arg->shape.c, point->arg, r);
+    else
+        text_printf(writer->text, "        load_chunk<%d, %d, %d>(args.a%d + %s, c, r%d);\n",
+                    arg->pitch, point->channel, arg->shape.c, point->arg,
+                    pixel_text(writer, point), r);
+}
+
+/* ---- apply ----------------------------------------------------------------------------------- */
+
+static void write_apply(const Writer *writer, SnugType rounding, bool with_reductions)
+{
+    const SnugPointwise *code = writer->code;
+    const SnugKernel *kernel = writer->kernel;
+    Text *text = writer->text;
+
+    text_put(text, "    DEVICE void apply(const Args &args, const Channels &k, int n, int h, "
+                   "int w, int c,\n                      const uint4 *raw, const float *core, "
+                   "float v[8], "
+                   "float (*xhat)[8])\n    {\n");
+    for (int32_t r = 0; r < code->count; r++)
+        if (writer->is_used[r] && writer->home[r] == HOME_chunk)
+            write_load(writer, r);
+    text_put(text, "        EACH(i) {\n");
+    for (int32_t r = 0; r < code->count; r++)
+        if (writer->is_used[r] && writer->home[r] == HOME_loop)
+            text_printf(text, "            float r%d = %s;\n", r, expression(writer, r));
+    const char *result = operand(writer, code->count - 1);
+    text_printf(text, rounding == SNUG_F16 ? "            v[i] = rounded(%s);\n"
+                                           : "            v[i] = %s;\n", result);
+    for (int32_t k = 0; with_reductions && k < kernel->reduction_count; k++)
+        if (kernel->reductions[k].kind == SNUG_REDUCE_grad)
+            text_printf(text, "            xhat[%d][i] = %s;\n", k,
+                        operand(writer, kernel->reductions[k].with));
+    text_put(text, "        }\n        cut_channels<CHANNELS>(c, v);\n    }\n");
+}
+
+void cuda_write_code(CudaSource *source, const char *name, const SnugPointwise *code,
+                     SnugShape domain, SnugType rounding, bool with_reductions,
+                     const char *members)
+{
+    const SnugKernel *kernel = source->kernel;
+    const char **names = arena_array(source->arena, const char *, (size_t)kernel->arg_count);
+    Writer writer = {.source = source, .text = &source->text, .kernel = kernel, .code = code,
+                     .domain = domain};
+
+    for (int32_t a = 0; a < kernel->arg_count; a++)
+        names[a] = arena_printf(source->arena, "a%d", a);
+    analyse(&writer, with_reductions);
+    text_printf(writer.text, "\n/* %s */\nstruct %s {\n",
+                formula_text(source->arena, kernel, names, code, with_reductions), name);
+    text_printf(writer.text, "    enum { CHANNELS = %d, LOADS = %d, IS_COPY = %d };\n%s", domain.c,
+                writer.load_count, code->count == 1 && writer.load_count == 1, members);
+    write_channels(&writer);
+    write_source(&writer);
+    write_apply(&writer, rounding, with_reductions);
+    text_put(writer.text,
+             "    DEVICE void at(const Args &args, int n, int h, int w, int c, float v[8])\n    {\n"
+             "        uint4 raw[LOADS + 1];\n        load(args, n, h, w, c, raw);\n"
+             "        apply(args, channels(args, c), n, h, w, c, raw, nullptr, v, nullptr);\n"
+             "    }\n};\n");
+}

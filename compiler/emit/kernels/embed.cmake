@@ -1,0 +1,18 @@
+# cmake -DFOLDER=compiler/emit/kernels -DOUT=cuda_headers.c -P embed.cmake
+# The .cuh files as a table of C strings, so that snug needs no files at run time.
+file(GLOB HEADERS ${FOLDER}/*.cuh)
+list(SORT HEADERS)
+set(text "/* Written by compiler/emit/kernels/embed.cmake from the .cuh files. */\n#include \"compiler/emit/cuda.h\"\n\n")
+set(rows "")
+set(count 0)
+foreach(header ${HEADERS})
+  get_filename_component(name ${header} NAME)
+  string(MAKE_C_IDENTIFIER ${name} id)
+  file(READ ${header} bytes HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+  string(APPEND text "static const char ${id}[] = {${bytes}0};\n")
+  string(APPEND rows "    {.name = \"${name}\", .text = ${id}},\n")
+  math(EXPR count "${count} + 1")
+endforeach()
+string(APPEND text "\nconst SnugCudaHeader cuda_headers[] = {\n${rows}};\nconst int32_t cuda_header_count = ${count};\n")
+file(WRITE ${OUT} "${text}")

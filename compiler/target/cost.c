@@ -1,0 +1,348 @@
+/* The cost model: flops, bytes and a time estimate for each kernel.
+ *
+ *     time = max(core flops / rate, bytes / bandwidth) + pointwise / rate + launch
+ *
+ * It orders plans and prices recomputation; it is an estimate and is printed as one.
+ */
+#include "cost.h"
+
+#include <string.h>
+
+#include "gemm.h"
+#include "compiler/pipeline/pipeline.h"
+#include "tiles.h"
+
+/* ---- figures --------------------------------------------------------------------------------- */
+
+static const Card card_table[] = {
+#define CARD(name_, arch_, multiprocessors_, gib, tflops, tflops_percent, gbs, gbs_percent, bits,  \
+             gbits, mhz)                                                                           \
+    {.name = name_,                                                                                \
+     .arch = arch_,                                                                                \
+     .multiprocessors = multiprocessors_,                                                          \
+     .vram_bytes = (int64_t)(gib) << 30,                                                           \
+     .matrix_tflops = (tflops) * (tflops_percent) / 100.0,                                         \
+     .bandwidth_gbs = (double)(gbs) * (gbs_percent) / 100.0,                                       \
+     .launch_us = 3.0},
+#include "cards.def"
+#undef CARD
+};
+
+/* The host, a thread: measured with oneDNN 2.6 on two cores of an EPYC (Zen 4) at 2.6 GHz, 3x3
+ * convolutions of 32 to 256 channels: 220 to 240 GFLOP/s in f32, 400 to 480 in bf16, together;
+ * below 32 channels 0.6 of that. Memory: what one thread of it copies, reads and writes together.
+ * The rate of pointwise code is an assumption. */
+enum { HOST_FEW_CHANNELS = 32 };
+static const double host_f32_gflops = 115.0, host_bf16_gflops = 220.0;
+static const double host_few_channels = 0.6;
+static const double host_point_gflops = 6.0; /* pointwise instructions, in cache */
+static const double host_bandwidth_gbs = 23.0;
+static const double host_launch_us = 5.0;
+
+/* cuBLAS by architecture. gain: its rate over that of our kernels, which cards.def has. Of Hopper it
+ * reaches 80 % of the tensor cores (public tables), where mma.sync stops near 62 %; of the others
+ * 90 % is assumed, against 80 % of ours; nothing of it is measured here yet. Workspace: what NVIDIA
+ * recommends for the architecture. */
+static const struct {
+    const char *arch;
+    double gain;
+    int64_t workspace_mib;
+} library_table[] = {
+    {"sm_90", 80.0 / 62.0, 32},
+    {"sm_120", 90.0 / 80.0, 12},
+    {"sm_80", 85.0 / 75.0, 4},
+    {NULL, 90.0 / 80.0, 4},
+};
+
+LibraryFigures library_figures(const Card *card)
+{
+    size_t k = 0;
+
+    while (library_table[k].arch != NULL && strcmp(library_table[k].arch, card->arch) != 0)
+        k++;
+    return (LibraryFigures){
+        .tflops = card->matrix_tflops * library_table[k].gain,
+        .workspace_bytes = library_table[k].workspace_mib << 20,
+    };
+}
+
+const Card *cards(uint32_t *count)
+{
+    *count = COUNT_OF(card_table);
+    return card_table;
+}
+
+/* ---- work ------------------------------------------------------------------------------------ */
+
+static int64_t elements(SnugShape shape)
+{
+    return (int64_t)shape.n * shape.h * shape.w * shape.c;
+}
+
+static int64_t core_flops(const SnugKernel *kernel)
+{
+    const SnugWindow *window = &kernel->window;
+    int64_t taps = (int64_t)window->kernel * window->kernel;
+
+    switch (kernel->kind) {
+    case SNUG_KERNEL_conv:
+    case SNUG_KERNEL_conv_dgrad:
+    case SNUG_KERNEL_conv_wgrad: return 2 * elements(window->y) * taps * window->x.c;
+    case SNUG_KERNEL_max_pool:
+    case SNUG_KERNEL_max_pool_grad: return elements(window->y) * taps;
+    case SNUG_KERNEL_upsample_grad: return elements(window->y);
+    case SNUG_KERNEL_bilinear_grad: return 4 * elements(window->y);
+    case SNUG_KERNEL_heatmap_loss:
+    case SNUG_KERNEL_heatmap_loss_grad: return 10 * elements(kernel->args[0].shape);
+    case SNUG_KERNEL_decode: /* smoothed in both directions, 3 sigma to both sides */
+        return (int64_t)(24 * kernel->loss.sigma) * elements(kernel->args[0].shape);
+    default: return 0;
+    }
+}
+
+static int64_t code_flops(const SnugPointwise *code, int64_t element_count)
+{
+    int64_t instructions = 0;
+
+    for (int32_t r = 0; r < code->count; r++) {
+        SnugPointOp op = code->code[r].op;
+        instructions += op != SNUG_POINT_core && op != SNUG_POINT_channel
+                        && op != SNUG_POINT_constant;
+    }
+    return instructions * element_count;
+}
+
+static SnugShape result_shape(const SnugKernel *kernel)
+{
+    switch (kernel->kind) {
+    case SNUG_KERNEL_conv_dgrad:
+    case SNUG_KERNEL_max_pool_grad:
+    case SNUG_KERNEL_upsample_grad:
+    case SNUG_KERNEL_bilinear_grad: return kernel->window.x;
+    default: return kernel->window.y;
+    }
+}
+
+/* Domains of in[0] and in[1]. */
+static void prologue_shapes(const SnugKernel *kernel, SnugShape shapes[2])
+{
+    bool reads_x = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_wgrad
+                   || kernel->kind == SNUG_KERNEL_max_pool;
+
+    shapes[0] = reads_x ? kernel->window.x : kernel->window.y;
+    shapes[1] = reads_x ? kernel->window.y : kernel->window.x;
+}
+
+/* Prologues count once an element, though a tile's halo is computed by its neighbours too. */
+static int64_t pointwise_flops(const SnugKernel *kernel)
+{
+    SnugShape result = result_shape(kernel), domains[2];
+    int64_t flops = 0;
+
+    prologue_shapes(kernel, domains);
+    for (int side = 0; side < 2; side++)
+        flops += code_flops(&kernel->in[side], elements(domains[side]));
+    for (int32_t p = 0; p < kernel->part_count; p++) {
+        SnugShape part = result;
+        part.c = kernel->parts[p].channel_count;
+        flops += code_flops(&kernel->parts[p].out, elements(part));
+    }
+    return flops + 4 * kernel->reduction_count * elements(result);
+}
+
+int64_t kernel_flops(const SnugKernel *kernel)
+{
+    return core_flops(kernel) + pointwise_flops(kernel);
+}
+
+static int64_t arg_bytes(const SnugArg *arg)
+{
+    Shape shape = {arg->shape.n, arg->shape.h, arg->shape.w, arg->shape.c};
+    return tensor_bytes(shape, arg->type, arg->pitch);
+}
+
+/* Channels of arg a that the code loads where its domain has `channels`; grows [*begin, *end). */
+static void widen_channels(const SnugPointwise *code, int32_t a, int32_t channels, int32_t *begin,
+                           int32_t *end)
+{
+    for (int32_t r = 0; r < code->count; r++) {
+        const SnugPoint *point = &code->code[r];
+        bool loads = point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear;
+        if (!loads || point->arg != a)
+            continue;
+        *begin = point->channel < *begin ? point->channel : *begin;
+        *end = point->channel + channels > *end ? point->channel + channels : *end;
+    }
+}
+
+/* Bytes of a read arg: of a slice, its share. */
+static int64_t read_bytes(const SnugKernel *kernel, int32_t a)
+{
+    const SnugArg *arg = &kernel->args[a];
+    SnugShape domains[2];
+    int32_t begin = arg->shape.c, end = 0;
+
+    prologue_shapes(kernel, domains);
+    for (int side = 0; side < 2; side++)
+        widen_channels(&kernel->in[side], a, domains[side].c, &begin, &end);
+    for (int32_t p = 0; p < kernel->part_count; p++)
+        widen_channels(&kernel->parts[p].out, a, kernel->parts[p].channel_count, &begin, &end);
+    return end > begin && end - begin < arg->shape.c
+               ? (int64_t)((double)arg_bytes(arg) * (end - begin) / arg->pitch)
+               : arg_bytes(arg);
+}
+
+/* Partial sums go through memory once each way; the host's workspaces stay in its cache. */
+static int64_t partial_bytes(const Target *target, const SnugKernel *kernel)
+{
+    SnugGemm gemm;
+
+    if (target->device == DEVICE_host)
+        return 0;
+    if (kernel->is_gemm != 0 && kernel_as_gemm(kernel, &gemm))
+        return (int64_t)gemm_work(target->card, &gemm).partial_bytes;
+    return 2 * max_i64(kernel_workspace(target, kernel), 0);
+}
+
+int64_t kernel_bytes(const Target *target, const SnugKernel *kernel)
+{
+    int64_t bytes = partial_bytes(target, kernel);
+
+    for (int32_t a = 0; a < kernel->arg_count; a++) {
+        switch (kernel->args[a].access) {
+        case SNUG_READ: bytes += read_bytes(kernel, a); break;
+        case SNUG_WRITE: bytes += arg_bytes(&kernel->args[a]); break;
+        case SNUG_ACCUMULATE: bytes += 2 * arg_bytes(&kernel->args[a]); break;
+        }
+    }
+    return bytes;
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static double host_core_gflops(const Target *target, const SnugKernel *kernel)
+{
+    bool is_matrix = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_dgrad
+                     || kernel->kind == SNUG_KERNEL_conv_wgrad;
+    double rate = target->half == SNUG_BF16 ? host_bf16_gflops : host_f32_gflops;
+
+    if (!is_matrix)
+        return host_point_gflops * target->threads;
+    if (kernel->window.x.c < HOST_FEW_CHANNELS || kernel->window.y.c < HOST_FEW_CHANNELS)
+        rate *= host_few_channels;
+    return rate * target->threads;
+}
+
+static Roofline library_roofline(const Target *target, const SnugKernel *kernel)
+{
+    const Card *card = target->card;
+    SnugGemm gemm;
+
+    if (!kernel_as_gemm(kernel, &gemm))
+        BUG("%s is no plain matrix product", kernel->name);
+    GemmWork work = gemm_work(card, &gemm);
+    return (Roofline){
+        .compute = work.flops / library_figures(card).tflops * 1e-6,
+        .memory = (double)kernel_bytes(target, kernel) / card->bandwidth_gbs * 1e-3,
+        .launch = work.launches * card->launch_us,
+    };
+}
+
+Roofline kernel_roofline(const Target *target, const SnugKernel *kernel)
+{
+    double flops = (double)core_flops(kernel), bytes = (double)kernel_bytes(target, kernel);
+
+    if (kernel->is_gemm != 0)
+        return library_roofline(target, kernel);
+
+    if (target->device == DEVICE_host)
+        return (Roofline){
+            .compute = flops / host_core_gflops(target, kernel) * 1e-3,
+            .memory = bytes / host_bandwidth_gbs * 1e-3,
+            .pointwise = (double)pointwise_flops(kernel) / (host_point_gflops * target->threads)
+                         * 1e-3,
+            .launch = host_launch_us,
+        };
+    /* pointwise code hides behind memory on a card */
+    return (Roofline){
+        .compute = flops / target->card->matrix_tflops * 1e-6,
+        .memory = bytes / target->card->bandwidth_gbs * 1e-3,
+        .launch = target->card->launch_us,
+    };
+}
+
+double kernel_time_us(const Target *target, const SnugKernel *kernel)
+{
+    Roofline us = kernel_roofline(target, kernel);
+
+    return (us.compute > us.memory ? us.compute : us.memory) + us.pointwise + us.launch;
+}
+
+const char *kernel_bound(const Target *target, const SnugKernel *kernel)
+{
+    Roofline us = kernel_roofline(target, kernel);
+    double compute = us.compute + us.pointwise;
+
+    if (us.launch > compute && us.launch > us.memory)
+        return "launch";
+    return compute > us.memory ? "compute" : "memory";
+}
+
+/* The norm reads the gradients; AdamW reads and zeroes them, changes weights, m, v and averages in
+ * place, and writes the half copies. */
+double update_time_us(const Target *target, const Layout *layout)
+{
+    double bytes = 3.0 * (double)layout->grads + (double)layout->halves
+                   + 2.0 * (double)(layout->weights + layout->moments + layout->ema);
+    bool is_host = target->device == DEVICE_host;
+
+    if (layout->grads == 0)
+        return 0;
+    return bytes / (is_host ? host_bandwidth_gbs : target->card->bandwidth_gbs) * 1e-3
+           + 2 * (is_host ? host_launch_us : target->card->launch_us);
+}
+
+/* A step may run the kernel again without its reductions; the device may then cut it otherwise. */
+static int64_t workspace_of_all_forms(Compilation *c, const Kernel *kernel)
+{
+    int64_t bytes = kernel_workspace(&c->target, &kernel->code);
+    const int32_t *kept;
+
+    if (bytes < 0 || !kernel->may_repeat || kernel->code.reduction_count == 0)
+        return bytes;
+    SnugKernel repeat = repeat_kernel(&kernel->code, c->scratch, &kept);
+    return max_i64(bytes, kernel_workspace(&c->target, &repeat));
+}
+
+/* ---- the stage ------------------------------------------------------------------------------- */
+
+/* Ensures: flops, bytes, time_us and workspace_bytes of every kernel. */
+bool estimate_costs(Compilation *c)
+{
+    bool ok = true;
+
+    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
+        if (c->kernels[s] == NULL)
+            continue;
+        for (uint32_t k = 0; k < c->kernels[s]->kernels.count; k++) {
+            Kernel *kernel = &c->kernels[s]->kernels.items[k];
+            if (c->target.device == DEVICE_cuda)
+                kernel->code.is_gemm = choose_gemm(&c->target, &kernel->code);
+            kernel->flops = kernel_flops(&kernel->code);
+            kernel->bytes = kernel_bytes(&c->target, &kernel->code);
+            kernel->time_us = kernel_time_us(&c->target, &kernel->code);
+            kernel->bound = kernel_bound(&c->target, &kernel->code);
+            kernel->code.workspace_bytes = workspace_of_all_forms(c, kernel);
+            if (c->target.device == DEVICE_cuda)
+                kernel->tile = tile_text(c->arena, c->target.card, &kernel->code);
+            if (kernel->code.workspace_bytes >= 0)
+                continue;
+            error_at(c->diags, ERROR_E182, kernel->source, "the device cannot run %s",
+                     kernel->label);
+            note(c->diags, "its kernel is %s, with %d operands", kernel->code.name,
+                 kernel->code.arg_count);
+            ok = false;
+        }
+    }
+    return ok;
+}

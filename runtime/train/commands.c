@@ -1,0 +1,126 @@
+/* eval, predict, export: what is done with trained weights. */
+#include <stdlib.h>
+
+#include "runtime/data/image.h"
+#include "runtime/system/os.h"
+#include "run.h"
+
+bool open_split(const Run *run, const char *split, Dataset *dataset, Error *error)
+{
+    const char *root = OPTION_TEXT(&run->options, dataset_path);
+
+    if (root[0] == '\0') {
+        error_set(error, ERROR_USAGE, "--dataset_path is missing");
+        return error_hint(error, "--dataset_path FOLDER: a data set laid out as Aariz or ISBI 2015");
+    }
+    return dataset_open(dataset, root, split, options_annotation(&run->options),
+                        run->program->landmarks, OPTION_IS(&run->options, skip_bad), error);
+}
+
+static const char *chosen_split(const Run *run, const char *otherwise)
+{
+    const char *split = OPTION_TEXT(&run->options, split);
+    return split[0] ? split : otherwise;
+}
+
+static bool load_weights(Run *run, Error *error)
+{
+    if (!checkpoint_load(run->checkpoint, run->ops, run->device, run->program, &run->state, error)
+        || !weights_changed(run, error))
+        return false;
+    fprintf(stderr, "%s: update %lld, epoch %d\n", run->checkpoint, (long long)run->state.update,
+            run->state.epoch);
+    return true;
+}
+
+/* Loads the weights and predicts: what eval and predict share. An interruption is no error and
+ * leaves nothing to be told: *is_done. */
+static bool predict_all(Run *run, const Dataset *dataset, Predictions *predictions, bool *is_done,
+                        Error *error)
+{
+    Loader *loader = NULL;
+    bool ok = load_weights(run, error) && predictions_create(predictions, dataset, error)
+              && predict_loader(run, dataset, false, &loader, error)
+              && predict_dataset(run, loader, predictions, error);
+
+    if (loader != NULL)
+        loader_destroy(loader);
+    *is_done = ok && os_interrupted() == 0;
+    return ok;
+}
+
+static bool print_table(const Run *run, const Predictions *predictions, Error *error)
+{
+    printf("%s, split %s, truth: %s\n", run->program->model, predictions->dataset->split,
+           OPTION_TEXT(&run->options, annotation_type));
+    return print_metrics(stdout, predictions, run->state.seed)
+           || error_set(error, ERROR_MEMORY, "no memory for the metrics");
+}
+
+bool command_eval(Run *run, Error *error)
+{
+    const char *output = OPTION_TEXT(&run->options, output);
+    Dataset dataset = {0};
+    Predictions predictions = {0};
+    bool is_done = false;
+    bool ok = open_split(run, chosen_split(run, "valid"), &dataset, error)
+              && predict_all(run, &dataset, &predictions, &is_done, error);
+
+    if (is_done)
+        ok = print_table(run, &predictions, error)
+             && (output[0] == '\0'
+                 || write_metrics_json(output, &predictions, run->state.seed,
+                                       OPTION_TEXT(&run->options, annotation_type), error));
+    predictions_free(&predictions);
+    dataset_close(&dataset);
+    return ok;
+}
+
+/* ---- predict --------------------------------------------------------------------------------- */
+
+static bool open_for_predict(const Run *run, Dataset *dataset, Error *error)
+{
+    const char *images = OPTION_TEXT(&run->options, images);
+
+    if (images[0] != '\0')
+        return dataset_open_pictures(dataset, images, run->symbols, run->program->landmarks,
+                                     OPTION_IS(&run->options, skip_bad), error);
+    return open_split(run, chosen_split(run, "test"), dataset, error);
+}
+
+bool command_predict(Run *run, Error *error)
+{
+    const OptionValue *save_dir = &run->options.values[OPTION_save_dir];
+    const char *folder = save_dir->is_given ? save_dir->text : "predictions";
+    bool has_truth = OPTION_TEXT(&run->options, images)[0] == '\0', is_done = false;
+    Dataset dataset = {0};
+    Predictions predictions = {0};
+    bool ok = open_for_predict(run, &dataset, error)
+              && predict_all(run, &dataset, &predictions, &is_done, error);
+
+    if (is_done)
+        ok = results_write(&predictions, folder, error)
+             && overlays_write(&predictions, dataset.item_count, 0, folder, error)
+             && (!has_truth || print_table(run, &predictions, error));
+    if (is_done && ok)
+        printf("predictions.csv, predictions.json and %d overlays are in %s\n",
+               predictions_count(&predictions), folder);
+    predictions_free(&predictions);
+    dataset_close(&dataset);
+    return ok;
+}
+
+/* ---- export ---------------------------------------------------------------------------------- */
+
+bool command_export(Run *run, Error *error)
+{
+    const char *output = OPTION_TEXT(&run->options, output);
+
+    if (output[0] == '\0') {
+        error_set(error, ERROR_USAGE, "--output is missing");
+        return error_hint(error, "export --checkpoint runs/NAME --output weights.safetensors");
+    }
+    return load_weights(run, error)
+           && checkpoint_export(output, run->ops, run->device, run->program,
+                                OPTION_IS(&run->options, use_ema), error);
+}

@@ -1,0 +1,106 @@
+/* main of every trainer: chooses the plan, opens the device, runs the command. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/system/os.h"
+#include "run.h"
+
+static void print_version(const SnugProgram *const *programs, int32_t count)
+{
+    for (int32_t k = 0; k < count; k++) {
+        const SnugProgram *p = programs[k];
+        printf("%s from %s%s%s, program %s, format %d: batch %d, image %dx%d, device %s, "
+               "%lld bytes planned\n",
+               p->model, p->model_path, p->overrides[0] ? " " : "", p->overrides, p->model_hash,
+               p->version, p->batch_size, p->image_height, p->image_width, p->device,
+               (long long)p->total_bytes);
+    }
+}
+
+/* Finds the checkpoint that the command starts from and takes the run's options out of it. */
+static bool find_checkpoint(Run *run, Error *error)
+{
+    const RunOptions *o = &run->options;
+    const char *given = OPTION_TEXT(o, resume);
+    char *options = NULL;
+
+    if (o->command == RUN_CHECK_DATA || (o->command == RUN_TRAIN && given[0] == '\0'))
+        return true;
+    if (o->command == RUN_TRAIN) {
+        run->checkpoint = run_folder_find(run, given, "last.safetensors", error);
+    } else {
+        Error no_best = {0};
+        given = OPTION_TEXT(o, checkpoint)[0] ? OPTION_TEXT(o, checkpoint) : given;
+        run->checkpoint = run_folder_find(run, given, "best.safetensors", &no_best);
+        if (run->checkpoint == NULL)
+            run->checkpoint = run_folder_find(run, given, "last.safetensors", error);
+    }
+    bool ok = run->checkpoint != NULL
+              && checkpoint_read_texts(run->checkpoint, &options, &run->symbols, error)
+              && options_keep(&run->options, options, run->checkpoint, error);
+    free(options);
+    return ok;
+}
+
+static bool run_command(Run *run, int *status, Error *error)
+{
+    DeviceOptions options = {.profile = OPTION_IS(&run->options, profile),
+                             .cuda_path = OPTION_TEXT(&run->options, cuda_path)};
+    bool ok;
+
+    if (run->options.command == RUN_CHECK_DATA)
+        return command_check_data(run, error);
+    run->ops = strcmp(run->program->device, device_cuda.name) == 0 ? &device_cuda : &device_host;
+    if (!run->ops->open(&run->device, run->program, &options, error))
+        return false;
+    switch (run->options.command) {
+    case RUN_EVAL:    ok = command_eval(run, error); break;
+    case RUN_PREDICT: ok = command_predict(run, error); break;
+    case RUN_EXPORT:  ok = command_export(run, error); break;
+    default:          ok = train(run, status, error); break;
+    }
+    if (ok && options.profile)
+        ok = profile_print(run, error);
+    run->ops->close(run->device);
+    return ok;
+}
+
+static bool start(Run *run, int *status, Error *error)
+{
+    if (!find_checkpoint(run, error))
+        return false;
+    run->program = options_choose_program(&run->options, snug_programs, snug_program_count, error);
+    if (run->program == NULL || !options_set_defaults(&run->options, run->program, error))
+        return false;
+    os_catch_interrupts();
+    return run_command(run, status, error);
+}
+
+int main(int argc, char **argv)
+{
+    Run run = {0};
+    Error error = {0};
+    int status = 0;
+    bool ok = options_parse(&run.options, argc, argv, &error);
+
+    if (ok && OPTION_IS(&run.options, help))
+        options_print_help(stdout, argv[0]);
+    else if (ok && OPTION_IS(&run.options, version))
+        print_version(snug_programs, snug_program_count);
+    else if (ok)
+        ok = start(&run, &status, &error);
+    free(run.folder);
+    free(run.log_folder);
+    free(run.checkpoint);
+    free(run.symbols);
+    options_free(&run.options);
+    if (!ok) {
+        error_print(&error);
+        return error.status != 0 ? error.status : 70;
+    }
+    if (fflush(stdout) != 0) {
+        perror("standard output");
+        return ERROR_FILES;
+    }
+    return status != 0 ? status : os_interrupted();
+}
