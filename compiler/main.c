@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "compiler/command/doctor.h"
-#include "compiler/emit/emit.h"
 #include "compiler/command/options.h"
 #include "compiler/command/pack_command.h"
-#include "compiler/pipeline/pipeline.h"
 #include "compiler/command/plan_forms.h"
 #include "compiler/command/remat.h"
+#include "compiler/emit/emit.h"
 #include "compiler/floor/system.h"
+#include "compiler/pipeline/pipeline.h"
 #include "compiler/trial/what_if.h"
 
 static bool use_color(const Options *options, FILE *stream)
@@ -56,8 +56,8 @@ static bool compile_options(const Options *options, Arena *arena, CompileOptions
         .model_path = options->operand,
         .overrides = arena_array(arena, Override, options->define.count),
         .override_count = options->define.count,
-        .device = options->device != NULL ? (strcmp(options->device, "cuda") == 0 ? DEVICE_cuda
-                                                                                  : DEVICE_host)
+        .device = options->device != NULL
+                      ? (strcmp(options->device, "cuda") == 0 ? DEVICE_cuda : DEVICE_host)
                   : options->command & (PLAN | FIT) ? DEVICE_cuda
                                                     : DEVICE_host,
         .card = options->card,
@@ -66,7 +66,7 @@ static bool compile_options(const Options *options, Arena *arena, CompileOptions
         .threads = (int32_t)options->threads,
         .full_precision = options->precision != NULL && strcmp(options->precision, "full") == 0,
         .gemm = options->gemm == NULL || strcmp(options->gemm, "auto") == 0 ? GEMM_auto
-                : strcmp(options->gemm, "own") == 0                        ? GEMM_own
+                : strcmp(options->gemm, "own") == 0                         ? GEMM_own
                                                                             : GEMM_cublas,
         .no_ema = options->flag_no_ema,
         .no_fusion = options->flag_no_fusion,
@@ -243,12 +243,11 @@ static bool write_plans(Arena *arena, const char *folder, const Variants *varian
     for (uint32_t k = 0; k < variants->count; k++) {
         Compilation *c = variants->items[k];
         const Model *model = c->model;
-        const char *path =
-            variants->count == 1
-                ? arena_printf(arena, "%s/plan", folder)
-                : arena_printf(arena, "%s/plan_%lldx%lldx%lld", folder,
-                               (long long)model->batch_size, (long long)model->image_height,
-                               (long long)model->image_width);
+        const char *path = variants->count == 1 ? arena_printf(arena, "%s/plan", folder)
+                                                : arena_printf(arena, "%s/plan_%lldx%lldx%lld",
+                                                               folder, (long long)model->batch_size,
+                                                               (long long)model->image_height,
+                                                               (long long)model->image_width);
         if (!write_if_changed(arena, arena_printf(arena, "%s.json", path), write_plan, c)
             || !write_plan_page(c, arena_printf(arena, "%s.html", path)))
             return false;
@@ -289,8 +288,10 @@ static ExitStatus build(const Options *options, Arena *arena, Variants *variants
         return EXIT_STATUS_files;
     }
     if (!find_runtime(arena, &runtime, &missing)) {
-        fprintf(stderr, "snug: the runtime is not complete: %s is missing\n"
-                        "      note: build or install snug again\n", missing);
+        fprintf(stderr,
+                "snug: the runtime is not complete: %s is missing\n"
+                "      note: build or install snug again\n",
+                missing);
         return EXIT_STATUS_device;
     }
     if (options->command == TRAIN && is_newer(product->executable, product->source)
@@ -322,9 +323,9 @@ static int command_train(const Options *options, Arena *arena)
 
     if (status != EXIT_STATUS_ok)
         return (int)status;
-    ARRAY_APPEND(arena, &argv, strchr(product.executable, '/')
-                                   ? product.executable
-                                   : arena_printf(arena, "./%s", product.executable));
+    ARRAY_APPEND(arena, &argv,
+                 strchr(product.executable, '/') ? product.executable
+                                                 : arena_printf(arena, "./%s", product.executable));
     for (uint32_t k = 0; k < options->passed_on.count; k++)
         ARRAY_APPEND(arena, &argv, options->passed_on.items[k]);
     ARRAY_APPEND(arena, &argv, NULL);
@@ -376,16 +377,16 @@ static int run_command(const Options *options, Arena *arena)
     Product product;
 
     switch (options->command) {
-    case CHECK:   return (int)command_check(options, arena);
-    case PLAN:    return (int)command_plan(options, arena);
-    case FIT:     return (int)command_fit(options, arena);
-    case PACK:    return (int)command_pack(options, arena);
+    case CHECK: return (int)command_check(options, arena);
+    case PLAN: return (int)command_plan(options, arena);
+    case FIT: return (int)command_fit(options, arena);
+    case PACK: return (int)command_pack(options, arena);
     case COMPILE: return (int)command_compile(options, arena, &product);
-    case TRAIN:   return command_train(options, arena);
-    case REMAT:   return (int)command_remat(options);
-    case DOCTOR:  return (int)doctor(arena, stdout);
+    case TRAIN: return command_train(options, arena);
+    case REMAT: return (int)command_remat(options);
+    case DOCTOR: return (int)doctor(arena, stdout);
     case EXPLAIN: return command_explain(options);
-    default:      BUG("no command %d", (int)options->command);
+    default: BUG("no command %d", (int)options->command);
     }
 }
 

@@ -133,8 +133,8 @@ Node *make_input(Parser *parser, Span span, Span name_span, const char *name, Sp
     return node;
 }
 
-Node *make_comprehension(Parser *parser, Span span, Node *element, Span name_span,
-                         const char *name, Node *over, Node *condition)
+Node *make_comprehension(Parser *parser, Span span, Node *element, Span name_span, const char *name,
+                         Node *over, Node *condition)
 {
     Node *node = make_node(parser, NODE_comprehension, span, element, over, condition);
 

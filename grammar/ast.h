@@ -35,19 +35,19 @@ typedef enum NodeKind {
                            whose a is NULL)                            f(x) as layer1[k].conv1 */
 
     /* statements */
-    NODE_assign,     /* items: targets (NODE_name; more than one unpacks a list), b: value */
-    NODE_return,     /* a: value */
-    NODE_if,         /* a: condition, b: block, c: else block, another NODE_if, or NULL */
-    NODE_for,        /* name: variable, a: range or list, b: block */
-    NODE_block,      /* items: statements */
-    NODE_evaluate,   /* a: an expression that stands alone */
+    NODE_assign,   /* items: targets (NODE_name; more than one unpacks a list), b: value */
+    NODE_return,   /* a: value */
+    NODE_if,       /* a: condition, b: block, c: else block, another NODE_if, or NULL */
+    NODE_for,      /* name: variable, a: range or list, b: block */
+    NODE_block,    /* items: statements */
+    NODE_evaluate, /* a: an expression that stands alone */
 
     /* top level */
-    NODE_import,     /* name: path as written, relative to this file      import "hrnet.snug" */
-    NODE_param,      /* items: NODE_parameter */
-    NODE_parameter,  /* name, a: default or NULL (functions only: must be given) */
-    NODE_function,   /* name, items: NODE_parameter, b: NODE_block, or an expression: fn f(x) = e */
-    NODE_train,      /* items: statements and the settings below */
+    NODE_import,    /* name: path as written, relative to this file      import "hrnet.snug" */
+    NODE_param,     /* items: NODE_parameter */
+    NODE_parameter, /* name, a: default or NULL (functions only: must be given) */
+    NODE_function,  /* name, items: NODE_parameter, b: NODE_block, or an expression: fn f(x) = e */
+    NODE_train,     /* items: statements and the settings below */
 
     /* only in `train` */
     NODE_input,      /* name, kind_name: picture | landmarks | tensor, items: sizes */
@@ -55,9 +55,9 @@ typedef enum NodeKind {
     NODE_minimize,   /* a: loss                                                    minimize e */
     NODE_precision,  /* name: mixed | full */
     NODE_accumulate, /* a: micro-batches an update */
-    NODE_optimize,   /* a: NODE_call                                      optimize adamw(lr = 3e-4) */
-    NODE_schedule,   /* items: NODE_argument with names                   schedule epochs = 200 */
-    NODE_ema,        /* a: decay */
+    NODE_optimize, /* a: NODE_call                                      optimize adamw(lr = 3e-4) */
+    NODE_schedule, /* items: NODE_argument with names                   schedule epochs = 200 */
+    NODE_ema,      /* a: decay */
 
     NODE_KIND_COUNT
 } NodeKind;
@@ -92,8 +92,8 @@ struct Node {
     const char *name;
     const char *kind_name;
     Node *a, *b, *c;
-    Node *items; /* first of a chain */
-    Node *next;  /* the next in the chain that this node is part of */
+    Node *items;    /* first of a chain */
+    Node *next;     /* the next in the chain that this node is part of */
     uint32_t depth; /* levels of nodes in this one, itself included: at most 200 */
 };
 

@@ -47,17 +47,12 @@ static const struct {
 static Level level_of(const Node *node)
 {
     switch (node->kind) {
-    case NODE_conditional:
-        return LEVEL_conditional;
-    case NODE_range:
-        return LEVEL_range;
+    case NODE_conditional: return LEVEL_conditional;
+    case NODE_range: return LEVEL_range;
     case NODE_unary:
-    case NODE_binary:
-        return operators[node->op].level;
-    case NODE_as:
-        return LEVEL_as;
-    default:
-        return LEVEL_postfix;
+    case NODE_binary: return operators[node->op].level;
+    case NODE_as: return LEVEL_as;
+    default: return LEVEL_postfix;
     }
 }
 
@@ -137,12 +132,8 @@ static void print_binary(FILE *out, const Node *node)
 static void print_expression(FILE *out, const Node *node)
 {
     switch (node->kind) {
-    case NODE_number:
-        print_number(out, node->number);
-        break;
-    case NODE_name:
-        fputs(node->name, out);
-        break;
+    case NODE_number: print_number(out, node->number); break;
+    case NODE_name: fputs(node->name, out); break;
     case NODE_list:
         putc('[', out);
         print_expressions(out, node->items);
@@ -168,9 +159,7 @@ static void print_expression(FILE *out, const Node *node)
         fputs(operators[node->op].text, out);
         print_operand(out, node->a, operators[node->op].level);
         break;
-    case NODE_binary:
-        print_binary(out, node);
-        break;
+    case NODE_binary: print_binary(out, node); break;
     case NODE_conditional:
         fputs("if ", out);
         print_expression(out, node->a);
@@ -204,8 +193,7 @@ static void print_expression(FILE *out, const Node *node)
         fputs(" as ", out);
         print_path(out, node->items);
         break;
-    default:
-        BUG("a node of kind %d is no expression", (int)node->kind);
+    default: BUG("a node of kind %d is no expression", (int)node->kind);
     }
 }
 
@@ -264,8 +252,8 @@ static void print_if(FILE *out, const Node *node, int indent)
  * setting would be one. */
 static bool needs_brackets(const Node *node)
 {
-    static const char *const words[] = {"output", "minimize", "precision", "accumulate", "optimize",
-                                        "schedule", "ema"};
+    static const char *const words[] = {"output",   "minimize", "precision", "accumulate",
+                                        "optimize", "schedule", "ema"};
 
     while (node->kind != NODE_name && node->kind != NODE_call && node->kind != NODE_comprehension
            && node->kind != NODE_conditional && node->kind != NODE_unary && node->a != NULL)
@@ -288,16 +276,12 @@ static void print_statement(FILE *out, const Node *node, int indent)
 {
     fprintf(out, "%*s", 4 * indent, "");
     switch (node->kind) {
-    case NODE_import:
-        fprintf(out, "import \"%s\"", node->name);
-        break;
+    case NODE_import: fprintf(out, "import \"%s\"", node->name); break;
     case NODE_param:
         fputs("param ", out);
         print_parameters(out, node->items);
         break;
-    case NODE_function:
-        print_function(out, node, indent);
-        break;
+    case NODE_function: print_function(out, node, indent); break;
     case NODE_train:
         fputs("train ", out);
         print_block(out, node->items, indent);
@@ -307,12 +291,8 @@ static void print_statement(FILE *out, const Node *node, int indent)
         fputs(" = ", out);
         print_expression(out, node->b);
         break;
-    case NODE_return:
-        print_setting(out, "return", node);
-        break;
-    case NODE_if:
-        print_if(out, node, indent);
-        break;
+    case NODE_return: print_setting(out, "return", node); break;
+    case NODE_if: print_if(out, node, indent); break;
     case NODE_for:
         fprintf(out, "for %s in ", node->name);
         print_expression(out, node->a);
@@ -327,30 +307,17 @@ static void print_statement(FILE *out, const Node *node, int indent)
         print_expressions(out, node->items);
         putc(']', out);
         break;
-    case NODE_output:
-        print_setting(out, "output", node);
-        break;
-    case NODE_minimize:
-        print_setting(out, "minimize", node);
-        break;
-    case NODE_precision:
-        fprintf(out, "precision %s", node->name);
-        break;
-    case NODE_accumulate:
-        print_setting(out, "accumulate", node);
-        break;
-    case NODE_optimize:
-        print_setting(out, "optimize", node);
-        break;
+    case NODE_output: print_setting(out, "output", node); break;
+    case NODE_minimize: print_setting(out, "minimize", node); break;
+    case NODE_precision: fprintf(out, "precision %s", node->name); break;
+    case NODE_accumulate: print_setting(out, "accumulate", node); break;
+    case NODE_optimize: print_setting(out, "optimize", node); break;
     case NODE_schedule:
         fputs("schedule ", out);
         print_expressions(out, node->items);
         break;
-    case NODE_ema:
-        print_setting(out, "ema", node);
-        break;
-    default:
-        BUG("a node of kind %d is no statement", (int)node->kind);
+    case NODE_ema: print_setting(out, "ema", node); break;
+    default: BUG("a node of kind %d is no statement", (int)node->kind);
     }
     putc('\n', out);
 }

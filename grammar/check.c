@@ -37,18 +37,28 @@ typedef enum Place { PLACE_file, PLACE_function, PLACE_train, PLACE_block_in_tra
 
 /* The kinds' first words, for messages; NULL: not a statement. */
 static const char *const words[NODE_KIND_COUNT] = {
-    [NODE_assign] = "an assignment", [NODE_return] = "`return`", [NODE_if] = "`if`",
-    [NODE_for] = "`for`", [NODE_evaluate] = "an expression", [NODE_import] = "`import`",
-    [NODE_param] = "`param`", [NODE_function] = "`fn`", [NODE_train] = "`train`",
-    [NODE_input] = "an input", [NODE_output] = "`output`", [NODE_minimize] = "`minimize`",
-    [NODE_precision] = "`precision`", [NODE_accumulate] = "`accumulate`",
-    [NODE_optimize] = "`optimize`", [NODE_schedule] = "`schedule`", [NODE_ema] = "`ema`",
+    [NODE_assign] = "an assignment",
+    [NODE_return] = "`return`",
+    [NODE_if] = "`if`",
+    [NODE_for] = "`for`",
+    [NODE_evaluate] = "an expression",
+    [NODE_import] = "`import`",
+    [NODE_param] = "`param`",
+    [NODE_function] = "`fn`",
+    [NODE_train] = "`train`",
+    [NODE_input] = "an input",
+    [NODE_output] = "`output`",
+    [NODE_minimize] = "`minimize`",
+    [NODE_precision] = "`precision`",
+    [NODE_accumulate] = "`accumulate`",
+    [NODE_optimize] = "`optimize`",
+    [NODE_schedule] = "`schedule`",
+    [NODE_ema] = "`ema`",
 };
 
 static bool is_top_level(NodeKind kind)
 {
-    return kind == NODE_import || kind == NODE_param || kind == NODE_function
-           || kind == NODE_train;
+    return kind == NODE_import || kind == NODE_param || kind == NODE_function || kind == NODE_train;
 }
 
 static bool is_setting(NodeKind kind)
@@ -59,22 +69,19 @@ static bool is_setting(NodeKind kind)
 static bool may_stand(NodeKind kind, Place place)
 {
     switch (place) {
-    case PLACE_file:
-        return is_top_level(kind);
-    case PLACE_function:
-        return !is_top_level(kind) && !is_setting(kind);
-    case PLACE_train:
-        return !is_top_level(kind) && kind != NODE_return;
-    default:
-        return !is_top_level(kind) && !is_setting(kind) && kind != NODE_return;
+    case PLACE_file: return is_top_level(kind);
+    case PLACE_function: return !is_top_level(kind) && !is_setting(kind);
+    case PLACE_train: return !is_top_level(kind) && kind != NODE_return;
+    default: return !is_top_level(kind) && !is_setting(kind) && kind != NODE_return;
     }
 }
 
 static void report_misplaced(Parser *p, const Node *node, Place place)
 {
-    static const char *const places[] = {
-        [PLACE_file] = "at the top of a file", [PLACE_function] = "in a function",
-        [PLACE_train] = "in `train`", [PLACE_block_in_train] = "in a block of `train`"};
+    static const char *const places[] = {[PLACE_file] = "at the top of a file",
+                                         [PLACE_function] = "in a function",
+                                         [PLACE_train] = "in `train`",
+                                         [PLACE_block_in_train] = "in a block of `train`"};
     Span span = node->span;
 
     if (node->kind == NODE_function || node->kind == NODE_train || node->kind == NODE_if
@@ -106,7 +113,8 @@ static void check_statements(Parser *p, const Node *first, Place place, bool is_
         if (!may)
             continue;
         Place inner = node->kind == NODE_function ? PLACE_function
-                      : place == PLACE_train ? PLACE_block_in_train : place;
+                      : place == PLACE_train      ? PLACE_block_in_train
+                                                  : place;
         if (node->kind == NODE_train)
             check_statements(p, node->items, PLACE_train, false);
         if (node->b != NULL && node->b->kind == NODE_block)

@@ -268,9 +268,9 @@ static void put_name_of(Text *text, const char *name)
 
 static bool is_operator_name(const char *name)
 {
-    static const char *const names[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "'^'", "'<'", "'>'",
-                                        "`==`", "`!=`", "`<=`", "`>=`", "`..`", "`and`", "`or`",
-                                        "`as`", "'.'", "'['", "'('"};
+    static const char *const names[] = {"'+'",  "'-'",  "'*'",  "'/'",  "'%'",  "'^'",  "'<'",
+                                        "'>'",  "`==`", "`!=`", "`<=`", "`>=`", "`..`", "`and`",
+                                        "`or`", "`as`", "'.'",  "'['",  "'('"};
 
     for (size_t k = 0; k < COUNT_OF(names); k++)
         if (strcmp(name, names[k]) == 0)
@@ -280,8 +280,7 @@ static bool is_operator_name(const char *name)
 
 static bool is_start_of_expression(const char *name)
 {
-    static const char *const names[] = {"a number", "a name", "'('", "'['", "'-'", "`not`",
-                                        "`if`"};
+    static const char *const names[] = {"a number", "a name", "'('", "'['", "'-'", "`not`", "`if`"};
 
     for (size_t k = 0; k < COUNT_OF(names); k++)
         if (strcmp(name, names[k]) == 0)
@@ -322,8 +321,9 @@ static const char *describe_found(const Mistake *m, const Token *found)
 {
     char first = m->p->text[found->span.begin];
 
-    if (found->kind == 0 || (found->kind == END && m->tokens[m->found + 1].kind == 0
-                             && found->span.end >= m->p->length))
+    if (found->kind == 0
+        || (found->kind == END && m->tokens[m->found + 1].kind == 0
+            && found->span.end >= m->p->length))
         return "the end of the file";
     if (found->kind == END && first != ';' && first != '}')
         return "the end of the line";
@@ -372,8 +372,12 @@ static void explain_others(const Mistake *m)
 
 void explain_syntax_error(Parser *parser, uint32_t found, const char *const *names, int count)
 {
-    Mistake m = {.p = parser, .tokens = parser->tokens.items, .begin = found, .found = found,
-                 .names = names, .count = count};
+    Mistake m = {.p = parser,
+                 .tokens = parser->tokens.items,
+                 .begin = found,
+                 .found = found,
+                 .names = names,
+                 .count = count};
 
     if (kind_at(&m, found) == BAD)
         return; /* reported when it was read */

@@ -209,7 +209,9 @@ static void open_bracket(Layout *l, const Token *token)
     put(l, *token);
     l->depth += token->kind == '{';
     ARRAY_APPEND(l->p->arena, &l->open,
-                 ((Open){.kind = token->kind, .span = token->span, .indent = l->indent,
+                 ((Open){.kind = token->kind,
+                         .span = token->span,
+                         .indent = l->indent,
                          .is_train = is_train}));
 }
 
@@ -217,7 +219,9 @@ static void report_closes_nothing(Layout *l, const Token *token)
 {
     error_at(l->p->diags, ERROR_E008, token->span, "`%c` closes nothing", token->kind);
     note(l->p->diags, "delete it, or add the `%c` that it belongs to",
-         token->kind == ')' ? '(' : token->kind == ']' ? '[' : '{');
+         token->kind == ')'   ? '('
+         : token->kind == ']' ? '['
+                              : '{');
 }
 
 static void close_bracket(Layout *l, const Token *token)
@@ -276,8 +280,12 @@ typedef struct Word {
 } Word;
 
 static const Word settings[] = {
-    {"output", OUTPUT},         {"minimize", MINIMIZE}, {"precision", PRECISION},
-    {"accumulate", ACCUMULATE}, {"optimize", OPTIMIZE}, {"schedule", SCHEDULE},
+    {"output", OUTPUT},
+    {"minimize", MINIMIZE},
+    {"precision", PRECISION},
+    {"accumulate", ACCUMULATE},
+    {"optimize", OPTIMIZE},
+    {"schedule", SCHEDULE},
     {"ema", EMA},
 };
 static const Word statements[] = {
@@ -288,16 +296,33 @@ static const Word statements[] = {
 static const struct {
     const char *text, *ours;
 } synonyms[] = {
-    {"def", "fn"},          {"func", "fn"},           {"function", "fn"},   {"fun", "fn"},
-    {"include", "import"},  {"use", "import"},        {"require", "import"},
-    {"parameter", "param"}, {"config", "param"},      {"option", "param"},  {"foreach", "for"},
-    {"while", "for"},       {"when", "if"},           {"give", "return"},   {"loss", "minimize"},
-    {"minimise", "minimize"}, {"optimise", "optimize"}, {"optimizer", "optimize"},
-    {"optimiser", "optimize"}, {"scheduler", "schedule"}, {"accumulation", "accumulate"},
-    {"predict", "output"},  {"outputs", "output"},    {"dtype", "precision"},
+    {"def", "fn"},
+    {"func", "fn"},
+    {"function", "fn"},
+    {"fun", "fn"},
+    {"include", "import"},
+    {"use", "import"},
+    {"require", "import"},
+    {"parameter", "param"},
+    {"config", "param"},
+    {"option", "param"},
+    {"foreach", "for"},
+    {"while", "for"},
+    {"when", "if"},
+    {"give", "return"},
+    {"loss", "minimize"},
+    {"minimise", "minimize"},
+    {"optimise", "optimize"},
+    {"optimizer", "optimize"},
+    {"optimiser", "optimize"},
+    {"scheduler", "schedule"},
+    {"accumulation", "accumulate"},
+    {"predict", "output"},
+    {"outputs", "output"},
+    {"dtype", "precision"},
 };
-static const char *const declarators[] = {"let", "var", "const", "auto", "int", "float", "local",
-                                          "double", "number", "set"};
+static const char *const declarators[] = {"let",   "var",   "const",  "auto",   "int",
+                                          "float", "local", "double", "number", "set"};
 
 static const Word *find_word(const Word *words, size_t count, const char *text)
 {
@@ -449,30 +474,19 @@ static void lay_token(Layout *l, const Token *token)
         put_end(l, token);
     }
     switch (token->kind) {
-    case '\n':
-        end_line(l, token);
-        break;
+    case '\n': end_line(l, token); break;
     case ';':
         close_forgotten(l, brackets_above_brace(l), token->span);
         put_end(l, token);
         break;
     case '(':
     case '[':
-    case '{':
-        open_bracket(l, token);
-        break;
+    case '{': open_bracket(l, token); break;
     case ')':
-    case ']':
-        close_bracket(l, token);
-        break;
-    case '}':
-        close_brace(l, token);
-        break;
-    case NAME:
-        put_name(l, *token);
-        break;
-    default:
-        put(l, *token);
+    case ']': close_bracket(l, token); break;
+    case '}': close_brace(l, token); break;
+    case NAME: put_name(l, *token); break;
+    default: put(l, *token);
     }
 }
 

@@ -11,7 +11,7 @@
 enum { NESTING_MAX = 200, NAME_BYTES_MAX = 200 };
 
 typedef struct Token {
-    int kind;         /* as in parse.h; before the layout also '\n' and ';' */
+    int kind; /* as in parse.h; before the layout also '\n' and ';' */
     Span span;
     uint32_t depth;   /* how many `{` are open around it; `{` and `}` belong to the outside */
     double number;    /* NUMBER */
@@ -26,10 +26,10 @@ typedef struct Parser {
     const char *text; /* of the file, NUL at its end */
     uint32_t length;
 
-    uint32_t offset;     /* lex.l: first byte of the next token */
+    uint32_t offset;           /* lex.l: first byte of the next token */
     uint32_t last_comment_end; /* lex.l: where the last star-slash of the file is, or 0 */
     uint32_t division_until;   /* lex.l: up to here `//` is read as `/` */
-    ARRAY(Token) raw;    /* as written, the last is 0 */
+    ARRAY(Token) raw;          /* as written, the last is 0 */
     ARRAY(Token) tokens; /* laid out: statements end with END, brackets match; the last is 0 */
     uint32_t next;       /* parse.y: the token that yylex gives next */
     bool is_too_deep;    /* reported once a file */
@@ -76,7 +76,7 @@ Node *make_named_chain(Parser *parser, NodeKind kind, Span span, Span name_span,
                        Chain items, Node *b);
 Node *make_input(Parser *parser, Span span, Span name_span, const char *name, Span kind_span,
                  const char *kind_name, Chain sizes);
-Node *make_comprehension(Parser *parser, Span span, Node *element, Span name_span,
-                         const char *name, Node *over, Node *condition);
+Node *make_comprehension(Parser *parser, Span span, Node *element, Span name_span, const char *name,
+                         Node *over, Node *condition);
 
 #endif

@@ -8,10 +8,12 @@
 
 bool device_recompile(const SnugProgram *program, Error *error)
 {
-    error_hint(error, "compile it on this machine: snug compile %s --batch_size %d"
-                      " --image_size %d %d --device %s%s%s", program->model_path, program->batch_size,
-               program->image_height, program->image_width, program->device,
-               program->overrides[0] ? " " : "", program->overrides);
+    error_hint(error,
+               "compile it on this machine: snug compile %s --batch_size %d"
+               " --image_size %d %d --device %s%s%s",
+               program->model_path, program->batch_size, program->image_height,
+               program->image_width, program->device, program->overrides[0] ? " " : "",
+               program->overrides);
     return false;
 }
 
@@ -43,12 +45,11 @@ static bool launch_is_valid(const SnugProgram *program, const SnugLaunch *launch
         int32_t b = launch->buffers[a];
         if (b < 0 || b >= program->buffer_count)
             return error_why(error, "%s has no buffer for its operand %d", launch->label, a);
-        int64_t needs = a < kernel->arg_count ? host_arg_bytes(&kernel->args[a])
-                                              : kernel->workspace_bytes;
+        int64_t needs =
+            a < kernel->arg_count ? host_arg_bytes(&kernel->args[a]) : kernel->workspace_bytes;
         if (program->buffers[b].bytes < needs)
             return error_why(error, "%s has %lld bytes, %s needs %lld", program->buffers[b].name,
-                             (long long)program->buffers[b].bytes, launch->label,
-                             (long long)needs);
+                             (long long)program->buffers[b].bytes, launch->label, (long long)needs);
     }
     return true;
 }
@@ -105,8 +106,7 @@ static int32_t first_piece(const Pieces *pieces, int64_t byte)
 /* Whether arg a is read by the epilogue alone, each element where the result's is written. */
 static bool may_be_replaced(const SnugKernel *kernel, int32_t a)
 {
-    if (kernel->part_count != 1 || a == kernel->weight_arg
-        || kernel->args[a].access != SNUG_READ)
+    if (kernel->part_count != 1 || a == kernel->weight_arg || kernel->args[a].access != SNUG_READ)
         return false;
     for (int side = 0; side < 2; side++)
         for (int32_t r = 0; r < kernel->in[side].count; r++)
@@ -116,9 +116,9 @@ static bool may_be_replaced(const SnugKernel *kernel, int32_t a)
                 return false;
     for (int32_t r = 0; r < kernel->parts[0].out.count; r++) {
         const SnugPoint *point = &kernel->parts[0].out.code[r];
-        bool is_elsewhere = point->op == SNUG_POINT_load_bilinear || point->op == SNUG_POINT_channel
-                            || (point->op == SNUG_POINT_load
-                                && (point->factor != 1 || point->channel != 0));
+        bool is_elsewhere =
+            point->op == SNUG_POINT_load_bilinear || point->op == SNUG_POINT_channel
+            || (point->op == SNUG_POINT_load && (point->factor != 1 || point->channel != 0));
         if (is_elsewhere && point->arg == a)
             return false;
     }
@@ -159,8 +159,8 @@ static bool pass_launch(Pieces *pieces, const SnugProgram *program, const SnugLa
             int32_t b = launch->buffers[a];
             const SnugBuffer *buffer = &program->buffers[b];
             bool is_read = a < kernel->arg_count && kernel->args[a].access != SNUG_WRITE;
-            int64_t end = buffer->offset
-                          + (is_read ? host_arg_bytes(&kernel->args[a]) : buffer->bytes);
+            int64_t end =
+                buffer->offset + (is_read ? host_arg_bytes(&kernel->args[a]) : buffer->bytes);
             if (is_read == (writes != 0) || buffer->offset < program->persistent_bytes)
                 continue;
             if (!is_read && !writes_apart(program, launch, a, error))

@@ -2,15 +2,16 @@
 #ifndef SNUG_DEVICE_H
 #define SNUG_DEVICE_H
 
-#include "runtime/system/error.h"
 #include "program.h"
+#include "runtime/system/error.h"
 
 typedef struct Device Device;
 
 typedef struct DeviceOptions {
     bool poison;  /* fill the arena with NaN before every segment, check the guards after it */
     bool profile; /* time each launch */
-    const char *cuda_path; /* cuda: a folder of CUDA's libraries, NULL or "": where they usually are */
+    const char
+        *cuda_path; /* cuda: a folder of CUDA's libraries, NULL or "": where they usually are */
 } DeviceOptions;
 
 typedef struct DeviceOps {

@@ -50,18 +50,18 @@ typedef struct SnugShape {
  *     r4 = relu r3
  */
 typedef enum SnugPointOp {
-    SNUG_POINT_core,         /* the kernel's own result at this element, fp32 (epilogues only) */
-    SNUG_POINT_load,         /* tensor `arg` at (n, h / factor, w / factor, c + channel) */
+    SNUG_POINT_core,          /* the kernel's own result at this element, fp32 (epilogues only) */
+    SNUG_POINT_load,          /* tensor `arg` at (n, h / factor, w / factor, c + channel) */
     SNUG_POINT_load_bilinear, /* tensor `arg` resampled up by `factor`, half-pixel centres, edges
                                  clamped (align_corners = False), channel c + channel */
-    SNUG_POINT_channel,      /* vector `arg` at (row, c + channel): shape {1, 1, rows, channels} f32 */
-    SNUG_POINT_constant,     /* constants[min(c, 3)] */
-    SNUG_POINT_add,          /* a + b */
-    SNUG_POINT_multiply,     /* a * b */
-    SNUG_POINT_fma,          /* a * b + d */
-    SNUG_POINT_relu,         /* max(a, 0); NaN stays NaN */
-    SNUG_POINT_mask,         /* b > 0 ? a : 0 */
-    SNUG_POINT_sigmoid,      /* 1 / (1 + exp(-a)) */
+    SNUG_POINT_channel,  /* vector `arg` at (row, c + channel): shape {1, 1, rows, channels} f32 */
+    SNUG_POINT_constant, /* constants[min(c, 3)] */
+    SNUG_POINT_add,      /* a + b */
+    SNUG_POINT_multiply, /* a * b */
+    SNUG_POINT_fma,      /* a * b + d */
+    SNUG_POINT_relu,     /* max(a, 0); NaN stays NaN */
+    SNUG_POINT_mask,     /* b > 0 ? a : 0 */
+    SNUG_POINT_sigmoid,  /* 1 / (1 + exp(-a)) */
     SNUG_POINT_sigmoid_grad, /* a * b * (1 - b): a is dy, b is sigmoid's result */
     SNUG_POINT_round,        /* a as it comes back from a tensor of type `row` (F16, BF16) */
     SNUG_POINT_OP_COUNT
@@ -109,9 +109,9 @@ typedef struct SnugTile {
 } SnugTile;
 
 typedef enum SnugReductionKind {
-    SNUG_REDUCE_sum,    /* 1 row: sum of v */
+    SNUG_REDUCE_sum,     /* 1 row: sum of v */
     SNUG_REDUCE_moments, /* 2 rows: mean of v, sum of (v - mean)^2, both over the part */
-    SNUG_REDUCE_grad    /* 2 rows: sum of v, sum of v * register `with` (x-hat) */
+    SNUG_REDUCE_grad     /* 2 rows: sum of v, sum of v * register `with` (x-hat) */
 } SnugReductionKind;
 
 typedef struct SnugReduction {
@@ -151,14 +151,14 @@ typedef enum SnugKernelKind {
     SNUG_KERNEL_loss_combine,    /* map_loss, points, image_weights, scalars (loss +=) -> map_weight
                                     {1, 1, n, k} */
     SNUG_KERNEL_heatmap_loss_grad, /* heat, points, map_weight -> d heat */
-    SNUG_KERNEL_decode,          /* heat f32 -> peaks {1, n, k, 3}: x, y in the network's input pixels,
+    SNUG_KERNEL_decode,       /* heat f32 -> peaks {1, n, k, 3}: x, y in the network's input pixels,
                                     and the map's largest value; loss.sigma, loss.stride: see
                                     decode.h */
-    SNUG_KERNEL_grad_norm,       /* scalars: over all gradients, in the order of the parameters */
-    SNUG_KERNEL_adamw,           /* scalars: over all parameters; gradients are zero afterwards,
+    SNUG_KERNEL_grad_norm,    /* scalars: over all gradients, in the order of the parameters */
+    SNUG_KERNEL_adamw,        /* scalars: over all parameters; gradients are zero afterwards,
                                     half copies follow their weights */
-    SNUG_KERNEL_copy_weights,    /* scalars: weights -> their half copies */
-    SNUG_KERNEL_copy_ema,        /* scalars: averaged weights -> the half copies of the weights */
+    SNUG_KERNEL_copy_weights, /* scalars: weights -> their half copies */
+    SNUG_KERNEL_copy_ema,     /* scalars: averaged weights -> the half copies of the weights */
     SNUG_KERNEL_KIND_COUNT
 } SnugKernelKind;
 
@@ -219,9 +219,9 @@ typedef struct SnugKernel {
     SnugKernelKind kind;
     const SnugArg *args;
     int32_t arg_count;
-    int32_t output_arg;  /* where the main result goes; -1: none */
-    int32_t weight_arg;  /* conv, conv_dgrad */
-    SnugWindow window;   /* conv*, max_pool*; upsample_grad, bilinear_grad: x small, y large, kernel =
+    int32_t output_arg; /* where the main result goes; -1: none */
+    int32_t weight_arg; /* conv, conv_dgrad */
+    SnugWindow window; /* conv*, max_pool*; upsample_grad, bilinear_grad: x small, y large, kernel =
                             stride = factor; map: y is the domain, all else 0 */
     SnugPointwise in[2]; /* prologues over x, dy or y as the kind says; always present for a core */
     const SnugPart *parts;
@@ -230,7 +230,7 @@ typedef struct SnugKernel {
     int32_t reduction_count;
     SnugBn bn;
     SnugLoss loss;
-    int32_t is_gemm; /* a card: the compiler gave it to cuBLAS, as its SnugGemm says */
+    int32_t is_gemm;         /* a card: the compiler gave it to cuBLAS, as its SnugGemm says */
     int64_t workspace_bytes; /* the launch's last buffer, where not 0 */
 } SnugKernel;
 
@@ -283,7 +283,7 @@ typedef struct SnugParam {
     SnugParamKind kind;
     SnugShape shape; /* vectors {1, 1, 1, c} */
     int64_t weight, grad, m, v, ema;
-    int64_t half;       /* f16 copy for a card's matrix products: {n, h, w, c padded to a multiple of
+    int64_t half;     /* f16 copy for a card's matrix products: {n, h, w, c padded to a multiple of
                            8}, padding zero once SNUG_SEGMENT_init has run; -1: there is none */
     float init_scale; /* standard deviation of the normal a weight starts from; 0: zeros (bias,
                          beta, running mean) or ones (gamma, running variance) by kind */
@@ -365,19 +365,19 @@ typedef struct SnugAlternative {
     int64_t total_bytes;
     int32_t batch_size, accumulate; /* the effective batch is at least that of the program */
     int32_t image_height, image_width;
-    float picture_ms;               /* estimated, for the card that was planned for */
-    float added;                    /* of it, what is computed again: 0.05 is 5 % of the rest */
-    const char *command;            /* that compiles it: "snug compile ..." */
+    float picture_ms;    /* estimated, for the card that was planned for */
+    float added;         /* of it, what is computed again: 0.05 is 5 % of the rest */
+    const char *command; /* that compiles it: "snug compile ..." */
 } SnugAlternative;
 
 typedef struct SnugProgram {
     int32_t version;
-    const char *model;       /* "hrnet_w32" */
-    const char *model_path;  /* as given to the compiler */
-    const char *model_hash;  /* XXH3 of the sources and overrides, 32 hex digits */
-    const char *device;      /* "host" or "cuda" */
-    const char *overrides;   /* "-D width=48", or "" */
-    int32_t host_threads;    /* threads that the plan's workspaces are for */
+    const char *model;      /* "hrnet_w32" */
+    const char *model_path; /* as given to the compiler */
+    const char *model_hash; /* XXH3 of the sources and overrides, 32 hex digits */
+    const char *device;     /* "host" or "cuda" */
+    const char *overrides;  /* "-D width=48", or "" */
+    int32_t host_threads;   /* threads that the plan's workspaces are for */
     int32_t batch_size, image_height, image_width, image_channels;
     int32_t landmarks;
     SnugType storage; /* of activations */
@@ -396,8 +396,8 @@ typedef struct SnugProgram {
     const SnugParam *params;
     int32_t param_count;
 
-    int32_t image_buffer;   /* u8 {n, h, w, 3}, -1: none */
-    int32_t points_buffer;  /* f32 {1, n, k, 3} */
+    int32_t image_buffer;         /* u8 {n, h, w, 3}, -1: none */
+    int32_t points_buffer;        /* f32 {1, n, k, 3} */
     int32_t image_weights_buffer; /* f32 {1, 1, 1, n}: loss_scale times the weight of each image */
     int64_t staging_offset; /* of a second place for the batch's three buffers, where the next batch
                                arrives while a card works on this one; -1: there is none */
@@ -426,7 +426,7 @@ typedef struct SnugCudaParts {
     char problem[512];              /* why kernels cannot run here; "": they can */
     char card[128];
     int32_t driver_version, nvrtc_version; /* 13000: 13.0; of the driver, the newest that it runs */
-    int32_t capability;             /* 86: 8.6 */
+    int32_t capability;                    /* 86: 8.6 */
     int64_t card_bytes, free_bytes;
 } SnugCudaParts;
 void snug_find_cuda(SnugCudaParts *parts);

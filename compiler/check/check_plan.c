@@ -28,12 +28,12 @@ typedef struct Checker {
     const Layout *layout;
     SnugSegmentId segment;
     Arena *arena, *scratch;
-    ByteSpan *spans;      /* the whole arena, without gaps */
+    ByteSpan *spans; /* the whole arena, without gaps */
     uint32_t span_count;
-    bool *is_made;        /* by buffer */
-    bool *has_run;        /* by kernel */
-    int64_t *changed_by;  /* by persistent tensor: the last kernel that added to it, -1 */
-    int64_t *seen_by;     /* by persistent tensor: the last kernel that read it, -1 */
+    bool *is_made;       /* by buffer */
+    bool *has_run;       /* by kernel */
+    int64_t *changed_by; /* by persistent tensor: the last kernel that added to it, -1 */
+    int64_t *seen_by;    /* by persistent tensor: the last kernel that read it, -1 */
     uint32_t param_count;
     uint32_t step;
     PlanCheck found;
@@ -158,8 +158,7 @@ static bool check_persistent(Checker *checker, uint32_t kernel, const SnugArg *a
         return fail(checker, PLAN_persistent, "%s is said to be at %lld, the layout has it at %lld",
                     value->name, (long long)buffer->offset,
                     (long long)layout_offset(checker, value));
-    if (buffer->offset < 0
-        || buffer->offset + buffer->bytes > checker->layout->persistent_bytes)
+    if (buffer->offset < 0 || buffer->offset + buffer->bytes > checker->layout->persistent_bytes)
         return fail(checker, PLAN_bounds, "%s is outside of the persistent part", value->name);
     if (checker->changed_by[which] > (int64_t)kernel
         || (arg->access != SNUG_READ && checker->seen_by[which] > (int64_t)kernel))
@@ -310,8 +309,7 @@ static bool check_arg(Checker *checker, const Step *step, const Kernel *kernel, 
 
     if (b >= checker->plan->buffers.count
         || checker->plan->buffers.items[b].value.i != kernel->args[a].i)
-        return fail(checker, PLAN_no_buffer, "%s has no buffer for %s", kernel->label,
-                    value->name);
+        return fail(checker, PLAN_no_buffer, "%s has no buffer for %s", kernel->label, value->name);
     const Buffer *buffer = &checker->plan->buffers.items[b];
     if (step->is_repeat && arg->access == SNUG_ACCUMULATE)
         return fail(checker, PLAN_double_step, "%s is repeated and adds to %s a second time",
@@ -321,8 +319,7 @@ static bool check_arg(Checker *checker, const Step *step, const Kernel *kernel, 
     if (arg->access == SNUG_READ)
         return check_read(checker, b, needed_bytes(arg));
     if (arg->access != SNUG_WRITE)
-        return fail(checker, PLAN_persistent, "%s is added to and lies in the arena",
-                    value->name);
+        return fail(checker, PLAN_persistent, "%s is added to and lies in the arena", value->name);
     if (checker->is_made[b])
         return fail(checker, PLAN_no_buffer, "%s is made twice", buffer->name);
     return check_buffer(checker, buffer, needed_bytes(arg), true);
@@ -347,8 +344,8 @@ static bool run_step(Checker *checker, const Step *step)
         uint32_t b = step->buffers[arg_count].i;
         if (b >= checker->plan->buffers.count || checker->plan->buffers.items[b].value.i != 0)
             return fail(checker, PLAN_no_buffer, "%s has no workspace", kernel->label);
-        if (!check_buffer(checker, &checker->plan->buffers.items[b],
-                          kernel->code.workspace_bytes, true))
+        if (!check_buffer(checker, &checker->plan->buffers.items[b], kernel->code.workspace_bytes,
+                          true))
             return false;
     }
     if (!check_collisions(checker, step, kernel, is_used))
@@ -370,8 +367,8 @@ static bool run_step(Checker *checker, const Step *step)
 static bool check_end(Checker *checker)
 {
     const Plan *plan = checker->plan;
-    uint32_t *latest = arena_array(checker->scratch, uint32_t,
-                                   checker->kernels->graph->values.count);
+    uint32_t *latest =
+        arena_array(checker->scratch, uint32_t, checker->kernels->graph->values.count);
 
     for (uint32_t k = 0; k < checker->kernels->kernels.count; k++)
         if (!checker->has_run[k])
@@ -412,8 +409,7 @@ static bool check_certificate(Checker *checker)
         bool takes = buffer->in_place_of.i != b;
         change[buffer->life.first + (takes ? 1 : 0)] += buffer->bytes;
         change[buffer->life.last] -= buffer->bytes;
-        if (takes
-            && plan->buffers.items[buffer->in_place_of.i].life.last != buffer->life.first + 1)
+        if (takes && plan->buffers.items[buffer->in_place_of.i].life.last != buffer->life.first + 1)
             return fail(checker, PLAN_in_place, "%s takes over %s, which lives on", buffer->name,
                         plan->buffers.items[buffer->in_place_of.i].name);
     }
@@ -495,9 +491,9 @@ static void add_extent(Extents *extents, Arena *scratch, int64_t begin, Shape sh
                        int64_t element, const char *name)
 {
     if (begin >= 0)
-        ARRAY_APPEND(scratch, extents,
-                     ((Extent){begin, begin + shape.n * shape.h * shape.w * shape.c * element,
-                               name}));
+        ARRAY_APPEND(
+            scratch, extents,
+            ((Extent){begin, begin + shape.n * shape.h * shape.w * shape.c * element, name}));
 }
 
 static int compare_extents(const void *left, const void *right)

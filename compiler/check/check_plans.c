@@ -15,8 +15,8 @@ bool check_plans(Compilation *c)
     require_good(check_layout(&c->layout, c->model, c->scratch), "the persistent part");
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
         if (c->plans[s] != NULL)
-            require_good(check_plan(c->plans[s], c->kernels[s], &c->layout, (SnugSegmentId)s,
-                                    c->scratch),
-                         names[s]);
+            require_good(
+                check_plan(c->plans[s], c->kernels[s], &c->layout, (SnugSegmentId)s, c->scratch),
+                names[s]);
     return true;
 }

@@ -91,8 +91,8 @@ SequenceCheck check_sequence(const TaskGraph *graph, const Sequence *sequence)
         alive_bytes += alive[v] ? graph->bytes[v] : 0;
     }
     for (uint32_t s = sequence->count; s-- > 0 && check.fault == SEQUENCE_RIGHT;)
-        check.peak = max_i64(check.peak, step_back(graph, sequence->tasks[s], is_repeat[s], alive,
-                                                   &alive_bytes));
+        check.peak = max_i64(
+            check.peak, step_back(graph, sequence->tasks[s], is_repeat[s], alive, &alive_bytes));
     arena_destroy(scratch);
     return check;
 }

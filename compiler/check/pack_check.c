@@ -23,7 +23,6 @@ const char *pack_check(const PackItem *items, uint32_t count, const PackResult *
     }
     if (height != result->height || height < result->bound)
         return arena_printf(arena, "the highest top is %lld, not %lld over a bound of %lld",
-                            (long long)height, (long long)result->height,
-                            (long long)result->bound);
+                            (long long)height, (long long)result->height, (long long)result->bound);
     return NULL;
 }

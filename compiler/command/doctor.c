@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "runtime/program.h"
 #include "compiler/floor/system.h"
 #include "compiler/floor/text.h"
+#include "runtime/program.h"
 
 static void line(FILE *out, bool ok, const char *what, const char *finding, const char *cost)
 {
@@ -43,9 +43,9 @@ static bool report_build_tools(Arena *arena, FILE *out)
 /* "/usr/lib/libnvrtc.so.13, CUDA 13.0" */
 static const char *with_version(Arena *arena, const char *path, int32_t version)
 {
-    return path[0] == '\0' ? "not found"
-                           : arena_printf(arena, "%s, CUDA %d.%d", path, version / 1000,
-                                          version % 1000 / 10);
+    return path[0] == '\0'
+               ? "not found"
+               : arena_printf(arena, "%s, CUDA %d.%d", path, version / 1000, version % 1000 / 10);
 }
 
 static void report_card(Arena *arena, FILE *out)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "compiler/pipeline/pipeline.h"
 #include "compiler/floor/text.h"
+#include "compiler/pipeline/pipeline.h"
 
 typedef enum OptionKind { FLAG, TEXT, INTEGER, SIZE, SECONDS, SHAPE, LIST } OptionKind;
 
@@ -24,7 +24,7 @@ typedef struct OptionRow {
 } OptionRow;
 
 static const OptionRow option_rows[OPTION_COUNT] = {
-#define WORD(name) " " #name
+#define WORD(name)                                   " " #name
 #define OPTION(name, kind, argument, commands, help) {#name, kind, argument, commands, help},
 #include "options.def"
 #undef OPTION
@@ -121,7 +121,8 @@ void print_usage(FILE *out, const Options *options)
         fprintf(out, "  %-26s %s\n", left, option->help);
     }
     if (row->command == TRAIN)
-        fprintf(out, "\nall other flags go to the trainer: snug compile, then ./NAME_train --help\n");
+        fprintf(out,
+                "\nall other flags go to the trainer: snug compile, then ./NAME_train --help\n");
 }
 
 /* ---- parsing -------------------------------------------------------------------------------------- */
@@ -220,8 +221,7 @@ static bool set_shape(Parser *parser, const char *flag, const char *value)
     if (second != NULL) {
         if (!parse_whole(second, &width))
             return usage_error(flag, "height and width are needed, two whole numbers", value);
-    } else if (parser->at + 1 < parser->argc
-               && parse_whole(parser->argv[parser->at + 1], &width)) {
+    } else if (parser->at + 1 < parser->argc && parse_whole(parser->argv[parser->at + 1], &width)) {
         parser->at++;
     }
     ARRAY_APPEND(parser->arena, &parser->options->image_size, height);
@@ -284,16 +284,16 @@ static bool set_dump(Options *options, const char *value)
 static bool set_text(Options *options, Arena *arena, OptionName name, const char *value)
 {
     switch (name) {
-    case OPTION_output:      options->output = value; return true;
-    case OPTION_card:        options->card = value; return true;
-    case OPTION_dump:        return set_dump(options, value);
-    case OPTION_html:        options->html = value; return true;
-    case OPTION_compare:     options->compare = value; return true;
-    case OPTION_trace:       options->trace = value; return true;
-    case OPTION_budget:      options->budget = value; return true;
-    case OPTION_generated:   options->generated = value; return true;
-    case OPTION_cc:          options->cc = value; return true;
-    case OPTION_define:      ARRAY_APPEND(arena, &options->define, value); return true;
+    case OPTION_output: options->output = value; return true;
+    case OPTION_card: options->card = value; return true;
+    case OPTION_dump: return set_dump(options, value);
+    case OPTION_html: options->html = value; return true;
+    case OPTION_compare: options->compare = value; return true;
+    case OPTION_trace: options->trace = value; return true;
+    case OPTION_budget: options->budget = value; return true;
+    case OPTION_generated: options->generated = value; return true;
+    case OPTION_cc: options->cc = value; return true;
+    case OPTION_define: ARRAY_APPEND(arena, &options->define, value); return true;
     case OPTION_device:
         options->device = value;
         return one_of("device", value, "host", "cuda", NULL);
@@ -303,17 +303,14 @@ static bool set_text(Options *options, Arena *arena, OptionName name, const char
     case OPTION_recompute:
         options->recompute = value;
         return one_of("recompute", value, "all", "none", "rebuild");
-    case OPTION_gemm:
-        options->gemm = value;
-        return one_of("gemm", value, "auto", "own", "cublas");
+    case OPTION_gemm: options->gemm = value; return one_of("gemm", value, "auto", "own", "cublas");
     case OPTION_diagnostics:
         options->diagnostics = value;
         return one_of("diagnostics", value, "text", "json", NULL);
     case OPTION_color:
         options->color = value;
         return one_of("color", value, "auto", "always", "never");
-    default:
-        BUG("option %s is no text", option_rows[name].name);
+    default: BUG("option %s is no text", option_rows[name].name);
     }
 }
 
@@ -321,14 +318,14 @@ static void set_flag(Options *options, OptionName name)
 {
     switch (name) {
     case OPTION_headless: options->flag_headless = true; break;
-    case OPTION_json:     options->flag_json = true; break;
-    case OPTION_csv:      options->flag_csv = true; break;
-    case OPTION_no_ema:   options->flag_no_ema = true; break;
+    case OPTION_json: options->flag_json = true; break;
+    case OPTION_csv: options->flag_csv = true; break;
+    case OPTION_no_ema: options->flag_no_ema = true; break;
     case OPTION_no_fusion: options->flag_no_fusion = true; break;
-    case OPTION_time:     options->flag_time = true; break;
-    case OPTION_help:     options->flag_help = true; break;
-    case OPTION_version:  options->flag_version = true; break;
-    default:              BUG("option %s is no flag", option_rows[name].name);
+    case OPTION_time: options->flag_time = true; break;
+    case OPTION_help: options->flag_help = true; break;
+    case OPTION_version: options->flag_version = true; break;
+    default: BUG("option %s is no flag", option_rows[name].name);
     }
 }
 
@@ -346,23 +343,21 @@ static bool set_option(Parser *parser, OptionName name, const char *argument)
     }
     value = flag_value(parser, argument);
     if (value == NULL || *value == '\0') {
-        fprintf(stderr, "snug: --%s needs a value: --%s %s\n", row->name, row->name,
-                row->argument);
+        fprintf(stderr, "snug: --%s needs a value: --%s %s\n", row->name, row->name, row->argument);
         return false;
     }
     switch (row->kind) {
-    case TEXT:    return set_text(options, parser->arena, name, value);
+    case TEXT: return set_text(options, parser->arena, name, value);
     case LIST:
         return set_list(parser, row->name, value,
                         name == OPTION_batch_size ? &options->batch_size : &options->accumulation);
-    case SHAPE:   return set_shape(parser, row->name, value);
-    case SIZE:
-        return set_size(row->name, value, size_of(options, name));
+    case SHAPE: return set_shape(parser, row->name, value);
+    case SIZE: return set_size(row->name, value, size_of(options, name));
     case SECONDS: return set_seconds(row->name, value, &options->time_limit);
     case INTEGER:
         return parse_whole(value, name == OPTION_effort ? &options->effort : &options->threads)
                || usage_error(row->name, "a whole number of at least 1 is needed", value);
-    case FLAG:    break;
+    case FLAG: break;
     }
     BUG("option %s has no kind", row->name);
 }

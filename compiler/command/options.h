@@ -29,20 +29,22 @@ typedef struct Options {
     Command command;
     const char *operand; /* the file, or the code to explain; NULL where there is none */
 
-    bool flag_headless, flag_json, flag_csv, flag_no_ema, flag_no_fusion, flag_time, flag_help, flag_version;
-    const char *output, *device, *card, *precision, *gemm, *dump, *generated, *cc, *diagnostics, *color;
-    const char *recompute; /* all, rebuild, none; NULL: not given */
+    bool flag_headless, flag_json, flag_csv, flag_no_ema, flag_no_fusion, flag_time, flag_help,
+        flag_version;
+    const char *output, *device, *card, *precision, *gemm, *dump, *generated, *cc, *diagnostics,
+        *color;
+    const char *recompute;              /* all, rebuild, none; NULL: not given */
     const char *html, *trace, *compare; /* files */
     ARRAY(const char *) define;
-    const char *budget;    /* remat: fraction, percentage or bytes */
-    int64_t vram, reserve; /* -1: not given */
-    int64_t capacity;      /* 0: not given */
-    double time_limit;     /* seconds; 0: not given */
-    int64_t threads, effort; /* 0: not given */
-    IntegerList batch_size;              /* empty: as the model says */
-    IntegerList accumulation;            /* fit: --gradient_accumulation_steps */
-    IntegerList image_size;              /* pairs of height and width */
-    ARRAY(const char *) passed_on;       /* train: what is for the trainer, in order */
+    const char *budget;            /* remat: fraction, percentage or bytes */
+    int64_t vram, reserve;         /* -1: not given */
+    int64_t capacity;              /* 0: not given */
+    double time_limit;             /* seconds; 0: not given */
+    int64_t threads, effort;       /* 0: not given */
+    IntegerList batch_size;        /* empty: as the model says */
+    IntegerList accumulation;      /* fit: --gradient_accumulation_steps */
+    IntegerList image_size;        /* pairs of height and width */
+    ARRAY(const char *) passed_on; /* train: what is for the trainer, in order */
 } Options;
 
 /* Returns false after a message on stderr (usage: exit 2). Spellings: --flag value, --flag=value,

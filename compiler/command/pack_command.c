@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "compiler/check/pack_check.h"
-#include "pack_file.h"
 #include "compiler/floor/system.h"
 #include "compiler/floor/text.h"
+#include "pack_file.h"
 
 /* Without --time_limit the search ends after a number of placements that takes some seconds: one
  * takes about 8 ns an item. */
@@ -25,8 +25,10 @@ static bool read_text(const char *path, Text *text)
     FILE *file = fopen(path, "rb");
 
     if (file == NULL) {
-        fprintf(stderr, "%s: error: %s\n      note: a file of MiniMalloc's form is needed: "
-                        "id,lower,upper,size\n", path, strerror(errno));
+        fprintf(stderr,
+                "%s: error: %s\n      note: a file of MiniMalloc's form is needed: "
+                "id,lower,upper,size\n",
+                path, strerror(errno));
         return false;
     }
     for (size_t got = 1; got > 0 && text->length <= PACK_FILE_MAX_BYTES;) {
@@ -92,7 +94,7 @@ static void print_text(FILE *out, const PackRequest *request, const PackFile *fi
             (long long)(tenths % 10), (long long)over);
     if (capacity > 0)
         fprintf(out, "capacity  %15lld  %s\n", (long long)capacity,
-                result->height <= capacity  ? "reached"
+                result->height <= capacity ? "reached"
                 : result->bound > capacity ? "missed: the bound proves that nothing fits"
                                            : "missed: more may be found with a --time_limit");
     fprintf(out, "time      %11lld.%03lld  s, %llu placements\n", (long long)seconds,
@@ -110,9 +112,8 @@ static PackResult pack_buffers(const PackRequest *request, const PackFile *file,
     for (uint32_t b = 0; b < file->count; b++)
         if (file->items[b].size > 0)
             items[problem.count++] = file->items[b];
-    problem.node_limit = usual_nodes(problem.count, request->time_limit > USUAL_SECONDS
-                                                        ? request->time_limit
-                                                        : USUAL_SECONDS);
+    problem.node_limit = usual_nodes(
+        problem.count, request->time_limit > USUAL_SECONDS ? request->time_limit : USUAL_SECONDS);
     if (request->time_limit > 0)
         problem.deadline = monotonic_seconds() + request->time_limit;
     PackResult packed = pack(&problem, arena), result = packed;
@@ -131,8 +132,7 @@ ExitStatus pack_command(const PackRequest *request, Arena *arena, FILE *out)
 
     if (!read_text(request->path, &text))
         return EXIT_STATUS_files;
-    if (!pack_file_parse(&file, arena, request->path, text.bytes, text.length,
-                         &message)) {
+    if (!pack_file_parse(&file, arena, request->path, text.bytes, text.length, &message)) {
         fputs(message, stderr);
         return EXIT_STATUS_diagnostics;
     }
@@ -146,7 +146,6 @@ ExitStatus pack_command(const PackRequest *request, Arena *arena, FILE *out)
         print_json(out, request, &file, &result, seconds);
     else
         print_text(out, request, &file, &result, seconds, arena);
-    return request->capacity == 0 || result.height <= request->capacity
-               ? EXIT_STATUS_ok
-               : EXIT_STATUS_diagnostics;
+    return request->capacity == 0 || result.height <= request->capacity ? EXIT_STATUS_ok
+                                                                        : EXIT_STATUS_diagnostics;
 }

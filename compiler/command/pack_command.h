@@ -8,8 +8,8 @@
 
 typedef struct PackRequest {
     const char *path;
-    int64_t capacity;   /* 0: as low as possible */
-    double time_limit;  /* seconds; 0: the placements are counted, not timed */
+    int64_t capacity;  /* 0: as low as possible */
+    double time_limit; /* seconds; 0: the placements are counted, not timed */
     bool json;
 } PackRequest;
 

@@ -9,8 +9,16 @@
 static const int64_t most_time = (int64_t)1 << 61, most_size = (int64_t)1 << 58;
 static const int64_t most_align = (int64_t)1 << 40;
 
-typedef enum Column { COLUMN_ID, COLUMN_LOWER, COLUMN_UPPER, COLUMN_SIZE, COLUMN_ALIGNMENT,
-                      COLUMN_OFFSET, COLUMN_GAPS, COLUMN_COUNT } Column;
+typedef enum Column {
+    COLUMN_ID,
+    COLUMN_LOWER,
+    COLUMN_UPPER,
+    COLUMN_SIZE,
+    COLUMN_ALIGNMENT,
+    COLUMN_OFFSET,
+    COLUMN_GAPS,
+    COLUMN_COUNT
+} Column;
 
 static const struct {
     const char *name;
@@ -25,8 +33,8 @@ static const struct {
     {"offset", COLUMN_OFFSET, false}, {"gaps", COLUMN_GAPS, false},
 };
 
-static const char *const column_names[] = {"id", "lower", "upper", "size", "alignment", "offset",
-                                           "gaps"};
+static const char *const column_names[] = {"id",        "lower",  "upper", "size",
+                                           "alignment", "offset", "gaps"};
 
 typedef ARRAY(const char *) Cells;
 
@@ -35,12 +43,12 @@ typedef struct Reader {
     Arena *arena;
     const char *path, *at, *end;
     uint32_t line;
-    uint32_t width;                /* columns of the table */
-    uint32_t place[COLUMN_COUNT];  /* of a column, from 1; 0: the table has none */
+    uint32_t width;               /* columns of the table */
+    uint32_t place[COLUMN_COUNT]; /* of a column, from 1; 0: the table has none */
     bool is_inclusive;
     int64_t total, largest_align;
     Interner *names;
-    Map seen;                      /* id -> its line */
+    Map seen; /* id -> its line */
     const char **message;
 } Reader;
 
@@ -211,8 +219,14 @@ static bool read_buffer(Reader *reader, const Cells *cells)
 bool pack_file_parse(PackFile *file, Arena *arena, const char *path, const char *text,
                      size_t length, const char **message)
 {
-    Reader reader = {.file = file, .arena = arena, .path = path, .at = text, .end = text + length,
-                     .largest_align = 1, .names = interner_create(arena), .message = message};
+    Reader reader = {.file = file,
+                     .arena = arena,
+                     .path = path,
+                     .at = text,
+                     .end = text + length,
+                     .largest_align = 1,
+                     .names = interner_create(arena),
+                     .message = message};
     Cells cells = {0};
 
     *file = (PackFile){.ids = arena_array(arena, const char *, PACK_FILE_MAX_ROWS),
@@ -237,8 +251,7 @@ bool pack_file_parse(PackFile *file, Arena *arena, const char *path, const char 
                                      cells.count, reader.width),
                         "ids with commas in them are not known here");
         if (file->count == PACK_FILE_MAX_ROWS)
-            return fail(&reader,
-                        arena_printf(arena, "more than %d buffers", PACK_FILE_MAX_ROWS),
+            return fail(&reader, arena_printf(arena, "more than %d buffers", PACK_FILE_MAX_ROWS),
                         "leave out the small ones, or split the file where nothing is alive");
         if (!read_buffer(&reader, &cells))
             return false;

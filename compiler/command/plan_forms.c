@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "compiler/report/report_html.h"
 #include "compiler/floor/system.h"
+#include "compiler/report/report_html.h"
 
 typedef struct Page {
     const Compilation *c;

@@ -5,9 +5,9 @@
 #include "compiler/pipeline/pipeline.h"
 
 typedef struct PlanForms {
-    bool json, csv;                    /* to stdout; neither: the text */
-    const char *html, *trace;          /* files; "-": to stdout, and nothing else; NULL: none */
-    const char *compare;               /* a plan.json, or NULL */
+    bool json, csv;           /* to stdout; neither: the text */
+    const char *html, *trace; /* files; "-": to stdout, and nothing else; NULL: none */
+    const char *compare;      /* a plan.json, or NULL */
     bool color;
 } PlanForms;
 

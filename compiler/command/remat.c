@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "compiler/check/check_sequence.h"
-#include "compiler/recompute/recompute.h"
-#include "remat_graph.h"
 #include "compiler/floor/system.h"
 #include "compiler/floor/text.h"
+#include "compiler/recompute/recompute.h"
+#include "remat_graph.h"
 
 /* A fraction up to 1, a percentage, or bytes. */
 static bool parse_budget(const char *text, int64_t peak, int64_t *budget)
@@ -58,8 +58,9 @@ static void print_json(FILE *out, const Outcome *outcome)
 
     fprintf(out, "{\"schema\": 1, \"nodes\": %u, \"links\": %u,\n",
             outcome->remat_graph->graph.task_count, outcome->remat_graph->link_count);
-    fprintf(out, " \"peak_given\": %lld, \"budget\": %lld, \"peak\": %lld, \"fits\": %s, "
-                 "\"is_impossible\": %s,\n",
+    fprintf(out,
+            " \"peak_given\": %lld, \"budget\": %lld, \"peak\": %lld, \"fits\": %s, "
+            "\"is_impossible\": %s,\n",
             (long long)outcome->peak_given, (long long)outcome->budget, (long long)result->peak,
             result->peak <= outcome->budget ? "true" : "false",
             result->is_impossible ? "true" : "false");
@@ -109,8 +110,8 @@ static void check_result(const RematGraph *remat_graph, const RecomputeResult *r
             check.task);
     if (check.peak != result->peak
         || fabs(check.added_cost - result->added_cost) > 1e-9 * remat_graph->cost)
-        BUG("the sequence has peak %lld and added cost %g, not %lld and %g",
-            (long long)check.peak, check.added_cost, (long long)result->peak, result->added_cost);
+        BUG("the sequence has peak %lld and added cost %g, not %lld and %g", (long long)check.peak,
+            check.added_cost, (long long)result->peak, result->added_cost);
     if (result->peak <= budget
         && (result->is_impossible || result->added_cost < result->bound_cost * (1 - 1e-9)))
         BUG("added cost %g is below its bound %g", result->added_cost, result->bound_cost);
@@ -165,8 +166,10 @@ ExitStatus remat(const RematRequest *request, FILE *out)
             status = EXIT_STATUS_memory;
         }
     } else {
-        fprintf(stderr, "snug: --budget %s: a fraction such as 0.8, a percentage such as 80%%, or "
-                        "bytes such as 8GiB are needed\n", request->budget);
+        fprintf(stderr,
+                "snug: --budget %s: a fraction such as 0.8, a percentage such as 80%%, or "
+                "bytes such as 8GiB are needed\n",
+                request->budget);
         status = EXIT_STATUS_usage;
     }
     arena_destroy(arena);

@@ -31,12 +31,12 @@ typedef struct Reader {
     Arena *arena, *scratch;
     const char **error;
     json_t *root;
-    json_t *by_id;      /* id as text -> place in the file */
+    json_t *by_id; /* id as text -> place in the file */
     uint32_t node_count, link_count;
     const char **names;
     double *bytes, *cost;
-    Link *links;        /* sorted, each once */
-    uint32_t *order;    /* nodes */
+    Link *links;     /* sorted, each once */
+    uint32_t *order; /* nodes */
 } Reader;
 
 PRINTF_LIKE(2, 3) static bool refuse(Reader *reader, const char *fmt, ...)
@@ -98,9 +98,8 @@ static bool read_node(Reader *reader, uint32_t k)
                       (long long)json_integer_value(json_object_get(reader->by_id, text)));
     if (json_object_set_new_nocheck(reader->by_id, text, json_integer(k)) != 0)
         BUG("no memory for the id of a node");
-    reader->names[k] = json_is_string(name) && id_text(reader, name) != NULL
-                           ? id_text(reader, name)
-                           : text;
+    reader->names[k] =
+        json_is_string(name) && id_text(reader, name) != NULL ? id_text(reader, name) : text;
     if (!read_number(reader, k, node, "cost_ram", "out_cost", &reader->bytes[k])
         || !read_number(reader, k, node, "cost_cpu", "duration", &reader->cost[k]))
         return false;
@@ -211,8 +210,7 @@ static bool read_order(Reader *reader, const json_t *order)
     for (uint32_t k = 0; k < reader->link_count; k++)
         if (place[reader->links[k].from] > place[reader->links[k].to])
             return refuse(reader, "graph.order: node %s comes before node %s, which it reads",
-                          reader->names[reader->links[k].to],
-                          reader->names[reader->links[k].from]);
+                          reader->names[reader->links[k].to], reader->names[reader->links[k].from]);
     return true;
 }
 
@@ -347,7 +345,9 @@ RematRead parse_remat_graph(const char *text, size_t length, const char *path, R
                             const char **error, Arena *arena)
 {
     json_error_t fault;
-    Reader reader = {.path = path, .arena = arena, .error = error,
+    Reader reader = {.path = path,
+                     .arena = arena,
+                     .error = error,
                      .root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault)};
 
     return finish(&reader, &fault, result);

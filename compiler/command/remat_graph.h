@@ -8,12 +8,12 @@ typedef struct RematGraph {
     TaskGraph graph;    /* task k is step k of the given order and makes value k + 1 */
     const char **names; /* by task */
     uint32_t link_count;
-    double cost;        /* of all tasks once */
+    double cost; /* of all tasks once */
 } RematGraph;
 
 typedef enum RematRead {
     REMAT_READ_ok,
-    REMAT_READ_file,  /* the file cannot be read */
+    REMAT_READ_file, /* the file cannot be read */
     REMAT_READ_content
 } RematRead;
 

@@ -17,11 +17,11 @@ typedef struct CudaSource {
     Arena *arena;
     const SnugProgram *program; /* params and offsets, for the kernels that go over all of them */
     const SnugKernel *kernel;
-    const Card *card;           /* grids are chosen for it */
+    const Card *card; /* grids are chosen for it */
     Text text;
     ARRAY(SnugCudaEntry) entries;
-    int32_t threads;            /* of a block; #define THREADS */
-    const char *header;         /* the hand-written part */
+    int32_t threads;    /* of a block; #define THREADS */
+    const char *header; /* the hand-written part */
 } CudaSource;
 
 /* ---- cuda_source.c --------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* The source of a card's matrix products: geometry and tiles for kernels/conv.cuh and
  * kernels/wgrad.cuh, as tiles.h chooses them, or for the plain kernels where it has no tile.
  */
-#include "cuda.h"
 #include "compiler/target/tiles.h"
+#include "cuda.h"
 
 enum {
     ADD_THREADS = 256,  /* of a block of wgrad.cuh's second entry */

@@ -19,8 +19,7 @@ static const char *lane_members(const CudaSource *source, int64_t chunks)
 {
     int64_t lanes = lanes_for(chunks);
 
-    return arena_printf(source->arena,
-                        "    enum { LANES = %lld, ROWS = %lld, GROUPS = %lld };\n",
+    return arena_printf(source->arena, "    enum { LANES = %lld, ROWS = %lld, GROUPS = %lld };\n",
                         (long long)lanes, (long long)(source->threads / lanes),
                         (long long)divide_up(chunks, lanes));
 }
@@ -42,8 +41,8 @@ static void part_channels(const SnugKernel *kernel, int32_t p, int32_t *begin, i
 /* So that the card is filled, but no thread's work is longer than needs be. */
 static int64_t pixels_a_thread(const CudaSource *source, int64_t threads_wanted)
 {
-    int64_t at_once = (int64_t)source->card->multiprocessors * BLOCKS_A_MULTIPROCESSOR
-                      * source->threads;
+    int64_t at_once =
+        (int64_t)source->card->multiprocessors * BLOCKS_A_MULTIPROCESSOR * source->threads;
     return max_i64(1, min_i64(threads_wanted / at_once, MAX_PIXELS_A_THREAD));
 }
 

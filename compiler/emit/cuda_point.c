@@ -10,9 +10,9 @@
  * Registers that depend on the channel alone are members of Channels, those that are the same
  * everywhere are literals, all others are locals of the loop.
  */
-#include "cuda.h"
 #include "compiler/fuse/formula.h"
 #include "compiler/pipeline/pipeline.h"
+#include "cuda.h"
 
 typedef enum Home {
     HOME_literal,  /* a constant */
@@ -28,9 +28,9 @@ typedef struct Writer {
     const SnugKernel *kernel;
     const SnugPointwise *code;
     SnugShape domain;
-    Home *home;      /* by register */
+    Home *home; /* by register */
     bool *is_used;
-    int32_t *raw;    /* by register: which own-element load it is, -1: none */
+    int32_t *raw; /* by register: which own-element load it is, -1: none */
     int32_t load_count;
 } Writer;
 
@@ -66,8 +66,7 @@ static Home home_of(const Writer *writer, int32_t r)
     default: break;
     }
     for (int32_t k = 0; k < count; k++)
-        if (writer->home[operands[k]] != HOME_literal
-            && writer->home[operands[k]] != HOME_channels)
+        if (writer->home[operands[k]] != HOME_literal && writer->home[operands[k]] != HOME_channels)
             return HOME_loop;
     return HOME_channels;
 }
@@ -134,8 +133,7 @@ static const char *expression(const Writer *writer, int32_t r)
     case SNUG_POINT_mask: return arena_printf(arena, "mask(%s, %s)", a, b);
     case SNUG_POINT_sigmoid: return arena_printf(arena, "sigmoid(%s)", a);
     case SNUG_POINT_round: return arena_printf(arena, "rounded(%s)", a);
-    case SNUG_POINT_sigmoid_grad:
-        return arena_printf(arena, "%s * %s * (1.0f - %s)", a, b, b);
+    case SNUG_POINT_sigmoid_grad: return arena_printf(arena, "%s * %s * (1.0f - %s)", a, b, b);
     default: BUG("instruction %d is no arithmetic", (int)point->op);
     }
 }
@@ -159,8 +157,8 @@ static void write_channel_register(const Writer *writer, int32_t r)
         text_printf(writer->text,
                     "        EACH(i) k.r%d[i] = c + i == 0 ? %s : c + i == 1 ? %s "
                     ": c + i == 2 ? %s : %s;\n",
-                    r, cuda_float(arena, c[0]), cuda_float(arena, c[1]),
-                    cuda_float(arena, c[2]), cuda_float(arena, c[3]));
+                    r, cuda_float(arena, c[0]), cuda_float(arena, c[1]), cuda_float(arena, c[2]),
+                    cuda_float(arena, c[3]));
     } else {
         text_printf(writer->text, "        EACH(i) k.r%d[i] = %s;\n", r, expression(writer, r));
     }
@@ -241,8 +239,8 @@ static void write_load(const Writer *writer, int32_t r)
                     arg->shape.c, point->arg, r);
     else
         text_printf(writer->text, "        load_chunk<%d, %d, %d>(args.a%d + %s, c, r%d);\n",
-                    arg->pitch, point->channel, arg->shape.c, point->arg,
-                    pixel_text(writer, point), r);
+                    arg->pitch, point->channel, arg->shape.c, point->arg, pixel_text(writer, point),
+                    r);
 }
 
 /* ---- apply ----------------------------------------------------------------------------------- */
@@ -265,8 +263,10 @@ static void write_apply(const Writer *writer, SnugType rounding, bool with_reduc
         if (writer->is_used[r] && writer->home[r] == HOME_loop)
             text_printf(text, "            float r%d = %s;\n", r, expression(writer, r));
     const char *result = operand(writer, code->count - 1);
-    text_printf(text, rounding == SNUG_F16 ? "            v[i] = rounded(%s);\n"
-                                           : "            v[i] = %s;\n", result);
+    text_printf(text,
+                rounding == SNUG_F16 ? "            v[i] = rounded(%s);\n"
+                                     : "            v[i] = %s;\n",
+                result);
     for (int32_t k = 0; with_reductions && k < kernel->reduction_count; k++)
         if (kernel->reductions[k].kind == SNUG_REDUCE_grad)
             text_printf(text, "            xhat[%d][i] = %s;\n", k,
@@ -275,12 +275,14 @@ static void write_apply(const Writer *writer, SnugType rounding, bool with_reduc
 }
 
 void cuda_write_code(CudaSource *source, const char *name, const SnugPointwise *code,
-                     SnugShape domain, SnugType rounding, bool with_reductions,
-                     const char *members)
+                     SnugShape domain, SnugType rounding, bool with_reductions, const char *members)
 {
     const SnugKernel *kernel = source->kernel;
     const char **names = arena_array(source->arena, const char *, (size_t)kernel->arg_count);
-    Writer writer = {.source = source, .text = &source->text, .kernel = kernel, .code = code,
+    Writer writer = {.source = source,
+                     .text = &source->text,
+                     .kernel = kernel,
+                     .code = code,
                      .domain = domain};
 
     for (int32_t a = 0; a < kernel->arg_count; a++)

@@ -128,8 +128,7 @@ void cuda_describe_decode(CudaSource *source)
     cuda_define(source, "SLICE_PIXELS", SLICE_PIXELS);
     cuda_define(source, "SLICES", slices_of(heat));
     cuda_define(source, "PEAK_PITCH", kernel->args[1].pitch);
-    cuda_define(source, "RADIUS",
-                min_i64((int64_t)ceilf(3.0f * kernel->loss.sigma), MAX_RADIUS));
+    cuda_define(source, "RADIUS", min_i64((int64_t)ceilf(3.0f * kernel->loss.sigma), MAX_RADIUS));
     cuda_entry(source, "", slices_of(heat), groups, heat->shape.n, 0);
     cuda_entry(source, "scan", slices_of(heat), groups, heat->shape.n, 0);
     cuda_entry(source, "refine", 1, groups, heat->shape.n, 0);
@@ -152,8 +151,8 @@ void cuda_describe_loss_grad(CudaSource *source)
     SnugPart *part = arena_new(source->arena, SnugPart);
 
     *kernel = *source->kernel;
-    *part = (SnugPart){.channel_count = kernel->args[0].shape.c,
-                       .out = {.code = &core, .count = 1}};
+    *part =
+        (SnugPart){.channel_count = kernel->args[0].shape.c, .out = {.code = &core, .count = 1}};
     kernel->parts = part;
     kernel->part_count = 1;
     kernel->window = (SnugWindow){.y = kernel->args[0].shape};
@@ -198,11 +197,10 @@ static int64_t write_tensors(CudaSource *source)
     int64_t chunks = 0;
     int32_t tensors = 0;
 
-    text_put(&source->text,
-             "struct Tensor {\n"
-             "    long long weight, grad, m, v, ema, half; /* -1: there is none */\n"
-             "    long long elements;\n    int columns, decay, first_chunk;\n};\n"
-             "static __device__ const Tensor tensors[] = {\n");
+    text_put(&source->text, "struct Tensor {\n"
+                            "    long long weight, grad, m, v, ema, half; /* -1: there is none */\n"
+                            "    long long elements;\n    int columns, decay, first_chunk;\n};\n"
+                            "static __device__ const Tensor tensors[] = {\n");
     for (int32_t p = 0; p < program->param_count; p++) {
         const SnugParam *param = &program->params[p];
         SnugShape shape = param->shape;
@@ -227,13 +225,22 @@ static int64_t write_tensors(CudaSource *source)
 
 void cuda_describe_update(CudaSource *source)
 {
-    static const struct { const char *name; SnugScalar scalar; } scalars[] = {
-        {"LOSS_SCALE", SNUG_SCALAR_loss_scale},   {"LR", SNUG_SCALAR_lr},
-        {"BETA1", SNUG_SCALAR_beta1},             {"BETA2", SNUG_SCALAR_beta2},
-        {"EPS", SNUG_SCALAR_eps},                 {"WEIGHT_DECAY", SNUG_SCALAR_weight_decay},
-        {"CORRECTION1", SNUG_SCALAR_correction1}, {"CORRECTION2", SNUG_SCALAR_correction2},
-        {"CLIP", SNUG_SCALAR_clip},               {"EMA_DECAY", SNUG_SCALAR_ema_decay},
-        {"GRAD_NORM", SNUG_SCALAR_grad_norm},     {"FINITE", SNUG_SCALAR_finite},
+    static const struct {
+        const char *name;
+        SnugScalar scalar;
+    } scalars[] = {
+        {"LOSS_SCALE", SNUG_SCALAR_loss_scale},
+        {"LR", SNUG_SCALAR_lr},
+        {"BETA1", SNUG_SCALAR_beta1},
+        {"BETA2", SNUG_SCALAR_beta2},
+        {"EPS", SNUG_SCALAR_eps},
+        {"WEIGHT_DECAY", SNUG_SCALAR_weight_decay},
+        {"CORRECTION1", SNUG_SCALAR_correction1},
+        {"CORRECTION2", SNUG_SCALAR_correction2},
+        {"CLIP", SNUG_SCALAR_clip},
+        {"EMA_DECAY", SNUG_SCALAR_ema_decay},
+        {"GRAD_NORM", SNUG_SCALAR_grad_norm},
+        {"FINITE", SNUG_SCALAR_finite},
     };
     const SnugProgram *program = source->program;
     SnugKernelKind kind = source->kernel->kind;

@@ -69,9 +69,8 @@ void cuda_define_float(CudaSource *source, const char *name, float value)
 
 void cuda_define_shape(CudaSource *source, const char *prefix, SnugShape shape)
 {
-    text_printf(&source->text,
-                "#define %sIMAGES %d\n#define %sHEIGHT %d\n#define %sWIDTH %d\n", prefix, shape.n,
-                prefix, shape.h, prefix, shape.w);
+    text_printf(&source->text, "#define %sIMAGES %d\n#define %sHEIGHT %d\n#define %sWIDTH %d\n",
+                prefix, shape.n, prefix, shape.h, prefix, shape.w);
     if (prefix[0] != '\0')
         text_printf(&source->text, "#define %sCHANNELS %d\n", prefix, shape.c);
 }
@@ -227,8 +226,11 @@ static void write_place(Text *text, const char *path, int32_t line)
 bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
                         const char *place, int32_t line, SnugCudaKernel *result)
 {
-    CudaSource source = {.arena = arena, .program = program, .card = card,
-                         .kernel = &program->kernels[kernel], .text = {.arena = arena},
+    CudaSource source = {.arena = arena,
+                         .program = program,
+                         .card = card,
+                         .kernel = &program->kernels[kernel],
+                         .text = {.arena = arena},
                          .threads = 256};
     const CudaClass *class = &classes[source.kernel->kind];
 

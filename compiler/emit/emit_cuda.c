@@ -6,9 +6,9 @@
  *
  * Every kernel is a translation unit of its own.
  */
+#include "compiler/floor/system.h"
 #include "cuda.h"
 #include "emit.h"
-#include "compiler/floor/system.h"
 
 typedef struct CudaEmission {
     Compilation *const *variants;
@@ -40,20 +40,22 @@ static const char *first_label(const SnugProgram *program, int32_t kernel)
 
 static void write_gemm_comment(FILE *out, const SnugGemm *gemm)
 {
-    fprintf(out,
-            "/* Made by cuBLAS where it was found, column by column: a%d (%d x %d) %s op(a%d) op(a%d)"
-            ", k %d.\n * What follows is for a machine without it. */\n",
-            gemm->c, gemm->m, gemm->n, gemm->beta != 0 ? "+=" : "=", gemm->a, gemm->b, gemm->k);
+    fprintf(
+        out,
+        "/* Made by cuBLAS where it was found, column by column: a%d (%d x %d) %s op(a%d) op(a%d)"
+        ", k %d.\n * What follows is for a machine without it. */\n",
+        gemm->c, gemm->m, gemm->n, gemm->beta != 0 ? "+=" : "=", gemm->a, gemm->b, gemm->k);
 }
 
 static bool write_cu(FILE *out, void *context)
 {
     const CudaEmission *emission = context;
 
-    fprintf(out, "/* %s: the kernels of %s for a card, written by snug %s.\n"
-                 " * Each is a translation unit of its own; what it includes lies beside this "
-                 "file.\n"
-                 " */\n",
+    fprintf(out,
+            "/* %s: the kernels of %s for a card, written by snug %s.\n"
+            " * Each is a translation unit of its own; what it includes lies beside this "
+            "file.\n"
+            " */\n",
             emission->variants[0]->model->name, emission->variants[0]->options.model_path,
             SNUG_VERSION);
     for (uint32_t v = 0; v < emission->count; v++) {
@@ -133,8 +135,9 @@ static void write_kernels(FILE *out, const SnugProgram *program, const char *pre
     }
     fprintf(out, "\nstatic const SnugCudaKernel %scuda_kernels[] = {\n", prefix);
     for (int32_t k = 0; k < program->kernel_count; k++) {
-        fprintf(out, "    { /* %s */\n        .entries = %scuda_entries_%d, .entry_count = %d,\n"
-                     "        .source =",
+        fprintf(out,
+                "    { /* %s */\n        .entries = %scuda_entries_%d, .entry_count = %d,\n"
+                "        .source =",
                 program->kernels[k].name, prefix, k, program->cuda_kernels[k].entry_count);
         write_string(out, program->cuda_kernels[k].source, "            ");
         fputs(",\n", out);
@@ -158,9 +161,9 @@ static bool write_header(FILE *out, void *context)
     }
     fputs("};\n\n", out);
     for (uint32_t v = 0; v < emission->count; v++)
-        write_kernels(out, &emission->tables[v]->program,
-                      program_prefix(emission->arena, &emission->tables[v]->program,
-                                     emission->count));
+        write_kernels(
+            out, &emission->tables[v]->program,
+            program_prefix(emission->arena, &emission->tables[v]->program, emission->count));
     return !ferror(out);
 }
 

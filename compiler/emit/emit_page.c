@@ -10,9 +10,9 @@
  *
  * A piece ends with a line, or is as long as every compiler takes (C11, 5.2.4.1: 4095 bytes).
  */
-#include "emit.h"
-#include "compiler/report/report_html.h"
 #include "compiler/floor/system.h"
+#include "compiler/report/report_html.h"
+#include "emit.h"
 
 enum { PIECE_BYTES = 2000 };
 
@@ -56,7 +56,8 @@ static bool write_pages(FILE *out, void *context)
     Arena *arena = arena_create();
     bool ok = true;
 
-    fprintf(out, "/* plan.html, which the trainer puts into its run folder. */\n#include <stddef.h>\n");
+    fprintf(out,
+            "/* plan.html, which the trainer puts into its run folder. */\n#include <stddef.h>\n");
     for (uint32_t v = 0; ok && v < pages->count; v++) {
         Compilation *c = pages->variants[v];
         FILE *page = tmpfile();
@@ -81,6 +82,7 @@ bool emit_pages(Compilation *const *variants, uint32_t count, const char *folder
     Pages pages = {variants, count};
     Compilation *c = variants[0];
 
-    return write_if_changed(c->arena, arena_printf(c->arena, "%s/%s_plan.h", folder, c->model->name),
+    return write_if_changed(c->arena,
+                            arena_printf(c->arena, "%s/%s_plan.h", folder, c->model->name),
                             write_pages, &pages);
 }

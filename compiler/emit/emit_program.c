@@ -14,18 +14,18 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "compiler/fuse/formula.h"
 #include "compiler/floor/system.h"
+#include "compiler/fuse/formula.h"
 
 typedef struct Emitter {
     Compilation *c;
     Arena *arena;
     const ProgramTables *tables;
     const SnugProgram *program;
-    const char *prefix;    /* of all names of the variant: "", or "b8_512x512_" */
-    Interner *interner;    /* one for all variants */
-    Map *names;            /* taken: interned name -> int32_t, how often it was asked for */
-    const char **buffers;  /* names of buffers and kernels, by index */
+    const char *prefix;   /* of all names of the variant: "", or "b8_512x512_" */
+    Interner *interner;   /* one for all variants */
+    Map *names;           /* taken: interned name -> int32_t, how often it was asked for */
+    const char **buffers; /* names of buffers and kernels, by index */
     const char **kernels;
     FILE *out;
 } Emitter;
@@ -34,12 +34,14 @@ typedef struct Emitter {
 
 /* What cannot be the name of an enumerator in this file. */
 static const char *const reserved[] = {
-    "auto",     "break",   "case",     "char",   "const",    "continue", "default",  "do",
-    "double",   "else",    "enum",     "extern", "float",    "for",      "goto",     "if",
-    "inline",   "int",     "long",     "register", "restrict", "return", "short",    "signed",
-    "sizeof",   "static",  "struct",   "switch", "typedef",  "union",    "unsigned", "void",
-    "volatile", "while",   "asm",      "typeof", "buffers",  "kernels",  "params",   "program",
-    "micro_step", "update", "evaluate", "init", "main", "alternatives", "linux",    "unix",     "errno",    "NULL",
+    "auto",     "break",   "case",     "char",         "const",    "continue",   "default",
+    "do",       "double",  "else",     "enum",         "extern",   "float",      "for",
+    "goto",     "if",      "inline",   "int",          "long",     "register",   "restrict",
+    "return",   "short",   "signed",   "sizeof",       "static",   "struct",     "switch",
+    "typedef",  "union",   "unsigned", "void",         "volatile", "while",      "asm",
+    "typeof",   "buffers", "kernels",  "params",       "program",  "micro_step", "update",
+    "evaluate", "init",    "main",     "alternatives", "linux",    "unix",       "errno",
+    "NULL",
 };
 
 /* Whether runtime/program.h or <stdint.h> may define it. */
@@ -49,8 +51,7 @@ static bool belongs_to_a_header(const char *name)
 
     return strncmp(name, "SNUG_", 5) == 0 || strncmp(name, "Snug", 4) == 0
            || strncmp(name, "snug_", 5) == 0 || strncmp(name, "INT", 3) == 0
-           || strncmp(name, "UINT", 4) == 0
-           || (length > 2 && strcmp(name + length - 2, "_t") == 0);
+           || strncmp(name, "UINT", 4) == 0 || (length > 2 && strcmp(name + length - 2, "_t") == 0);
 }
 
 /* A C identifier like `name`, unique in the file. */
@@ -330,9 +331,9 @@ static void emit_args(const Emitter *emitter, const SnugKernel *kernel)
 /* ", .tile = {8, 16}"; nothing on the host. */
 static const char *tile_field(const Emitter *emitter, SnugTile tile)
 {
-    return tile.rows == 0 ? ""
-                          : arena_printf(emitter->arena, ", .tile = {%d, %d}", tile.rows,
-                                         tile.columns);
+    return tile.rows == 0
+               ? ""
+               : arena_printf(emitter->arena, ", .tile = {%d, %d}", tile.rows, tile.columns);
 }
 
 static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)
@@ -513,14 +514,15 @@ static void emit_params(const Emitter *emitter)
     fprintf(out, "static const SnugParam %sparams[] = {\n", emitter->prefix);
     for (int32_t p = 0; p < emitter->program->param_count; p++) {
         const SnugParam *param = &emitter->program->params[p];
-        fprintf(out,
-                "    {.name = %s, .kind = SNUG_PARAM_%s, .shape = %s,\n"
-                "     .weight = %lld, .grad = %lld, .m = %lld, .v = %lld, .ema = %lld, .half = %lld,\n"
-                "     .init_scale = %s, .decay = %d},\n",
-                c_string(emitter, param->name), kinds[param->kind], c_shape(emitter, param->shape),
-                (long long)param->weight, (long long)param->grad, (long long)param->m,
-                (long long)param->v, (long long)param->ema, (long long)param->half,
-                c_float(emitter, param->init_scale), param->decay);
+        fprintf(
+            out,
+            "    {.name = %s, .kind = SNUG_PARAM_%s, .shape = %s,\n"
+            "     .weight = %lld, .grad = %lld, .m = %lld, .v = %lld, .ema = %lld, .half = %lld,\n"
+            "     .init_scale = %s, .decay = %d},\n",
+            c_string(emitter, param->name), kinds[param->kind], c_shape(emitter, param->shape),
+            (long long)param->weight, (long long)param->grad, (long long)param->m,
+            (long long)param->v, (long long)param->ema, (long long)param->half,
+            c_float(emitter, param->init_scale), param->decay);
     }
     fprintf(out, "};\n\n");
 }
@@ -542,11 +544,10 @@ static void emit_defaults(const Emitter *emitter)
             "                 .beta2 = %s, .eps = %s, .clip = %s, .ema_decay = %s,\n"
             "                 .accumulate = %d, .epochs = %d, .warmup_epochs = %d,\n"
             "                 .mixed_precision = %d, .use_ema = %d},\n",
-            c_float(emitter, d->lr), c_float(emitter, d->min_lr),
-            c_float(emitter, d->weight_decay), c_float(emitter, d->beta1),
-            c_float(emitter, d->beta2), c_float(emitter, d->eps), c_float(emitter, d->clip),
-            c_float(emitter, d->ema_decay), d->accumulate, d->epochs, d->warmup_epochs,
-            d->mixed_precision, d->use_ema);
+            c_float(emitter, d->lr), c_float(emitter, d->min_lr), c_float(emitter, d->weight_decay),
+            c_float(emitter, d->beta1), c_float(emitter, d->beta2), c_float(emitter, d->eps),
+            c_float(emitter, d->clip), c_float(emitter, d->ema_decay), d->accumulate, d->epochs,
+            d->warmup_epochs, d->mixed_precision, d->use_ema);
 }
 
 static void emit_sizes(const Emitter *emitter)
@@ -680,7 +681,10 @@ static bool emit_file(FILE *out, void *context)
         *asked = 1;
         map_set(&names, arena, intern(first->names, reserved[k], strlen(reserved[k])), asked);
     }
-    Emitter emitter = {.c = first, .arena = arena, .interner = first->names, .names = &names,
+    Emitter emitter = {.c = first,
+                       .arena = arena,
+                       .interner = first->names,
+                       .names = &names,
                        .out = out};
     fprintf(out, "/* %s: the program of %s, written by snug %s.\n *\n",
             comment_text(&emitter, first->model->name),

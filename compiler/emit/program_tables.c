@@ -21,7 +21,7 @@ typedef struct Tables {
     ARRAY(SnugBuffer) buffers;
     ARRAY(Span) buffer_sources;
     ARRAY(SnugKernel) kernels;
-    Map kernel_names;                /* interned name -> int32_t: kernels that wanted it */
+    Map kernel_names;                    /* interned name -> int32_t: kernels that wanted it */
     int32_t *weight, *ema, *grad, *half; /* buffers by ParamId, -1: none yet */
     int32_t image, points, image_weights, scalars;
 } Tables;
@@ -96,12 +96,11 @@ bool same_kernel(const SnugKernel *a, const SnugKernel *b)
            && a->window.kernel == b->window.kernel && a->window.stride == b->window.stride
            && a->window.pad == b->window.pad && same_shape(a->window.x, b->window.x)
            && same_shape(a->window.y, b->window.y) && same_args(a, b)
-           && same_code(&a->in[0], &b->in[0]) && same_code(&a->in[1], &b->in[1])
-           && same_parts(a, b) && a->bn.eps == b->bn.eps && a->bn.momentum == b->bn.momentum
+           && same_code(&a->in[0], &b->in[0]) && same_code(&a->in[1], &b->in[1]) && same_parts(a, b)
+           && a->bn.eps == b->bn.eps && a->bn.momentum == b->bn.momentum
            && a->bn.count == b->bn.count && a->bn.frozen == b->bn.frozen
-           && same_tile(a->bn.tile, b->bn.tile)
-           && same_loss(&a->loss, &b->loss) && a->is_gemm == b->is_gemm
-           && a->workspace_bytes == b->workspace_bytes;
+           && same_tile(a->bn.tile, b->bn.tile) && same_loss(&a->loss, &b->loss)
+           && a->is_gemm == b->is_gemm && a->workspace_bytes == b->workspace_bytes;
 }
 
 /* "name", "name_b", "name_c", ... */
@@ -184,17 +183,18 @@ static int32_t half_buffer(Tables *tables, const Value *value, const SnugArg *ar
     int32_t *buffer = &tables->half[value->param.i];
 
     if (*buffer < 0)
-        *buffer = add_buffer(tables,
-                             (SnugBuffer){
-                                 .name = value->name,
-                                 .offset = tables->c->layout.param_half[value->param.i],
-                                 .bytes = align_up(tensor_bytes(value->shape, arg->type, arg->pitch),
-                                                   SNUG_ALIGNMENT),
-                                 .type = arg->type,
-                                 .shape = arg->shape,
-                                 .pitch = arg->pitch,
-                             },
-                             value->source);
+        *buffer =
+            add_buffer(tables,
+                       (SnugBuffer){
+                           .name = value->name,
+                           .offset = tables->c->layout.param_half[value->param.i],
+                           .bytes = align_up(tensor_bytes(value->shape, arg->type, arg->pitch),
+                                             SNUG_ALIGNMENT),
+                           .type = arg->type,
+                           .shape = arg->shape,
+                           .pitch = arg->pitch,
+                       },
+                       value->source);
     return *buffer;
 }
 
@@ -221,9 +221,9 @@ static int32_t input_buffer(Tables *tables, const Value *value)
     if (offset < 0)
         BUG("input %s has no bytes", value->name);
     if (*buffer < 0)
-        *buffer = add_buffer(
-            tables, persistent_buffer(value->name, offset, value->type, value->shape),
-            value->source);
+        *buffer =
+            add_buffer(tables, persistent_buffer(value->name, offset, value->type, value->shape),
+                       value->source);
     return *buffer;
 }
 
@@ -331,8 +331,12 @@ static SnugLaunch build_fixed(Tables *tables, SnugKernelKind kind, const char *n
                      .type = SNUG_F32,
                      .shape = {1, 1, 1, SNUG_SCALAR_COUNT},
                      .pitch = SNUG_SCALAR_COUNT};
-    SnugKernel kernel = {.name = name, .kind = kind, .args = arg, .arg_count = 1,
-                         .output_arg = -1, .weight_arg = -1};
+    SnugKernel kernel = {.name = name,
+                         .kind = kind,
+                         .args = arg,
+                         .arg_count = 1,
+                         .output_arg = -1,
+                         .weight_arg = -1};
     kernel.workspace_bytes = kernel_workspace(&tables->c->target, &kernel);
     if (kernel.workspace_bytes < 0 || kernel.workspace_bytes > tables->c->layout.arena_bytes)
         BUG("%s needs %lld bytes of workspace", name, (long long)kernel.workspace_bytes);
@@ -356,8 +360,8 @@ static void build_segment(Tables *tables, SnugSegmentId segment, ProgramTables *
 {
     const Plan *plan = tables->c->plans[segment];
     const KernelSet *set = tables->c->kernels[segment];
-    bool swaps = segment == SNUG_SEGMENT_evaluate && has_halves(tables)
-                 && tables->c->layout.ema > 0;
+    bool swaps =
+        segment == SNUG_SEGMENT_evaluate && has_halves(tables) && tables->c->layout.ema > 0;
     SnugLaunch *launches = arena_array(tables->arena, SnugLaunch, plan->steps.count + 2);
     Span *sources = arena_array(tables->arena, Span, plan->steps.count + 2);
     int32_t *by_plan = arena_array(tables->arena, int32_t, plan->buffers.count);
@@ -408,8 +412,7 @@ static void build_update(Tables *tables, ProgramTables *result)
 
 static void build_init(Tables *tables, ProgramTables *result)
 {
-    const SnugLaunch launches[] = {
-        build_fixed(tables, SNUG_KERNEL_copy_weights, "copy_weights")};
+    const SnugLaunch launches[] = {build_fixed(tables, SNUG_KERNEL_copy_weights, "copy_weights")};
 
     build_list(tables, SNUG_SEGMENT_init, launches, COUNT_OF(launches), result);
 }

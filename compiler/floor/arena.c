@@ -220,8 +220,8 @@ static void *move_items(Arena *arena, void *items, uint32_t count, uint32_t capa
     if (capacity > PTRDIFF_MAX / item_bytes)
         out_of_memory(SIZE_MAX);
     ArrayCopy *copy = take(sizeof(ArrayCopy), capacity * item_bytes);
-    *copy = (ArrayCopy){.link = &arena->copies, .next = arena->copies,
-                        .bytes = capacity * item_bytes};
+    *copy =
+        (ArrayCopy){.link = &arena->copies, .next = arena->copies, .bytes = capacity * item_bytes};
     if (copy->next != NULL)
         copy->next->link = &copy->next;
     arena->copies = copy;

@@ -76,8 +76,7 @@ static bool ends_line(const SourceFile *file, size_t at)
            || (file->text[at] == '\r' && (at + 1 == file->length || file->text[at + 1] != '\n'));
 }
 
-uint32_t diagnostics_add_file(Diagnostics *diags, const char *path, const char *text,
-                              size_t length)
+uint32_t diagnostics_add_file(Diagnostics *diags, const char *path, const char *text, size_t length)
 {
     if (length >= UINT32_MAX)
         BUG("%s has %zu bytes; spans hold 32 bits", path, length);
@@ -180,7 +179,9 @@ static void report(Diagnostics *diags, Severity severity, ErrorCode code, Span s
         return;
     diags->is_last_dropped = false;
     ARRAY_APPEND(diags->arena, &diags->kept,
-                 ((Diagnostic){.severity = severity, .code = code, .span = span,
+                 ((Diagnostic){.severity = severity,
+                               .code = code,
+                               .span = span,
                                .message = format_message(diags->arena, fmt, arguments)}));
 }
 
@@ -308,8 +309,8 @@ static size_t read_cell(const SourceFile *file, size_t at, size_t end, uint32_t 
 /* One line of source, and where in it something is underlined. */
 typedef struct Excerpt {
     const SourceFile *file;
-    size_t begin, end; /* bytes of the line, without its line end */
-    uint32_t number;   /* from 1 */
+    size_t begin, end;               /* bytes of the line, without its line end */
+    uint32_t number;                 /* from 1 */
     uint32_t under_begin, under_end; /* columns from 0; at least one */
     uint32_t first, last;            /* columns shown: [first, last) */
 } Excerpt;
@@ -318,7 +319,9 @@ static Excerpt find_excerpt(const File *file, Span span)
 {
     const SourceFile *source = &file->source;
     uint32_t line = line_of(file, span.begin), column = 0;
-    Excerpt excerpt = {.file = source, .number = line + 1, .begin = file->line_starts[line],
+    Excerpt excerpt = {.file = source,
+                       .number = line + 1,
+                       .begin = file->line_starts[line],
                        .end = line + 1 < file->line_count ? file->line_starts[line + 1] - 1
                                                           : source->length};
     Cell cell;

@@ -16,7 +16,7 @@ typedef struct Map {
     uint32_t slot_count;     /* a power of two, or 0 */
 } Map;
 
-void *map_get(const Map *map, const char *key);                      /* NULL where absent */
+void *map_get(const Map *map, const char *key);                     /* NULL where absent */
 void map_set(Map *map, Arena *arena, const char *key, void *value); /* replaces */
 
 #endif

@@ -272,8 +272,8 @@ bool compile_source(Arena *arena, const char *cc, const Runtime *runtime, const 
                     const char *output)
 {
     const char *temporary = arena_printf(arena, "%s.tmp", output);
-    const char *const head[] = {cc, "-std=c11", "-O1", "-I", runtime->include, "-o", temporary,
-                                source, runtime->library};
+    const char *const head[] = {
+        cc, "-std=c11", "-O1", "-I", runtime->include, "-o", temporary, source, runtime->library};
     Words words = {0};
     int status;
 
@@ -289,14 +289,16 @@ bool compile_source(Arena *arena, const char *cc, const Runtime *runtime, const 
     if (status == 0 && replace_file(temporary, output))
         return true;
     if (status == -1)
-        fprintf(stderr, "snug: cannot start the C compiler \"%s\"\n"
-                        "      note: install one (Debian: apt-get install gcc) or name it by --cc\n",
+        fprintf(stderr,
+                "snug: cannot start the C compiler \"%s\"\n"
+                "      note: install one (Debian: apt-get install gcc) or name it by --cc\n",
                 cc);
     else if (status == 0)
         fprintf(stderr, "snug: cannot write %s: %s\n", output, strerror(errno));
     else
-        fprintf(stderr, "snug: the C compiler \"%s\" ended with status %d\n"
-                        "      note: its messages stand above; libraries of the runtime: %s\n",
+        fprintf(stderr,
+                "snug: the C compiler \"%s\" ended with status %d\n"
+                "      note: its messages stand above; libraries of the runtime: %s\n",
                 cc, status, runtime->flags);
     remove(temporary);
     return false;

@@ -40,7 +40,7 @@ const char *first_line_of(Arena *arena, const char *command);
 
 /* ---- what this machine has ------------------------------------------------------------------- */
 int processor_count(void);
-int64_t physical_bytes(void); /* 0 where unknown */
+int64_t physical_bytes(void);        /* 0 where unknown */
 int64_t default_reserve_bytes(void); /* of a card's memory, for driver, display, other programs */
 bool is_terminal(FILE *stream);
 /* Since some moment; nobody sets this clock. */

@@ -135,8 +135,12 @@ size_t utf8_decode(const char *bytes, size_t length, uint32_t *code_point)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned char first = (unsigned char)bytes[0];
-    size_t count = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3
-                   : first < 0xF8 ? 4 : 0;
+    size_t count = first < 0x80   ? 1
+                   : first < 0xC0 ? 0
+                   : first < 0xE0 ? 2
+                   : first < 0xF0 ? 3
+                   : first < 0xF8 ? 4
+                                  : 0;
     uint32_t value = count <= 1 ? first : first & (0xFFu >> (count + 1));
 
     *code_point = 0xFFFD;
@@ -237,10 +241,20 @@ static int64_t unit_bytes(const char *unit)
         const char *name;
         int64_t bytes;
     } units[] = {
-        {"", 1}, {"B", 1},
-        {"kB", 1000}, {"MB", 1000000}, {"GB", 1000000000}, {"TB", 1000000000000},
-        {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", (int64_t)1 << 40},
-        {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"T", (int64_t)1 << 40},
+        {"", 1},
+        {"B", 1},
+        {"kB", 1000},
+        {"MB", 1000000},
+        {"GB", 1000000000},
+        {"TB", 1000000000000},
+        {"KiB", 1 << 10},
+        {"MiB", 1 << 20},
+        {"GiB", 1 << 30},
+        {"TiB", (int64_t)1 << 40},
+        {"K", 1 << 10},
+        {"M", 1 << 20},
+        {"G", 1 << 30},
+        {"T", (int64_t)1 << 40},
     };
 
     for (size_t k = 0; k < COUNT_OF(units); k++)

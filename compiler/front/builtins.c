@@ -143,8 +143,7 @@ static ValueId append_param(Elaborator *e, const BuiltinCall *call, const char *
 static ValueId append_vector(Elaborator *e, const BuiltinCall *call, const char *suffix,
                              SnugParamKind kind, int64_t channels)
 {
-    return append_param(e, call, suffix,
-                        &(Param){.kind = kind, .shape = {1, 1, 1, channels}});
+    return append_param(e, call, suffix, &(Param){.kind = kind, .shape = {1, 1, 1, channels}});
 }
 
 /* ---- convolutions ---------------------------------------------------------------------------- */
@@ -183,8 +182,10 @@ static Datum build_conv(Elaborator *e, const BuiltinCall *call)
     Op op = {.kernel = whole_argument(call, 2), .stride = whole_argument(call, 3)};
     int64_t side = max_i64(1, min_i64(op.kernel, MAX_KERNEL));
     bool has_bias = call->arguments[4].number != 0;
-    Param form = {.kind = SNUG_PARAM_conv_weight, .shape = {channels, side, side, shape_of(e, x).c},
-                  .init_scale = initial_scale(channels, side, has_bias), .decay = true};
+    Param form = {.kind = SNUG_PARAM_conv_weight,
+                  .shape = {channels, side, side, shape_of(e, x).c},
+                  .init_scale = initial_scale(channels, side, has_bias),
+                  .decay = true};
 
     op.pad = (op.kernel - 1) / 2;
     ValueId weight = append_param(e, call, "weight", &form);
@@ -245,9 +246,8 @@ static Datum build_bn(Elaborator *e, const BuiltinCall *call)
             return unknown_datum();
     }
     const char *name = join_path(e, call->path, "stats");
-    Datum stats = is_frozen
-                      ? append_op(e, call->node, OP_bn_frozen, inputs + 1, 4, name, &op)
-                      : append_op(e, call->node, OP_bn_stats, inputs, 5, name, &op);
+    Datum stats = is_frozen ? append_op(e, call->node, OP_bn_frozen, inputs + 1, 4, name, &op)
+                            : append_op(e, call->node, OP_bn_stats, inputs, 5, name, &op);
     if (stats.kind == DATUM_unknown)
         return stats;
     return append_op(e, call->node, OP_bn_apply, (ValueId[]){x.tensor, stats.tensor}, 2, call->path,
@@ -408,7 +408,8 @@ static Datum build_gaussian(Elaborator *e, const BuiltinCall *call)
         note_calls(e);
         return unknown_datum();
     }
-    return (Datum){.kind = DATUM_target, .tensor = call->arguments[0].tensor,
+    return (Datum){.kind = DATUM_target,
+                   .tensor = call->arguments[0].tensor,
                    .number = call->arguments[1].number};
 }
 
@@ -451,12 +452,13 @@ static Datum build_mse(Elaborator *e, const BuiltinCall *call)
 
 static Datum build_adaptive_wing(Elaborator *e, const BuiltinCall *call)
 {
-    return append_loss(e, call, (SnugLoss){.kind = SNUG_LOSS_adaptive_wing,
-                                           .omega = (float)call->arguments[2].number,
-                                           .theta = (float)call->arguments[3].number,
-                                           .epsilon = (float)call->arguments[4].number,
-                                           .alpha = (float)call->arguments[5].number,
-                                           .weighted = call->arguments[6].number != 0});
+    return append_loss(e, call,
+                       (SnugLoss){.kind = SNUG_LOSS_adaptive_wing,
+                                  .omega = (float)call->arguments[2].number,
+                                  .theta = (float)call->arguments[3].number,
+                                  .epsilon = (float)call->arguments[4].number,
+                                  .alpha = (float)call->arguments[5].number,
+                                  .weighted = call->arguments[6].number != 0});
 }
 
 static Datum build_ohkm(Elaborator *e, const BuiltinCall *call)
@@ -515,6 +517,7 @@ static Datum build_log2(Elaborator *e, const BuiltinCall *call)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+/* clang-format off */
 #define TENSOR(name)              {name, ARGUMENT_tensor, false, 0, 0, 0}
 #define LIST(name)                {name, ARGUMENT_list, false, 0, 0, 0}
 #define LIST_OR_DEFAULT(name)     {name, ARGUMENT_list, true, 0, 0, 0}
@@ -524,38 +527,53 @@ static Datum build_log2(Elaborator *e, const BuiltinCall *call)
 #define OPTION(name, preset, least, most)       {name, ARGUMENT_number, true, preset, least, most}
 #define WHOLE_OPTION(name, preset, least, most) {name, ARGUMENT_whole, true, preset, least, most}
 #define FLAG(name, preset)                      {name, ARGUMENT_flag, true, preset, 0, 1}
+/* clang-format on */
 
 /* shapes.c narrows what geometry can do; here a number only has to fit its type. */
-#define MOST   2147483647
-#define LARGE  1e300
+#define MOST  2147483647
+#define LARGE 1e300
 
 const Builtin builtins[] = {
-    {"conv", build_conv, true,
+    {"conv",
+     build_conv,
+     true,
      {TENSOR("x"), WHOLE("channels", 1, MOST), WHOLE_OPTION("kernel", 3, -MOST, MOST),
       WHOLE_OPTION("stride", 1, -MOST, MOST), FLAG("bias", 0)}},
-    {"deconv", build_deconv, true,
+    {"deconv",
+     build_deconv,
+     true,
      {TENSOR("x"), WHOLE("channels", 1, MOST), WHOLE_OPTION("kernel", 4, 0, 65535),
       WHOLE_OPTION("stride", 2, 0, 65535), FLAG("bias", 0)}},
-    {"bn", build_bn, true,
+    {"bn",
+     build_bn,
+     true,
      {TENSOR("x"), OPTION("eps", 1e-5, 1e-12, 1), OPTION("momentum", 0.1, 0, 1),
       FLAG("frozen", 0)}},
     {"relu", build_relu, true, {TENSOR("x")}},
     {"sigmoid", build_sigmoid, true, {TENSOR("x")}},
-    {"max_pool", build_max_pool, true,
+    {"max_pool",
+     build_max_pool,
+     true,
      {TENSOR("x"), WHOLE_OPTION("kernel", 2, -MOST, MOST), WHOLE_OPTION("stride", 2, -MOST, MOST)}},
     {"upsample", build_upsample, true, {TENSOR("x"), WHOLE("factor", -MOST, MOST)}},
     {"bilinear", build_bilinear, true, {TENSOR("x"), WHOLE("factor", -MOST, MOST)}},
     {"concat", build_concat, false, {LIST("tensors")}},
     {"sum", build_sum, false, {LIST("items")}},
-    {"normalize", build_normalize, true,
+    {"normalize",
+     build_normalize,
+     true,
      {TENSOR("image"), LIST_OR_DEFAULT("mean"), LIST_OR_DEFAULT("std")}},
     {"gaussian", build_gaussian, false, {TENSOR("points"), NUMBER("sigma", 0.1, 1000)}},
     {"mse", build_mse, true, {TENSOR("heat"), TARGET("target")}},
-    {"adaptive_wing", build_adaptive_wing, true,
+    {"adaptive_wing",
+     build_adaptive_wing,
+     true,
      {TENSOR("heat"), TARGET("target"), OPTION("omega", 14, 1e-6, 1e6),
       OPTION("theta", 0.5, 1e-6, 1e6), OPTION("epsilon", 1, 1e-6, 1e6),
       OPTION("alpha", 2.1, 1.000001, 100), FLAG("weighted", 1)}},
-    {"ohkm", build_ohkm, true,
+    {"ohkm",
+     build_ohkm,
+     true,
      {TENSOR("heat"), TARGET("target"), WHOLE_OPTION("top", 8, -MOST, MOST)}},
     {"indices", build_indices, false, {LIST("items")}},
     {"length", build_length, false, {LIST("items")}},

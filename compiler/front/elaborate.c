@@ -27,10 +27,8 @@ const char *number_text(const Elaborator *e, double number)
 const char *describe(const Elaborator *e, Datum datum)
 {
     switch (datum.kind) {
-    case DATUM_number:
-        return arena_printf(e->arena, "the number %s", number_text(e, datum.number));
-    case DATUM_boolean:
-        return datum.boolean ? "true" : "false";
+    case DATUM_number: return arena_printf(e->arena, "the number %s", number_text(e, datum.number));
+    case DATUM_boolean: return datum.boolean ? "true" : "false";
     case DATUM_list:
         return datum.count == 0 ? "an empty list"
                                 : arena_printf(e->arena, "a list of %u", datum.count);
@@ -44,12 +42,9 @@ const char *describe(const Elaborator *e, Datum datum)
         return arena_printf(e->arena, "a tensor of %lldx%lldx%lldx%lld", (long long)s.n,
                             (long long)s.h, (long long)s.w, (long long)s.c);
     }
-    case DATUM_target:
-        return "a target";
-    case DATUM_loss:
-        return "a loss";
-    default:
-        BUG("what is unknown after an error is described");
+    case DATUM_target: return "a target";
+    case DATUM_loss: return "a loss";
+    default: BUG("what is unknown after an error is described");
     }
 }
 
@@ -168,8 +163,10 @@ static void apply_image_size(Elaborator *e, int64_t height, int64_t width)
         error_at(e->diags, ERROR_E036, (Span){0},
                  "--image_size %lld %lld: the model has no param \"image_size\"", (long long)height,
                  (long long)width);
-        note(e->diags, "declare param image_size = %lld and use it in "
-                       "picture[batch_size, image_size, image_size, 3]", (long long)height);
+        note(e->diags,
+             "declare param image_size = %lld and use it in "
+             "picture[batch_size, image_size, image_size, 3]",
+             (long long)height);
         return;
     }
     if (!is_trial && height != width && !has_sides) {
@@ -198,10 +195,13 @@ static void apply_options(Elaborator *e)
     if (options->batch_size != 0 && batch != NULL)
         give(e, batch, (double)options->batch_size);
     if (options->batch_size != 0 && batch == NULL) {
-        error_at(e->diags, ERROR_E036, (Span){0}, "--batch_size %lld: the model has no param "
-                 "\"batch_size\"", (long long)options->batch_size);
-        note(e->diags, "declare param batch_size = %lld and use it in "
-                       "picture[batch_size, image_size, image_size, 3]",
+        error_at(e->diags, ERROR_E036, (Span){0},
+                 "--batch_size %lld: the model has no param "
+                 "\"batch_size\"",
+                 (long long)options->batch_size);
+        note(e->diags,
+             "declare param batch_size = %lld and use it in "
+             "picture[batch_size, image_size, image_size, 3]",
              (long long)options->batch_size);
     }
     if (e->trial_height != 0)
@@ -280,8 +280,8 @@ static const char *model_name(Elaborator *e, const char *path)
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
 
-    return intern(e->c->names, base, dot != NULL && dot != base ? (size_t)(dot - base)
-                                                                : strlen(base));
+    return intern(e->c->names, base,
+                  dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
 }
 
 static void elaborate_tree(Elaborator *e)
@@ -351,8 +351,8 @@ void note_sizes_that_work(Elaborator *e)
             continue;
         if (has_below)
             note(e->diags, "images of %lldx%lld and %lldx%lld work: multiples of %lld",
-                 (long long)below[0], (long long)below[1], (long long)above[0],
-                 (long long)above[1], (long long)step);
+                 (long long)below[0], (long long)below[1], (long long)above[0], (long long)above[1],
+                 (long long)step);
         else
             note(e->diags, "images of %lldx%lld work: multiples of %lld", (long long)above[0],
                  (long long)above[1], (long long)step);

@@ -13,8 +13,8 @@
 #ifndef SNUG_ELABORATE_H
 #define SNUG_ELABORATE_H
 
-#include "grammar/ast.h"
 #include "compiler/pipeline/pipeline.h"
+#include "grammar/ast.h"
 
 /* ---- values of the language ------------------------------------------------------------------ */
 
@@ -68,7 +68,7 @@ typedef struct Elaborator Elaborator;
  * optional list that was not given has no items. */
 typedef struct BuiltinCall {
     Datum arguments[BUILTIN_MAX_PARAMETERS];
-    const Node *node;      /* the call */
+    const Node *node; /* the call */
     const char *path; /* prefix of what it makes: "layer1.0.conv1"; NULL: not is_op, and no `as` */
 } BuiltinCall;
 
@@ -88,12 +88,12 @@ typedef enum GlobalKind { GLOBAL_param, GLOBAL_function, GLOBAL_builtin } Global
 
 typedef struct Global {
     GlobalKind kind;
-    const Node *node;       /* NODE_parameter or NODE_function */
+    const Node *node; /* NODE_parameter or NODE_function */
     const Builtin *builtin;
-    Override *given;        /* param: by -D */
-    uint32_t calls;         /* function: places in the file that call it */
+    Override *given; /* param: by -D */
+    uint32_t calls;  /* function: places in the file that call it */
     enum { PARAM_waiting, PARAM_evaluating, PARAM_known } state;
-    Datum value;            /* param, once known */
+    Datum value; /* param, once known */
 } Global;
 
 typedef struct Variable {
@@ -104,12 +104,12 @@ typedef struct Variable {
 /* One call of a function of the file; the outermost is the train block, or a param's default. */
 typedef struct Frame Frame;
 struct Frame {
-    const Node *function;    /* NULL: the outermost */
-    Span call;               /* where it was called */
-    const char *scope;       /* prefix of the names of what it makes; "" at the top */
+    const Node *function; /* NULL: the outermost */
+    Span call;            /* where it was called */
+    const char *scope;    /* prefix of the names of what it makes; "" at the top */
     Frame *caller;
     uint32_t first_variable;
-    bool is_uncertain;       /* something was skipped after an error: names may be missing */
+    bool is_uncertain; /* something was skipped after an error: names may be missing */
     bool has_result;
     Datum result;
 };
@@ -120,16 +120,16 @@ struct Elaborator {
     Diagnostics *diags;
     Model *model;
     Graph *graph;
-    const Node *train;       /* NULL: the file has none */
-    Map globals;             /* name -> Global */
-    Map params;              /* full name of a parameter of the network -> Param */
-    Map counters;            /* "scope.kind" -> how many unnamed ops of it (uint32_t) */
-    ARRAY(Variable) variables; /* of all frames, the current one last */
+    const Node *train;          /* NULL: the file has none */
+    Map globals;                /* name -> Global */
+    Map params;                 /* full name of a parameter of the network -> Param */
+    Map counters;               /* "scope.kind" -> how many unnamed ops of it (uint32_t) */
+    ARRAY(Variable) variables;  /* of all frames, the current one last */
     ARRAY(Global *) evaluating; /* params of which the value is being made, outermost first */
     Frame *frame;
     uint32_t call_depth, depth;
     int64_t steps, total_bytes;
-    bool is_exhausted;       /* a limit was passed: all that follows is unknown */
+    bool is_exhausted; /* a limit was passed: all that follows is unknown */
     bool sizes_explained;
     /* A trial looks whether another image size works; see note_sizes_that_work. 0: no trial. */
     int64_t trial_height, trial_width;

@@ -11,9 +11,9 @@
 
 typedef struct Names {
     Elaborator *e;
-    const Node *function;        /* NULL: the train block, or a param */
-    Map declared;                /* name -> the node that declares it */
-    ARRAY(const char *) bound;   /* variables of the comprehensions around, innermost last */
+    const Node *function;      /* NULL: the train block, or a param */
+    Map declared;              /* name -> the node that declares it */
+    ARRAY(const char *) bound; /* variables of the comprehensions around, innermost last */
 } Names;
 
 typedef ARRAY(const char *) NameList;

@@ -20,9 +20,13 @@ typedef struct Setting {
 } Setting;
 
 #define NUMBER(owner, name, field, preset, least, most)                                            \
-    {owner, name, offsetof(SnugDefaults, field), false, preset, least, most}
+    {                                                                                              \
+        owner, name, offsetof(SnugDefaults, field), false, preset, least, most                     \
+    }
 #define WHOLE(owner, name, field, preset, least, most)                                             \
-    {owner, name, offsetof(SnugDefaults, field), true, preset, least, most}
+    {                                                                                              \
+        owner, name, offsetof(SnugDefaults, field), true, preset, least, most                      \
+    }
 
 /* Floats just below 1 must not round to 1. */
 #define BELOW_1 0.9999999
@@ -95,8 +99,9 @@ static void set_all(Elaborator *e, const char *owner, const Node *arguments)
                  strcmp(owner, "adamw") == 0 ? "3e-4" : "10");
             continue;
         }
-        while (k < COUNT_OF(settings) && (strcmp(settings[k].owner, owner) != 0
-                                          || strcmp(settings[k].name, argument->name) != 0))
+        while (k < COUNT_OF(settings)
+               && (strcmp(settings[k].owner, owner) != 0
+                   || strcmp(settings[k].name, argument->name) != 0))
             k++;
         if (k == COUNT_OF(settings)) {
             const char *nearest = nearest_name(argument->name, known, known_count);
@@ -171,11 +176,20 @@ typedef struct InputForm {
 } InputForm;
 
 static const InputForm forms[] = {
-    {"picture", INPUT_picture, 4, {"batch", "height", "width", "channels"},
+    {"picture",
+     INPUT_picture,
+     4,
+     {"batch", "height", "width", "channels"},
      "image : picture[batch_size, image_size, image_size, 3]"},
-    {"landmarks", INPUT_landmarks, 2, {"batch", "number of landmarks"},
+    {"landmarks",
+     INPUT_landmarks,
+     2,
+     {"batch", "number of landmarks"},
      "points : landmarks[batch_size, landmarks]"},
-    {"tensor", INPUT_tensor, 4, {"batch", "height", "width", "channels"},
+    {"tensor",
+     INPUT_tensor,
+     4,
+     {"batch", "height", "width", "channels"},
      "x : tensor[batch_size, 64, 64, 16]"},
 };
 
@@ -203,8 +217,8 @@ static bool evaluate_sizes(Elaborator *e, const Node *node, const InputForm *for
         if (size.kind == DATUM_unknown || count >= form->size_count)
             continue;
         error_at(e->diags, ERROR_E091, item->span, "the %s of \"%s\" is %s", form->sizes[count],
-                 node->name, size.kind == DATUM_number ? number_text(e, size.number)
-                                                       : describe(e, size));
+                 node->name,
+                 size.kind == DATUM_number ? number_text(e, size.number) : describe(e, size));
         note(e->diags, "it must be a whole number from 1 to %d", INT32_MAX);
     }
     if (count == form->size_count)
@@ -312,11 +326,11 @@ static void set_loss(Elaborator *e, const Node *node)
     int64_t batch = e->graph->values.items[maps.tensor.i].shape.w;
 
     model->loss_attributes = made->loss;
-    model->image_weights = append_input(e, node, "image_weights", INPUT_image_weights,
-                                        (Shape){1, 1, 1, batch});
-    Datum loss = append_op(e, node, OP_loss_combine,
-                           (ValueId[]){maps.tensor, points, model->image_weights}, 3, "loss",
-                           &(Op){.loss = model->loss_attributes});
+    model->image_weights =
+        append_input(e, node, "image_weights", INPUT_image_weights, (Shape){1, 1, 1, batch});
+    Datum loss =
+        append_op(e, node, OP_loss_combine, (ValueId[]){maps.tensor, points, model->image_weights},
+                  3, "loss", &(Op){.loss = model->loss_attributes});
     model->loss = loss.tensor;
     if (model->heat.i == 0)
         model->heat = heat;
@@ -333,8 +347,8 @@ static void check_result(Elaborator *e, const Node *output, const Node *minimize
     const Graph *graph = e->graph;
 
     if (output == NULL && minimize == NULL) {
-        error_at(e->diags, ERROR_E088, (Span){e->train->span.file, e->train->span.begin,
-                                              e->train->span.begin + 5},
+        error_at(e->diags, ERROR_E088,
+                 (Span){e->train->span.file, e->train->span.begin, e->train->span.begin + 5},
                  "`train` says neither what to minimize nor what is the output");
         note(e->diags,
              "to train: minimize mse(heat, gaussian(points, sigma = 2)); only to predict: "
@@ -361,32 +375,18 @@ static void check_result(Elaborator *e, const Node *output, const Node *minimize
 static void elaborate_item(Elaborator *e, const Node *node)
 {
     switch (node->kind) {
-    case NODE_input:
-        declare_input(e, node);
-        break;
-    case NODE_output:
-        set_output(e, node);
-        break;
-    case NODE_minimize:
-        set_loss(e, node);
-        break;
-    case NODE_precision:
-        break; /* already known: types depend on it from the first op on */
-    case NODE_accumulate:
-        set_single(e, "accumulate", node->a);
-        break;
-    case NODE_optimize:
-        set_optimizer(e, node);
-        break;
-    case NODE_schedule:
-        set_all(e, "schedule", node->items);
-        break;
+    case NODE_input: declare_input(e, node); break;
+    case NODE_output: set_output(e, node); break;
+    case NODE_minimize: set_loss(e, node); break;
+    case NODE_precision: break; /* already known: types depend on it from the first op on */
+    case NODE_accumulate: set_single(e, "accumulate", node->a); break;
+    case NODE_optimize: set_optimizer(e, node); break;
+    case NODE_schedule: set_all(e, "schedule", node->items); break;
     case NODE_ema:
         e->model->defaults.use_ema = 1;
         set_single(e, "ema", node->a);
         break;
-    default:
-        execute(e, node);
+    default: execute(e, node);
     }
 }
 
@@ -400,9 +400,12 @@ static bool may_be_repeated(NodeKind kind)
 void elaborate_train(Elaborator *e)
 {
     static const char *const names[NODE_KIND_COUNT] = {
-        [NODE_output] = "output",         [NODE_minimize] = "minimize",
-        [NODE_precision] = "precision",   [NODE_accumulate] = "accumulate",
-        [NODE_optimize] = "optimize",     [NODE_schedule] = "schedule",
+        [NODE_output] = "output",
+        [NODE_minimize] = "minimize",
+        [NODE_precision] = "precision",
+        [NODE_accumulate] = "accumulate",
+        [NODE_optimize] = "optimize",
+        [NODE_schedule] = "schedule",
         [NODE_ema] = "ema",
     };
     const Node *first[NODE_KIND_COUNT] = {NULL};

@@ -247,11 +247,21 @@ static Datum evaluate_index(Elaborator *e, const Node *node)
 /* ---- operators ------------------------------------------------------------------------------- */
 
 static const char *const operator_text[] = {
-    [OPERATOR_add] = "+",         [OPERATOR_subtract] = "-",      [OPERATOR_multiply] = "*",
-    [OPERATOR_divide] = "/",      [OPERATOR_remainder] = "%",     [OPERATOR_power] = "^",
-    [OPERATOR_negate] = "-",      [OPERATOR_equal] = "==",        [OPERATOR_not_equal] = "!=",
-    [OPERATOR_less] = "<",        [OPERATOR_less_equal] = "<=",   [OPERATOR_greater] = ">",
-    [OPERATOR_greater_equal] = ">=", [OPERATOR_and] = "and",      [OPERATOR_or] = "or",
+    [OPERATOR_add] = "+",
+    [OPERATOR_subtract] = "-",
+    [OPERATOR_multiply] = "*",
+    [OPERATOR_divide] = "/",
+    [OPERATOR_remainder] = "%",
+    [OPERATOR_power] = "^",
+    [OPERATOR_negate] = "-",
+    [OPERATOR_equal] = "==",
+    [OPERATOR_not_equal] = "!=",
+    [OPERATOR_less] = "<",
+    [OPERATOR_less_equal] = "<=",
+    [OPERATOR_greater] = ">",
+    [OPERATOR_greater_equal] = ">=",
+    [OPERATOR_and] = "and",
+    [OPERATOR_or] = "or",
     [OPERATOR_not] = "not",
 };
 
@@ -269,36 +279,25 @@ static Datum finite_number(Elaborator *e, const Node *node, double number)
 static Datum evaluate_arithmetic(Elaborator *e, const Node *node, double a, double b)
 {
     switch (node->op) {
-    case OPERATOR_add:
-        return finite_number(e, node, a + b);
-    case OPERATOR_subtract:
-        return finite_number(e, node, a - b);
-    case OPERATOR_multiply:
-        return finite_number(e, node, a * b);
-    case OPERATOR_power:
-        return finite_number(e, node, pow(a, b));
+    case OPERATOR_add: return finite_number(e, node, a + b);
+    case OPERATOR_subtract: return finite_number(e, node, a - b);
+    case OPERATOR_multiply: return finite_number(e, node, a * b);
+    case OPERATOR_power: return finite_number(e, node, pow(a, b));
     case OPERATOR_divide:
     case OPERATOR_remainder:
         if (b != 0)
-            return finite_number(e, node, node->op == OPERATOR_divide ? a / b
-                                                                      : a - b * floor(a / b));
+            return finite_number(e, node,
+                                 node->op == OPERATOR_divide ? a / b : a - b * floor(a / b));
         error_at(e->diags, ERROR_E059, node->span, "%s divided by 0", number_text(e, a));
         note_calls(e);
         return unknown_datum();
-    case OPERATOR_less:
-        return (Datum){.kind = DATUM_boolean, .boolean = a < b};
-    case OPERATOR_less_equal:
-        return (Datum){.kind = DATUM_boolean, .boolean = a <= b};
-    case OPERATOR_greater:
-        return (Datum){.kind = DATUM_boolean, .boolean = a > b};
-    case OPERATOR_greater_equal:
-        return (Datum){.kind = DATUM_boolean, .boolean = a >= b};
-    case OPERATOR_equal:
-        return (Datum){.kind = DATUM_boolean, .boolean = a == b};
-    case OPERATOR_not_equal:
-        return (Datum){.kind = DATUM_boolean, .boolean = a != b};
-    default:
-        BUG("%s is no operator of two numbers", operator_text[node->op]);
+    case OPERATOR_less: return (Datum){.kind = DATUM_boolean, .boolean = a < b};
+    case OPERATOR_less_equal: return (Datum){.kind = DATUM_boolean, .boolean = a <= b};
+    case OPERATOR_greater: return (Datum){.kind = DATUM_boolean, .boolean = a > b};
+    case OPERATOR_greater_equal: return (Datum){.kind = DATUM_boolean, .boolean = a >= b};
+    case OPERATOR_equal: return (Datum){.kind = DATUM_boolean, .boolean = a == b};
+    case OPERATOR_not_equal: return (Datum){.kind = DATUM_boolean, .boolean = a != b};
+    default: BUG("%s is no operator of two numbers", operator_text[node->op]);
     }
 }
 
@@ -441,32 +440,19 @@ static Datum evaluate_member(Elaborator *e, const Node *node)
 static Datum evaluate_kind(Elaborator *e, const Node *node)
 {
     switch (node->kind) {
-    case NODE_number:
-        return number_datum(node->number);
-    case NODE_name:
-        return evaluate_name(e, node);
-    case NODE_list:
-        return evaluate_list(e, node);
-    case NODE_comprehension:
-        return evaluate_comprehension(e, node);
-    case NODE_range:
-        return evaluate_range(e, node);
-    case NODE_unary:
-        return evaluate_unary(e, node);
-    case NODE_binary:
-        return evaluate_binary(e, node);
-    case NODE_conditional:
-        return evaluate_conditional(e, node);
-    case NODE_call:
-        return evaluate_call(e, node, NULL);
-    case NODE_index:
-        return evaluate_index(e, node);
-    case NODE_member:
-        return evaluate_member(e, node);
-    case NODE_as:
-        return evaluate_as(e, node);
-    default:
-        BUG("node kind %d is no expression", (int)node->kind);
+    case NODE_number: return number_datum(node->number);
+    case NODE_name: return evaluate_name(e, node);
+    case NODE_list: return evaluate_list(e, node);
+    case NODE_comprehension: return evaluate_comprehension(e, node);
+    case NODE_range: return evaluate_range(e, node);
+    case NODE_unary: return evaluate_unary(e, node);
+    case NODE_binary: return evaluate_binary(e, node);
+    case NODE_conditional: return evaluate_conditional(e, node);
+    case NODE_call: return evaluate_call(e, node, NULL);
+    case NODE_index: return evaluate_index(e, node);
+    case NODE_member: return evaluate_member(e, node);
+    case NODE_as: return evaluate_as(e, node);
+    default: BUG("node kind %d is no expression", (int)node->kind);
     }
 }
 
@@ -551,28 +537,19 @@ void execute(Elaborator *e, const Node *node)
     if (!enter(e, node))
         return;
     switch (node->kind) {
-    case NODE_assign:
-        execute_assign(e, node);
-        break;
+    case NODE_assign: execute_assign(e, node); break;
     case NODE_return:
         e->frame->result = evaluate(e, node->a);
         e->frame->has_result = true;
         break;
-    case NODE_if:
-        execute_if(e, node);
-        break;
-    case NODE_for:
-        execute_for(e, node);
-        break;
+    case NODE_if: execute_if(e, node); break;
+    case NODE_for: execute_for(e, node); break;
     case NODE_block:
         for (const Node *s = node->items; s != NULL && !e->frame->has_result; s = s->next)
             execute(e, s);
         break;
-    case NODE_evaluate:
-        evaluate(e, node->a);
-        break;
-    default:
-        BUG("node kind %d is no statement", (int)node->kind);
+    case NODE_evaluate: evaluate(e, node->a); break;
+    default: BUG("node kind %d is no statement", (int)node->kind);
     }
     e->depth--;
 }

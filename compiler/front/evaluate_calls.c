@@ -123,17 +123,17 @@ const char *count_unnamed(Elaborator *e, const char *kind)
 /* Whether the value is of the parameter's kind and within its limits; says so if not. A boolean
  * given as a flag becomes a number. */
 static bool argument_fits(Elaborator *e, const char *function, const BuiltinParameter *parameter,
-                   Datum *value, Span at)
+                          Datum *value, Span at)
 {
     static const char *const wanted[] = {
-        [ARGUMENT_tensor] = "a tensor", [ARGUMENT_number] = "a number",
+        [ARGUMENT_tensor] = "a tensor",      [ARGUMENT_number] = "a number",
         [ARGUMENT_whole] = "a whole number", [ARGUMENT_flag] = "0 or 1",
-        [ARGUMENT_list] = "a list", [ARGUMENT_target] = "a target",
+        [ARGUMENT_list] = "a list",          [ARGUMENT_target] = "a target",
     };
     static const DatumKind kinds[] = {
         [ARGUMENT_tensor] = DATUM_tensor, [ARGUMENT_number] = DATUM_number,
-        [ARGUMENT_whole] = DATUM_number, [ARGUMENT_flag] = DATUM_number,
-        [ARGUMENT_list] = DATUM_list, [ARGUMENT_target] = DATUM_target,
+        [ARGUMENT_whole] = DATUM_number,  [ARGUMENT_flag] = DATUM_number,
+        [ARGUMENT_list] = DATUM_list,     [ARGUMENT_target] = DATUM_target,
     };
 
     if (value->kind == DATUM_unknown)
@@ -216,7 +216,9 @@ static Datum run_body(Elaborator *e, const Node *function)
 /* Defaults are evaluated inside the function, so that they may read the parameters before them. */
 static Datum call_function(Elaborator *e, const Node *node, const Node *function, const char *path)
 {
-    Frame frame = {.function = function, .call = node->span, .caller = e->frame,
+    Frame frame = {.function = function,
+                   .call = node->span,
+                   .caller = e->frame,
                    .scope = path != NULL ? path : e->frame->scope};
     Datum given[FUNCTION_MAX_PARAMETERS];
     uint32_t count = 0;

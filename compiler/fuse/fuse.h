@@ -13,11 +13,11 @@ typedef enum Place {
 } Place;
 
 enum {
-    MAX_CHAIN_OPS = 32,   /* pointwise ops absorbed by one epilogue */
+    MAX_CHAIN_OPS = 32,    /* pointwise ops absorbed by one epilogue */
     MAX_CHAIN_INPUTS = 24, /* what they read besides the chain */
-    MAX_INLINE_CODE = 48, /* instructions of a value that is computed again in each reader */
-    MAX_ADD_INPUTS = 8,   /* wider adds are split */
-    MAX_LEAVES = 4        /* leaves of an expression that are told apart; more count as many */
+    MAX_INLINE_CODE = 48,  /* instructions of a value that is computed again in each reader */
+    MAX_ADD_INPUTS = 8,    /* wider adds are split */
+    MAX_LEAVES = 4         /* leaves of an expression that are told apart; more count as many */
 };
 
 /* What computing a value from memory takes, without its own store. */
@@ -34,7 +34,7 @@ typedef ARRAY(OpId) OpList;
 
 typedef struct Fusion {
     Arena *arena, *scratch;
-    Graph *graph;       /* of the kernel set: a clone, with partials and partial sums added */
+    Graph *graph; /* of the kernel set: a clone, with partials and partial sums added */
     const Target *target;
     KernelSet *set;
     OpList order;       /* live ops, makers before users */
@@ -79,7 +79,7 @@ typedef struct KernelBuilder {
     Fusion *fusion;
     ARRAY(SnugArg) args;
     ARRAY(ValueId) values;
-    ValueId core; /* the value that SNUG_POINT_core is; 0: none */
+    ValueId core;     /* the value that SNUG_POINT_core is; 0: none */
     bool is_backward; /* what is_rebuilt says holds */
 } KernelBuilder;
 
@@ -99,7 +99,7 @@ bool same_point(const SnugPoint *a, const SnugPoint *b);
 const Op *op_at(const Fusion *fusion, OpId op);
 const Value *value_at(const Fusion *fusion, ValueId value);
 const Op *maker_of(const Fusion *fusion, ValueId value);
-bool has_epilogue(OpKind kind);  /* a core whose kernel runs code on its result */
+bool has_epilogue(OpKind kind);   /* a core whose kernel runs code on its result */
 bool is_elementwise(OpKind kind); /* result element from the same element of the inputs */
 /* bn_grad_apply of a frozen batch norm: B = C = 0, x is not read. */
 bool is_frozen_grad(const Fusion *fusion, const Op *op);

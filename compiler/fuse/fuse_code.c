@@ -56,8 +56,7 @@ int16_t builder_arg(KernelBuilder *builder, ValueId value, SnugAccess access)
 
     if (access == SNUG_READ)
         for (uint32_t a = 0; a < builder->args.count; a++)
-            if (builder->values.items[a].i == value.i
-                && builder->args.items[a].access == SNUG_READ)
+            if (builder->values.items[a].i == value.i && builder->args.items[a].access == SNUG_READ)
                 return (int16_t)a;
     if (builder->args.count >= INT16_MAX)
         BUG("kernel of %s has too many args", v->name);
@@ -211,8 +210,7 @@ static int16_t emit_op(KernelBuilder *builder, Code *code, const Op *op, Where w
     int16_t a, b, c;
 
     switch (op->kind) {
-    case OP_normalize:
-        return emit_normalize(builder, code, op, where);
+    case OP_normalize: return emit_normalize(builder, code, op, where);
     case OP_bias:
         a = emit_at(builder, code, in[0], where);
         b = push_channel(builder, code, where, in[1], 0);
@@ -232,16 +230,13 @@ static int16_t emit_op(KernelBuilder *builder, Code *code, const Op *op, Where w
         a = emit_at(builder, code, in[0], where);
         b = push_constant(builder, code, op->number);
         return push_operation(builder, code, SNUG_POINT_multiply, a, b, 0);
-    case OP_add:
-        return emit_add(builder, code, op, where);
+    case OP_add: return emit_add(builder, code, op, where);
     case OP_upsample:
-    case OP_bilinear:
-        return emit_at(builder, code, in[0], resample(where, op));
+    case OP_bilinear: return emit_at(builder, code, in[0], resample(where, op));
     case OP_slice:
         where.channel += (int32_t)op->channel;
         return emit_at(builder, code, in[0], where);
-    case OP_bn_grad_apply:
-        return emit_bn_grad_apply(builder, code, op, where);
+    case OP_bn_grad_apply: return emit_bn_grad_apply(builder, code, op, where);
     case OP_relu_grad:
         a = emit_at(builder, code, in[0], where);
         b = emit_mask_of(builder, code, in[1], where);
@@ -250,8 +245,7 @@ static int16_t emit_op(KernelBuilder *builder, Code *code, const Op *op, Where w
         a = emit_at(builder, code, in[0], where);
         b = emit_at(builder, code, in[1], where);
         return push_operation(builder, code, SNUG_POINT_sigmoid_grad, a, b, 0);
-    default:
-        BUG("%s: %s is no pointwise op", op->name, op_info[op->kind].name);
+    default: BUG("%s: %s is no pointwise op", op->name, op_info[op->kind].name);
     }
 }
 

@@ -10,11 +10,7 @@
 
 #include "compiler/target/tiles.h"
 
-enum {
-    MAX_PARTS_AN_IMAGE = 64,
-    MIN_PIXELS_A_PARTIAL = 128,
-    MAX_IN_PLACE_ARG = 32
-};
+enum { MAX_PARTS_AN_IMAGE = 64, MIN_PIXELS_A_PARTIAL = 128, MAX_IN_PLACE_ARG = 32 };
 
 /* What a reducing op's kernel has collected; value 0: nothing yet. */
 typedef struct Partials {
@@ -90,9 +86,9 @@ static uint32_t in_place_args(const Fusion *fusion, const Kernel *kernel)
                 mask &= ~((uint32_t)1 << code->in[side].code[r].arg);
     for (int32_t r = 0; r < code->parts[0].out.count; r++) {
         const SnugPoint *point = &code->parts[0].out.code[r];
-        bool is_elsewhere = point->op == SNUG_POINT_load_bilinear || point->op == SNUG_POINT_channel
-                            || (point->op == SNUG_POINT_load
-                                && (point->factor != 1 || point->channel != 0));
+        bool is_elsewhere =
+            point->op == SNUG_POINT_load_bilinear || point->op == SNUG_POINT_channel
+            || (point->op == SNUG_POINT_load && (point->factor != 1 || point->channel != 0));
         if (is_elsewhere && point->arg < MAX_IN_PLACE_ARG)
             mask &= ~((uint32_t)1 << point->arg);
     }
@@ -388,7 +384,8 @@ static uint32_t build_reduce(Fusion *fusion, ValueId value, const OpList *list, 
         count = SNUG_MAX_REDUCTIONS;
     kernel.window.y = shape_of(fusion, value);
     kernel.name = kernel_name(fusion, "reduce", &kernel.window, kernel.window.y);
-    emit_reductions(&builder, &code, &kernel, list, first, count, reduction_tile(&builder, &kernel));
+    emit_reductions(&builder, &code, &kernel, list, first, count,
+                    reduction_tile(&builder, &kernel));
     part->channel_count = kernel.window.y.c;
     part->out = finish_code(&builder, &code, emit_value(&builder, &code, value));
     add_partial_args(&builder, &kernel, list, first, partials);
@@ -463,8 +460,7 @@ static void build_small(Fusion *fusion, const Op *op, Partials partials)
         read_inputs(&builder, op, 0, 1);
         kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
         break;
-    default:
-        BUG("%s: no kernel for %s", op->name, op_info[op->kind].name);
+    default: BUG("%s: no kernel for %s", op->name, op_info[op->kind].name);
     }
     kernel.name = kernel_name(fusion, kind, &kernel.window, builder.args.items[0].shape);
     push_kernel(&builder, op, kernel);
@@ -492,8 +488,7 @@ static void list_reductions(Fusion *fusion)
     for (uint32_t j = 0; j < fusion->order.count; j++) {
         OpId op = fusion->order.items[j];
         if (is_reducing(op_at(fusion, op)->kind))
-            ARRAY_APPEND(fusion->scratch,
-                         &fusion->reductions[op_at(fusion, op)->inputs[0].i], op);
+            ARRAY_APPEND(fusion->scratch, &fusion->reductions[op_at(fusion, op)->inputs[0].i], op);
     }
 }
 

@@ -62,17 +62,13 @@ bool reads_memory(const Fusion *fusion, const Op *op, uint32_t k)
     case OP_loss_combine:
     case OP_heatmap_loss:
     case OP_heatmap_loss_grad:
-    case OP_decode:
-        return true;
+    case OP_decode: return true;
     case OP_bias:
     case OP_bn_apply:
-    case OP_bn_stats:
-        return k >= 1;
+    case OP_bn_stats: return k >= 1;
     case OP_bn_grad_stats:
-    case OP_bn_grad_apply:
-        return k >= 2;
-    default:
-        return false;
+    case OP_bn_grad_apply: return k >= 2;
+    default: return false;
     }
 }
 
@@ -418,9 +414,8 @@ void place_values(Fusion *fusion)
         }
         ValueId value = op->outputs[0];
         fusion->summary[value.i] = pointwise_summary(fusion, op);
-        fusion->place[value.i] = should_inline(fusion, value, &fusion->summary[value.i])
-                                     ? PLACE_inline
-                                     : PLACE_memory;
+        fusion->place[value.i] =
+            should_inline(fusion, value, &fusion->summary[value.i]) ? PLACE_inline : PLACE_memory;
     }
 }
 

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formula.h"
-#include "compiler/target/gemm.h"
 #include "compiler/pipeline/pipeline.h"
+#include "compiler/target/gemm.h"
+#include "formula.h"
 
 typedef struct Printer {
     FILE *out;
@@ -33,8 +33,7 @@ static void print_code(const Printer *printer, const char *title, const SnugPoin
                        bool reduces)
 {
     const SnugKernel *kernel = &printer->kernel->code;
-    const char **names =
-        arena_array(printer->arena, const char *, (size_t)kernel->arg_count);
+    const char **names = arena_array(printer->arena, const char *, (size_t)kernel->arg_count);
 
     for (int32_t a = 0; a < kernel->arg_count; a++)
         names[a] = arg_name(printer, a);

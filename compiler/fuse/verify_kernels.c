@@ -51,11 +51,12 @@ static void check_arg(const Check *check, int32_t a)
     const SnugArg *arg = &check->kernel->code.args[a];
     const Value *value = arg_value(check, a);
 
-    REQUIRE(check, check->kernel->args[a].i > 0
-                       && check->kernel->args[a].i < check->graph->values.count,
+    REQUIRE(check,
+            check->kernel->args[a].i > 0 && check->kernel->args[a].i < check->graph->values.count,
             "arg without a value", a, check->kernel->args[a].i);
-    REQUIRE(check, arg->shape.n == value->shape.n && arg->shape.h == value->shape.h
-                       && arg->shape.w == value->shape.w && arg->shape.c == value->shape.c,
+    REQUIRE(check,
+            arg->shape.n == value->shape.n && arg->shape.h == value->shape.h
+                && arg->shape.w == value->shape.w && arg->shape.c == value->shape.c,
             "arg's shape is not its value's", a, check->kernel->args[a].i);
     REQUIRE(check, arg->type == value->type && arg->type != SNUG_UNKNOWN,
             "arg's type is not its value's", a, arg->type);
@@ -87,13 +88,15 @@ static void check_load(const Check *check, const SnugPoint *point, SnugShape dom
     REQUIRE(check, point->channel >= 0 && point->channel + domain.c <= arg->shape.c,
             "load beyond the channels", point->arg, point->channel);
     if (point->op == SNUG_POINT_channel) {
-        REQUIRE(check, arg->shape.n == 1 && arg->shape.h == 1 && arg->type == SNUG_F32
-                           && point->row >= 0 && point->row < arg->shape.w,
+        REQUIRE(check,
+                arg->shape.n == 1 && arg->shape.h == 1 && arg->type == SNUG_F32 && point->row >= 0
+                    && point->row < arg->shape.w,
                 "no such row of a vector", point->arg, point->row);
         return;
     }
-    REQUIRE(check, arg->shape.n == domain.n && covers(arg->shape.h, point->factor, domain.h)
-                       && covers(arg->shape.w, point->factor, domain.w),
+    REQUIRE(check,
+            arg->shape.n == domain.n && covers(arg->shape.h, point->factor, domain.h)
+                && covers(arg->shape.w, point->factor, domain.w),
             "load does not cover the domain", point->arg, point->factor);
     REQUIRE(check, place != IN_PROLOGUE || point->factor == 1, "a prologue resamples", point->arg,
             point->factor);
@@ -175,8 +178,9 @@ static void check_parts(const Check *check)
     REQUIRE(check, covered == domain.c, "parts do not cover the channels", covered, domain.c);
     if (code->output_arg >= 0) {
         SnugShape shape = code->args[code->output_arg].shape;
-        REQUIRE(check, shape.n == domain.n && shape.h == domain.h && shape.w == domain.w
-                           && shape.c == domain.c,
+        REQUIRE(check,
+                shape.n == domain.n && shape.h == domain.h && shape.w == domain.w
+                    && shape.c == domain.c,
                 "the result has not its domain's shape", shape.h, domain.h);
     }
 }
@@ -191,8 +195,8 @@ static int64_t partial_count(const Check *check, const SnugReduction *reduction,
                 domain.h);
         return (int64_t)domain.n * (domain.h / rows);
     }
-    REQUIRE(check, rows == 0 && tile.columns > 0,
-            "tiles and rows of partials do not agree", tile.rows, rows);
+    REQUIRE(check, rows == 0 && tile.columns > 0, "tiles and rows of partials do not agree",
+            tile.rows, rows);
     int64_t down = ((int64_t)domain.h + tile.rows - 1) / tile.rows;
     int64_t across = ((int64_t)domain.w + tile.columns - 1) / tile.columns;
     return domain.n * down * across;
@@ -203,16 +207,17 @@ static void check_reductions(const Check *check)
     const SnugKernel *code = &check->kernel->code;
     SnugShape domain = result_domain(code);
 
-    REQUIRE(check, code->reduction_count <= SNUG_MAX_REDUCTIONS
-                       && (code->reduction_count == 0 || code->part_count == 1),
+    REQUIRE(check,
+            code->reduction_count <= SNUG_MAX_REDUCTIONS
+                && (code->reduction_count == 0 || code->part_count == 1),
             "too many reductions", code->reduction_count, code->part_count);
     for (int32_t k = 0; k < code->reduction_count; k++) {
         const SnugReduction *reduction = &code->reductions[k];
         const SnugArg *arg = &code->args[reduction->arg];
         int64_t parts = partial_count(check, reduction, domain);
-        REQUIRE(check, arg->access == SNUG_WRITE && arg->shape.c == domain.c
-                           && arg->shape.h == parts
-                           && arg->shape.w == (reduction->kind == SNUG_REDUCE_sum ? 1 : 2),
+        REQUIRE(check,
+                arg->access == SNUG_WRITE && arg->shape.c == domain.c && arg->shape.h == parts
+                    && arg->shape.w == (reduction->kind == SNUG_REDUCE_sum ? 1 : 2),
                 "partials have another shape", arg->shape.h, arg->shape.w);
         REQUIRE(check, reduction->with >= 0 && reduction->with < code->parts[0].out.count,
                 "no such register", k, reduction->with);
@@ -230,8 +235,8 @@ static void check_gemm(const Check *check)
     for (int side = 0; side < 2; side++)
         REQUIRE(check, code->in[side].count <= 1, "a library's product has a prologue", side,
                 code->in[side].count);
-    REQUIRE(check, code->reduction_count == 0
-                       && (code->part_count == 0 || code->parts[0].out.count == 1),
+    REQUIRE(check,
+            code->reduction_count == 0 && (code->part_count == 0 || code->parts[0].out.count == 1),
             "a library's product has an epilogue", code->reduction_count, code->part_count);
     for (int32_t a = 0; a < code->arg_count; a++)
         REQUIRE(check, a == code->output_arg || code->args[a].type == SNUG_F16,
@@ -257,9 +262,10 @@ static void check_kernel(const Check *check)
     }
     if (code->kind == SNUG_KERNEL_conv || code->kind == SNUG_KERNEL_conv_dgrad) {
         const SnugArg *weight = &code->args[code->weight_arg];
-        REQUIRE(check, weight->shape.n == code->window.y.c && weight->shape.c == code->window.x.c
-                           && weight->shape.h == code->window.kernel
-                           && weight->shape.w == code->window.kernel,
+        REQUIRE(check,
+                weight->shape.n == code->window.y.c && weight->shape.c == code->window.x.c
+                    && weight->shape.h == code->window.kernel
+                    && weight->shape.w == code->window.kernel,
                 "the weights have another shape", weight->shape.n, weight->shape.c);
     }
     if (code->part_count > 0)
@@ -269,8 +275,9 @@ static void check_kernel(const Check *check)
         check_gemm(check);
     for (int32_t a = 0; a < code->arg_count && a < 32; a++)
         if ((check->kernel->in_place >> a & 1) != 0)
-            REQUIRE(check, code->args[a].access == SNUG_READ && code->output_arg >= 0
-                               && code->args[code->output_arg].access == SNUG_WRITE,
+            REQUIRE(check,
+                    code->args[a].access == SNUG_READ && code->output_arg >= 0
+                        && code->args[code->output_arg].access == SNUG_WRITE,
                     "in place of what is not read", a, 0);
 }
 

@@ -225,44 +225,19 @@ void append_gradients(Tape *tape, OpId id, ValueId dy)
     Op op = tape->graph->ops.items[id.i]; /* `inputs` does not move */
 
     switch (op.kind) {
-    case OP_conv:
-        conv_gradient(tape, &op, dy);
-        break;
-    case OP_deconv:
-        deconv_gradient(tape, &op, dy);
-        break;
-    case OP_bias:
-        bias_gradient(tape, &op, dy);
-        break;
-    case OP_bn_apply:
-        bn_gradient(tape, &op, dy);
-        break;
-    case OP_relu:
-        relu_gradient(tape, &op, dy);
-        break;
-    case OP_sigmoid:
-        sigmoid_gradient(tape, &op, dy);
-        break;
-    case OP_scale:
-        scale_gradient(tape, &op, dy);
-        break;
-    case OP_add:
-        add_gradient(tape, &op, dy);
-        break;
-    case OP_max_pool:
-        max_pool_gradient(tape, &op, dy);
-        break;
+    case OP_conv: conv_gradient(tape, &op, dy); break;
+    case OP_deconv: deconv_gradient(tape, &op, dy); break;
+    case OP_bias: bias_gradient(tape, &op, dy); break;
+    case OP_bn_apply: bn_gradient(tape, &op, dy); break;
+    case OP_relu: relu_gradient(tape, &op, dy); break;
+    case OP_sigmoid: sigmoid_gradient(tape, &op, dy); break;
+    case OP_scale: scale_gradient(tape, &op, dy); break;
+    case OP_add: add_gradient(tape, &op, dy); break;
+    case OP_max_pool: max_pool_gradient(tape, &op, dy); break;
     case OP_upsample:
-    case OP_bilinear:
-        resample_gradient(tape, &op, dy);
-        break;
-    case OP_concat:
-        concat_gradient(tape, &op, dy);
-        break;
-    case OP_heatmap_loss:
-        heatmap_loss_gradient(tape, &op, dy);
-        break;
-    default:
-        BUG("no gradient of %s \"%s\"", op_info[op.kind].name, op.name);
+    case OP_bilinear: resample_gradient(tape, &op, dy); break;
+    case OP_concat: concat_gradient(tape, &op, dy); break;
+    case OP_heatmap_loss: heatmap_loss_gradient(tape, &op, dy); break;
+    default: BUG("no gradient of %s \"%s\"", op_info[op.kind].name, op.name);
     }
 }

@@ -66,19 +66,13 @@ Graph *graph_create(Arena *arena, Interner *names)
 static Storage storage_of_output(OpKind kind, uint32_t k)
 {
     switch (kind) {
-    case OP_input:
-        return STORAGE_input;
-    case OP_param:
-        return STORAGE_param;
+    case OP_input: return STORAGE_input;
+    case OP_param: return STORAGE_param;
     case OP_conv_wgrad:
-    case OP_channel_sum:
-        return STORAGE_grad;
-    case OP_bn_grad_stats:
-        return k == 0 ? STORAGE_arena : STORAGE_grad;
-    case OP_loss_combine:
-        return k == 0 ? STORAGE_scalars : STORAGE_arena;
-    default:
-        return STORAGE_arena;
+    case OP_channel_sum: return STORAGE_grad;
+    case OP_bn_grad_stats: return k == 0 ? STORAGE_arena : STORAGE_grad;
+    case OP_loss_combine: return k == 0 ? STORAGE_scalars : STORAGE_arena;
+    default: return STORAGE_arena;
     }
 }
 
@@ -205,15 +199,11 @@ bool op_has_effect(const Op *op)
 int64_t type_bytes(SnugType type)
 {
     switch (type) {
-    case SNUG_F32:
-        return 4;
+    case SNUG_F32: return 4;
     case SNUG_F16:
-    case SNUG_BF16:
-        return 2;
-    case SNUG_U8:
-        return 1;
-    case SNUG_UNKNOWN:
-        break;
+    case SNUG_BF16: return 2;
+    case SNUG_U8: return 1;
+    case SNUG_UNKNOWN: break;
     }
     BUG("the bytes of an unknown type are asked for");
 }
@@ -221,16 +211,11 @@ int64_t type_bytes(SnugType type)
 const char *type_name(SnugType type)
 {
     switch (type) {
-    case SNUG_F32:
-        return "f32";
-    case SNUG_F16:
-        return "f16";
-    case SNUG_BF16:
-        return "bf16";
-    case SNUG_U8:
-        return "u8";
-    case SNUG_UNKNOWN:
-        break;
+    case SNUG_F32: return "f32";
+    case SNUG_F16: return "f16";
+    case SNUG_BF16: return "bf16";
+    case SNUG_U8: return "u8";
+    case SNUG_UNKNOWN: break;
     }
     return "?";
 }

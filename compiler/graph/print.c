@@ -7,9 +7,12 @@
 #include "compiler/pipeline/pipeline.h"
 
 static const char *const param_kind_name[] = {
-    [SNUG_PARAM_conv_weight] = "conv_weight",   [SNUG_PARAM_deconv_weight] = "deconv_weight",
-    [SNUG_PARAM_bias] = "bias",                 [SNUG_PARAM_bn_gamma] = "bn_gamma",
-    [SNUG_PARAM_bn_beta] = "bn_beta",           [SNUG_PARAM_running_mean] = "running_mean",
+    [SNUG_PARAM_conv_weight] = "conv_weight",
+    [SNUG_PARAM_deconv_weight] = "deconv_weight",
+    [SNUG_PARAM_bias] = "bias",
+    [SNUG_PARAM_bn_gamma] = "bn_gamma",
+    [SNUG_PARAM_bn_beta] = "bn_beta",
+    [SNUG_PARAM_running_mean] = "running_mean",
     [SNUG_PARAM_running_var] = "running_var",
 };
 
@@ -46,9 +49,7 @@ static void print_attributes(FILE *out, const Graph *graph, const Op *op, const 
     case OP_param:
         fprintf(out, "  %s", param_kind_name[model->params.items[y->param.i].kind]);
         break;
-    case OP_input:
-        fprintf(out, "  %s", input_kind_name[y->input]);
-        break;
+    case OP_input: fprintf(out, "  %s", input_kind_name[y->input]); break;
     case OP_conv:
     case OP_deconv:
     case OP_max_pool:
@@ -62,15 +63,9 @@ static void print_attributes(FILE *out, const Graph *graph, const Op *op, const 
     case OP_upsample:
     case OP_bilinear:
     case OP_upsample_grad:
-    case OP_bilinear_grad:
-        fprintf(out, "  factor %d", op->factor);
-        break;
-    case OP_scale:
-        fprintf(out, "  factor %g", (double)op->number);
-        break;
-    case OP_slice:
-        fprintf(out, "  from channel %lld", (long long)op->channel);
-        break;
+    case OP_bilinear_grad: fprintf(out, "  factor %d", op->factor); break;
+    case OP_scale: fprintf(out, "  factor %g", (double)op->number); break;
+    case OP_slice: fprintf(out, "  from channel %lld", (long long)op->channel); break;
     case OP_bn_stats:
     case OP_bn_frozen:
     case OP_bn_grad_stats:
@@ -79,14 +74,11 @@ static void print_attributes(FILE *out, const Graph *graph, const Op *op, const 
         break;
     case OP_heatmap_loss:
     case OP_heatmap_loss_grad:
-    case OP_loss_combine:
-        print_loss(out, &op->loss);
-        break;
+    case OP_loss_combine: print_loss(out, &op->loss); break;
     case OP_decode:
         fprintf(out, "  sigma %g stride %g", (double)op->loss.sigma, (double)op->loss.stride);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 

@@ -65,8 +65,8 @@ static bool check_limits(const Inference *in, Shape shape)
 {
     if (is_within_limits(shape))
         return true;
-    error_at(in->diags, ERROR_E100, in->op->source, "\"%s\" would be a tensor of %s",
-             in->op->name, shape_text(in, shape));
+    error_at(in->diags, ERROR_E100, in->op->source, "\"%s\" would be a tensor of %s", in->op->name,
+             shape_text(in, shape));
     note(in->diags, "each size must be at least 1 and below 2^31, and a tensor below 2^48 bytes");
     return false;
 }
@@ -351,8 +351,8 @@ static bool infer_concat(const Inference *in)
         if (x.n != y.n || x.h != y.h || x.w != y.w) {
             error_at(in->diags, ERROR_E109, in->op->source,
                      "a concat of tensors of different sizes: %lldx%lldx%lld and %lldx%lldx%lld",
-                     (long long)y.n, (long long)y.h, (long long)y.w, (long long)x.n,
-                     (long long)x.h, (long long)x.w);
+                     (long long)y.n, (long long)y.h, (long long)y.w, (long long)x.n, (long long)x.h,
+                     (long long)x.w);
             note_sizes(in, 0, k);
             return false;
         }
@@ -450,33 +450,25 @@ static bool infer_backward(const Inference *in)
     switch (op->kind) {
     case OP_conv_dgrad:
     case OP_upsample_grad:
-    case OP_bilinear_grad:
-        return set_activation(in, op->like);
+    case OP_bilinear_grad: return set_activation(in, op->like);
     case OP_conv_wgrad: {
         Shape x = dy, y = input_shape(in, 1);
         return set_output(in, 0, (Shape){y.c, op->kernel, op->kernel, x.c}, SNUG_F32);
     }
-    case OP_channel_sum:
-        return set_output(in, 0, vector(1, dy.c), SNUG_F32);
-    case OP_bn_grad_stats:
-        return infer_bn_grad_stats(in);
+    case OP_channel_sum: return set_output(in, 0, vector(1, dy.c), SNUG_F32);
+    case OP_bn_grad_stats: return infer_bn_grad_stats(in);
     case OP_bn_grad_apply:
         expect_shape(in, 1, dy);
         expect_shape(in, 2, vector(3, dy.c));
         return set_activation(in, dy);
     case OP_relu_grad:
-    case OP_sigmoid_grad:
-        expect_shape(in, 1, dy);
-        return set_activation(in, dy);
-    case OP_max_pool_grad:
-        return set_activation(in, input_shape(in, 1));
-    case OP_slice:
-        return set_activation(in, (Shape){dy.n, dy.h, dy.w, op->like.c});
+    case OP_sigmoid_grad: expect_shape(in, 1, dy); return set_activation(in, dy);
+    case OP_max_pool_grad: return set_activation(in, input_shape(in, 1));
+    case OP_slice: return set_activation(in, (Shape){dy.n, dy.h, dy.w, op->like.c});
     case OP_heatmap_loss_grad:
         expect_shape(in, 2, vector(dy.n, dy.c));
         return set_activation(in, dy); /* dy is the heat map here */
-    default:
-        BUG("no shape rule for \"%s\"", op->name);
+    default: BUG("no shape rule for \"%s\"", op->name);
     }
 }
 
@@ -486,43 +478,28 @@ static bool infer_forward(const Inference *in)
 {
     switch (in->op->kind) {
     case OP_input:
-    case OP_param:
-        return infer_source(in);
-    case OP_normalize:
-        return infer_normalize(in);
-    case OP_conv:
-        return infer_conv(in);
-    case OP_deconv:
-        return infer_deconv(in);
-    case OP_bias:
-        return infer_bias(in);
-    case OP_bn_stats:
-        return infer_bn_stats(in);
-    case OP_bn_frozen:
-        return infer_bn_frozen(in);
-    case OP_bn_apply:
-        return infer_bn_apply(in);
+    case OP_param: return infer_source(in);
+    case OP_normalize: return infer_normalize(in);
+    case OP_conv: return infer_conv(in);
+    case OP_deconv: return infer_deconv(in);
+    case OP_bias: return infer_bias(in);
+    case OP_bn_stats: return infer_bn_stats(in);
+    case OP_bn_frozen: return infer_bn_frozen(in);
+    case OP_bn_apply: return infer_bn_apply(in);
     case OP_relu:
     case OP_sigmoid:
-    case OP_scale:
-        return set_activation(in, input_shape(in, 0));
-    case OP_add:
-        return infer_add(in);
-    case OP_max_pool:
-        return infer_max_pool(in);
+    case OP_scale: return set_activation(in, input_shape(in, 0));
+    case OP_add: return infer_add(in);
+    case OP_max_pool: return infer_max_pool(in);
     case OP_upsample:
-    case OP_bilinear:
-        return infer_resample(in);
-    case OP_concat:
-        return infer_concat(in);
-    case OP_heatmap_loss:
-        return infer_heatmap_loss(in);
-    case OP_loss_combine:
-        return infer_loss_combine(in);
+    case OP_bilinear: return infer_resample(in);
+    case OP_concat: return infer_concat(in);
+    case OP_heatmap_loss: return infer_heatmap_loss(in);
+    case OP_loss_combine: return infer_loss_combine(in);
     case OP_decode:
-        return set_output(in, 0, (Shape){1, input_shape(in, 0).n, input_shape(in, 0).c, 3}, SNUG_F32);
-    default:
-        return infer_backward(in);
+        return set_output(in, 0, (Shape){1, input_shape(in, 0).n, input_shape(in, 0).c, 3},
+                          SNUG_F32);
+    default: return infer_backward(in);
     }
 }
 

@@ -18,17 +18,13 @@ static bool is_identity(const Op *op)
 {
     switch (op->kind) {
     case OP_add:
-    case OP_concat:
-        return op->input_count == 1;
-    case OP_scale:
-        return op->number == 1.0f;
+    case OP_concat: return op->input_count == 1;
+    case OP_scale: return op->number == 1.0f;
     case OP_upsample:
     case OP_bilinear:
     case OP_upsample_grad:
-    case OP_bilinear_grad:
-        return op->factor == 1;
-    default:
-        return false;
+    case OP_bilinear_grad: return op->factor == 1;
+    default: return false;
     }
 }
 

@@ -12,8 +12,8 @@ typedef struct Verifier {
 
 NORETURN static void broken(const Verifier *verifier, const Op *op, const char *what)
 {
-    BUG("after stage %s: %s \"%s\" (file %u, byte %u): %s", verifier->stage,
-        op_info[op->kind].name, op->name, op->source.file, op->source.begin, what);
+    BUG("after stage %s: %s \"%s\" (file %u, byte %u): %s", verifier->stage, op_info[op->kind].name,
+        op->name, op->source.file, op->source.begin, what);
 }
 
 /* Makers precede users; every value is the output of exactly the op that it names. */

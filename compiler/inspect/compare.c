@@ -121,8 +121,7 @@ static bool read_totals(Comparison *comparison, const json_t *plan, const Inspec
     };
 
     for (size_t k = 0; k < COUNT_OF(totals); k++)
-        if (!add_total(comparison, totals[k].name, totals[k].unit, totals[k].there,
-                       totals[k].here))
+        if (!add_total(comparison, totals[k].name, totals[k].unit, totals[k].there, totals[k].here))
             return false;
     return true;
 }
@@ -183,9 +182,9 @@ static void find_changes(Comparison *comparison, const Inspection *inspection)
         const Fates *fates = entry->value;
         const char *what = change_name(fates, comparison->arena);
         if (what != NULL)
-            ARRAY_APPEND(comparison->arena, &difference->tensors,
-                         ((TensorChange){entry->key, what, fates->there.at_peak,
-                                         fates->here.at_peak}));
+            ARRAY_APPEND(
+                comparison->arena, &difference->tensors,
+                ((TensorChange){entry->key, what, fates->there.at_peak, fates->here.at_peak}));
     }
     if (difference->tensors.count > 0)
         qsort(difference->tensors.items, difference->tensors.count,
@@ -215,8 +214,10 @@ const Difference *compare_plans(const Compilation *c, const char *path, Arena *a
               && read_totals(&comparison, plan, inspection) && read_buffers(&comparison, plan);
     json_decref(plan);
     if (!ok) {
-        fprintf(stderr, "snug: %s is no plan of this version of snug\n"
-                        "      note: `snug plan --json` writes one, `snug compile` too\n", path);
+        fprintf(stderr,
+                "snug: %s is no plan of this version of snug\n"
+                "      note: `snug plan --json` writes one, `snug compile` too\n",
+                path);
         return NULL;
     }
     find_changes(&comparison, inspection);
@@ -232,7 +233,10 @@ static void print_cell(FILE *out, Unit unit, double number, const char *sign)
     double shown = unit == UNIT_bytes ? number / 1048576 : number;
 
     snprintf(cell, sizeof cell, "%s%.*f", number > 0 ? sign : "",
-             unit == UNIT_count ? 0 : unit == UNIT_ms ? 2 : 1, shown);
+             unit == UNIT_count ? 0
+             : unit == UNIT_ms  ? 2
+                                : 1,
+             shown);
     fprintf(out, " %12s", cell);
 }
 

@@ -20,23 +20,23 @@ extern const char *const class_names[CLASS_COUNT];
 /* What is known of a buffer in the arena; zeros for others. */
 typedef struct BufferFacts {
     BufferClass class;
-    uint32_t instance;     /* of its value, from 0 */
-    uint32_t end;          /* one past the last step in which the bytes are its own: less than
+    uint32_t instance; /* of its value, from 0 */
+    uint32_t end;      /* one past the last step in which the bytes are its own: less than
                               life.last where another takes them over in place */
-    uint32_t taken_by;     /* the buffer that does, or NO_BUFFER */
-    uint32_t maker;        /* step */
-    uint32_t *readers;     /* steps, in order, each once */
+    uint32_t taken_by; /* the buffer that does, or NO_BUFFER */
+    uint32_t maker;    /* step */
+    uint32_t *readers; /* steps, in order, each once */
     uint32_t reader_count;
-    SnugArg tensor;        /* type, shape, pitch; no shape for a workspace */
-    int64_t padding;       /* bytes that hold no number of the tensor: pitch, alignment */
+    SnugArg tensor;  /* type, shape, pitch; no shape for a workspace */
+    int64_t padding; /* bytes that hold no number of the tensor: pitch, alignment */
 } BufferFacts;
 
 /* A step that runs its kernel again. */
 typedef struct Repeat {
     uint32_t step;
-    uint32_t buffer;       /* what it makes */
-    uint32_t dropped_at;   /* the bytes were free from this step until `step` */
-    bool frees_peak;       /* the peak step lies in between */
+    uint32_t buffer;     /* what it makes */
+    uint32_t dropped_at; /* the bytes were free from this step until `step` */
+    bool frees_peak;     /* the peak step lies in between */
     double time_us;
     int64_t flops, bytes;
 } Repeat;
@@ -52,17 +52,17 @@ typedef struct Inspection {
     const Plan *plan;
     const KernelSet *set;
     Arena *arena;
-    BufferFacts *facts;              /* by buffer */
-    uint32_t *first_buffer;          /* by value: its first buffer, NO_BUFFER: none */
-    uint32_t *next_buffer;           /* by buffer: the value's next one */
-    uint32_t *made_by;               /* by value: its kernel; the kernel count: none */
-    int64_t (*load)[CLASS_COUNT];    /* by step: bytes alive, of each class */
-    uint32_t backward_begin;         /* first step that goes backward; the step count: none */
-    uint32_t *alive, alive_count;    /* at the peak, largest first */
-    Repeat *repeats;                 /* dearest first */
+    BufferFacts *facts;           /* by buffer */
+    uint32_t *first_buffer;       /* by value: its first buffer, NO_BUFFER: none */
+    uint32_t *next_buffer;        /* by buffer: the value's next one */
+    uint32_t *made_by;            /* by value: its kernel; the kernel count: none */
+    int64_t (*load)[CLASS_COUNT]; /* by step: bytes alive, of each class */
+    uint32_t backward_begin;      /* first step that goes backward; the step count: none */
+    uint32_t *alive, alive_count; /* at the peak, largest first */
+    Repeat *repeats;              /* dearest first */
     uint32_t repeat_count;
-    Work once, again;                /* of the first runs, of the repeats */
-    uint64_t reads, writes;          /* of args in the arena and outside, all steps */
+    Work once, again;       /* of the first runs, of the repeats */
+    uint64_t reads, writes; /* of args in the arena and outside, all steps */
 } Inspection;
 
 /* Requires a plan of the segment. Lives in the arena. */
@@ -81,10 +81,10 @@ int64_t trained_numbers(const Model *model);
  * first use going backward would change, all else in the plan left as it is. */
 typedef struct Drop {
     bool is_possible;
-    const Kernel *obstacle;  /* not possible: the kernel that may run once only */
-    uint32_t from, to;       /* steps in which the bytes would be free, half-open */
+    const Kernel *obstacle; /* not possible: the kernel that may run once only */
+    uint32_t from, to;      /* steps in which the bytes would be free, half-open */
     bool frees_peak;
-    double time_us;          /* of the kernels that would run again */
+    double time_us;                  /* of the kernels that would run again */
     uint32_t *kernels, kernel_count; /* each after those whose results it reads */
 } Drop;
 

@@ -12,8 +12,8 @@
 
 typedef struct Pricer {
     const Inspection *inspection;
-    uint32_t at;          /* the step before which the chain runs */
-    bool *is_counted;     /* by kernel */
+    uint32_t at;      /* the step before which the chain runs */
+    bool *is_counted; /* by kernel */
     Drop *drop;
 } Pricer;
 

@@ -12,18 +12,20 @@
 #ifndef SNUG_IR_H
 #define SNUG_IR_H
 
-#include "runtime/program.h"
 #include "compiler/floor/arena.h"
 #include "compiler/floor/diag.h"
 #include "compiler/floor/map.h"
 #include "compiler/floor/text.h"
+#include "runtime/program.h"
 
+/* clang-format off */
 typedef struct ValueId { uint32_t i; } ValueId;
 typedef struct OpId { uint32_t i; } OpId;
 typedef struct ParamId { uint32_t i; } ParamId;
 typedef struct KernelId { uint32_t i; } KernelId; /* from 0 */
 typedef struct StepId { uint32_t i; } StepId;     /* from 0, in order */
 typedef struct BufferId { uint32_t i; } BufferId; /* from 0 */
+/* clang-format on */
 
 /* ---- graph ------------------------------------------------------------------------------------ */
 
@@ -43,11 +45,11 @@ typedef enum OpKind {
 
 typedef enum OpTrait {
     SOURCE = 1 << 0,
-    POINTWISE = 1 << 1,   /* may be fused before or after a core */
-    HEAVY = 1 << 2,       /* a matrix product */
-    WINDOW = 1 << 3,      /* a core that is no matrix product */
-    REDUCES = 1 << 4,     /* needs all of its first input before its first result */
-    RESAMPLE = 1 << 5,    /* pointwise but for where it reads */
+    POINTWISE = 1 << 1, /* may be fused before or after a core */
+    HEAVY = 1 << 2,     /* a matrix product */
+    WINDOW = 1 << 3,    /* a core that is no matrix product */
+    REDUCES = 1 << 4,   /* needs all of its first input before its first result */
+    RESAMPLE = 1 << 5,  /* pointwise but for where it reads */
     CONCAT = 1 << 6,
     ACCUMULATES = 1 << 7, /* adds to parameter gradients: may run once only */
     TINY = 1 << 8         /* a vector in, a vector out */
@@ -71,18 +73,23 @@ typedef enum Storage {
     STORAGE_scalars /* the scalars buffer: the loss */
 } Storage;
 
-typedef enum InputKind { INPUT_picture, INPUT_landmarks, INPUT_image_weights, INPUT_tensor } InputKind;
+typedef enum InputKind {
+    INPUT_picture,
+    INPUT_landmarks,
+    INPUT_image_weights,
+    INPUT_tensor
+} InputKind;
 
 typedef struct Value {
     const char *name; /* unique in its graph; its op's path: "stage2.0.branches.1.0.conv1" */
     Shape shape;
     SnugType type;
     Storage storage;
-    ParamId param;    /* STORAGE_param, STORAGE_grad */
-    InputKind input;  /* STORAGE_input */
+    ParamId param;   /* STORAGE_param, STORAGE_grad */
+    InputKind input; /* STORAGE_input */
     OpId maker;
     Span source;
-    bool is_output;   /* lives to the end of the segment */
+    bool is_output; /* lives to the end of the segment */
 } Value;
 
 typedef struct Op {
@@ -101,12 +108,12 @@ typedef struct Op {
     int32_t output_pad;          /* deconv: y.h = (x.h - 1) stride - 2 pad + kernel + output_pad */
     int32_t factor;              /* upsample, bilinear and gradients */
     int64_t channel;             /* slice: first channel */
-    Shape like;                  /* gradients whose result's shape is not that of an input: conv_dgrad,
+    Shape like;            /* gradients whose result's shape is not that of an input: conv_dgrad,
                                     upsample_grad, bilinear_grad, slice (c only) */
-    float number;                /* scale: factor */
-    float mean[3], std[3];       /* normalize */
-    SnugBn bn;                   /* bn_*: eps, momentum, frozen */
-    SnugLoss loss;               /* heatmap_loss, loss_combine, heatmap_loss_grad; decode: sigma,
+    float number;          /* scale: factor */
+    float mean[3], std[3]; /* normalize */
+    SnugBn bn;             /* bn_*: eps, momentum, frozen */
+    SnugLoss loss;         /* heatmap_loss, loss_combine, heatmap_loss_grad; decode: sigma,
                                     stride */
 } Op;
 
@@ -136,7 +143,7 @@ typedef struct Override {
 } Override;
 
 typedef struct Model {
-    const char *name; /* of the file, without folder and suffix */
+    const char *name;    /* of the file, without folder and suffix */
     ARRAY(Param) params; /* [0] is a dummy */
     Graph *train;        /* the forward pass; after differentiate the whole micro-step */
     Graph *evaluate;     /* the forward pass with running statistics; made by differentiate */
@@ -151,25 +158,25 @@ typedef struct Model {
 /* ---- kernels ---------------------------------------------------------------------------------- */
 
 typedef struct Kernel {
-    SnugKernel code;       /* arrays in the arena; workspace_bytes set by the target */
-    ValueId *args;         /* code.arg_count of them: the values in each arg's place */
-    const char *label;     /* path of the op that gave the kernel its core */
+    SnugKernel code;   /* arrays in the arena; workspace_bytes set by the target */
+    ValueId *args;     /* code.arg_count of them: the values in each arg's place */
+    const char *label; /* path of the op that gave the kernel its core */
     Span source;
     bool is_backward;
-    bool may_repeat;       /* false where it accumulates (gradients, running statistics, loss) and
+    bool may_repeat;      /* false where it accumulates (gradients, running statistics, loss) and
                               where it makes nothing but reductions; see repeat_kernel */
-    uint32_t in_place;     /* bit a: the result may take the bytes of read arg a if that dies here */
-    int64_t flops, bytes;  /* of one launch: bytes moved to and from memory */
-    double time_us;        /* estimate for the target; see cost.c */
-    const char *bound;     /* what most of it is: "compute", "memory", "launch" */
-    const char *tile;      /* how a card's matrix product is cut, in words; NULL: it is none */
+    uint32_t in_place;    /* bit a: the result may take the bytes of read arg a if that dies here */
+    int64_t flops, bytes; /* of one launch: bytes moved to and from memory */
+    double time_us;       /* estimate for the target; see cost.c */
+    const char *bound;    /* what most of it is: "compute", "memory", "launch" */
+    const char *tile;     /* how a card's matrix product is cut, in words; NULL: it is none */
 } Kernel;
 
 /* The kernels of one segment, in an order in which makers precede users. */
 typedef struct KernelSet {
-    Graph *graph;                /* for values; only those that some kernel stores matter */
+    Graph *graph; /* for values; only those that some kernel stores matter */
     ARRAY(Kernel) kernels;
-    uint32_t absorbed;           /* ops that became part of another op's kernel */
+    uint32_t absorbed; /* ops that became part of another op's kernel */
 } KernelSet;
 
 /* ---- schedule and plan ------------------------------------------------------------------------ */
@@ -180,7 +187,7 @@ enum { NO_BUFFER = INT32_MAX };
 typedef struct Step {
     KernelId kernel;
     bool is_repeat;
-    BufferId *buffers;    /* one an arg of the kernel; then the workspace, if it has one */
+    BufferId *buffers; /* one an arg of the kernel; then the workspace, if it has one */
     uint32_t buffer_count;
 } Step;
 
@@ -192,27 +199,28 @@ typedef struct Lifetime {
 /* One instance of a value (a recomputed value has two or more), a workspace, or, with `storage` not
  * the arena's, a persistent tensor seen by the segment. */
 typedef struct Buffer {
-    ValueId value;      /* 0: a workspace */
+    ValueId value; /* 0: a workspace */
     const char *name;
     Storage storage;
-    int64_t bytes;      /* multiple of SNUG_ALIGNMENT */
-    Lifetime life;      /* arena */
-    BufferId in_place_of; /* takes over the bytes of this buffer, whose last step is this one's first;
+    int64_t bytes; /* multiple of SNUG_ALIGNMENT */
+    Lifetime life; /* arena */
+    BufferId
+        in_place_of; /* takes over the bytes of this buffer, whose last step is this one's first;
                              itself: nothing is taken over */
-    int64_t offset;     /* from the start of the arena; others: of the one allocation */
+    int64_t offset;  /* from the start of the arena; others: of the one allocation */
     Span source;
 } Buffer;
 
 /* What the planner proved about a segment. Bytes of the arena only. */
 typedef struct Certificate {
-    int64_t live_bound;       /* most bytes alive at a step of this order: no packing needs less */
+    int64_t live_bound; /* most bytes alive at a step of this order: no packing needs less */
     uint32_t peak_step;
     int64_t feasibility_floor; /* most bytes that one kernel alone needs: no order needs less */
-    int64_t keep_all_bytes;   /* arena with no recomputation */
-    double recompute_us;      /* added by repeated steps and by rebuilding, estimate */
-    double rebuild_us;        /* of it: by readers that rebuild residual sums */
+    int64_t keep_all_bytes;    /* arena with no recomputation */
+    double recompute_us;       /* added by repeated steps and by rebuilding, estimate */
+    double rebuild_us;         /* of it: by readers that rebuild residual sums */
     double recompute_bound_us; /* no plan within the budget adds less; 0 where none was proven */
-    bool is_impossible;       /* proven: no plan of this segment is within the budget */
+    bool is_impossible;        /* proven: no plan of this segment is within the budget */
 } Certificate;
 
 typedef struct Plan {
@@ -229,8 +237,8 @@ typedef struct Layout {
     int64_t arena_bytes; /* the larger of the two segments' */
     int64_t total_bytes;
     int64_t *param_weight, *param_grad, *param_m, *param_v, *param_ema,
-        *param_half;                                                    /* offsets by ParamId, -1 */
-    int64_t image, points, image_weights, scalars;                      /* offsets, -1 */
+        *param_half;                               /* offsets by ParamId, -1 */
+    int64_t image, points, image_weights, scalars; /* offsets, -1 */
     int64_t staging; /* where the next batch arrives while a card works on this one: as many bytes
                         as from image to the end of image_weights; -1: there is none */
 } Layout;
@@ -244,13 +252,13 @@ typedef enum GemmChoice { GEMM_auto, GEMM_own, GEMM_cublas } GemmChoice;
 
 /* Rates that the cost model needs; cards.def has the cards, cost.c the host. */
 typedef struct Card {
-    const char *name;       /* "RTX 3070 Ti" */
+    const char *name; /* "RTX 3070 Ti" */
     int64_t vram_bytes;
-    double matrix_tflops;   /* half in, fp32 accumulate, dense, reachable */
-    double bandwidth_gbs;   /* reachable */
+    double matrix_tflops; /* half in, fp32 accumulate, dense, reachable */
+    double bandwidth_gbs; /* reachable */
     double launch_us;
     int32_t multiprocessors;
-    const char *arch;       /* "sm_86" */
+    const char *arch; /* "sm_86" */
 } Card;
 
 typedef struct Target {
@@ -262,9 +270,9 @@ typedef struct Target {
     int32_t threads;        /* host */
     const Card *card;
     GemmChoice gemm;
-    int64_t vram_bytes;     /* 0: no budget was given */
+    int64_t vram_bytes; /* 0: no budget was given */
     int64_t reserve_bytes;
-    int64_t budget_bytes;   /* vram - reserve, or INT64_MAX */
+    int64_t budget_bytes; /* vram - reserve, or INT64_MAX */
 } Target;
 
 #endif

@@ -90,12 +90,12 @@ static Key key_of(const PackItem *item, Order order, double fullest, uint32_t in
     Key key = {.item = index};
 
     switch (order) {
-    case BY_SIZE:  key.major = size, key.minor = life; break;
-    case BY_AREA:  key.major = size * life, key.minor = size; break;
-    case BY_LIFE:  key.major = life, key.minor = size; break;
-    case BY_LOAD:  key.major = fullest, key.minor = size * life; break;
+    case BY_SIZE: key.major = size, key.minor = life; break;
+    case BY_AREA: key.major = size * life, key.minor = size; break;
+    case BY_LIFE: key.major = life, key.minor = size; break;
+    case BY_LOAD: key.major = fullest, key.minor = size * life; break;
     case BY_FIRST: key.major = -(double)item->first, key.minor = life; break;
-    default:       key.major = (double)item->last, key.minor = life; break;
+    default: key.major = (double)item->last, key.minor = life; break;
     }
     return key;
 }

@@ -11,15 +11,15 @@
 #include "compiler/floor/arena.h"
 
 typedef struct PackItem {
-    int64_t size;       /* > 0 */
+    int64_t size;        /* > 0 */
     int64_t first, last; /* alive in [first, last); first < last */
-    int64_t align;      /* offset is a multiple of it; > 0 */
+    int64_t align;       /* offset is a multiple of it; > 0 */
 } PackItem;
 
 typedef struct PackProblem {
     const PackItem *items;
     uint32_t count;
-    int64_t capacity;   /* low enough: the search ends at this height; 0: at the bound */
+    int64_t capacity;    /* low enough: the search ends at this height; 0: at the bound */
     uint64_t node_limit; /* placements that the exact search may try; 0: heuristics alone */
     double deadline;     /* by monotonic_seconds(); the search stops there. 0: none */
 } PackProblem;
@@ -27,8 +27,8 @@ typedef struct PackProblem {
 typedef struct PackResult {
     int64_t *offsets; /* by item */
     int64_t height;
-    int64_t bound;    /* no packing is lower: most bytes alive at once, or proven by search */
-    uint64_t nodes;   /* placements that the exact search has tried */
+    int64_t bound;  /* no packing is lower: most bytes alive at once, or proven by search */
+    uint64_t nodes; /* placements that the exact search has tried */
 } PackResult;
 
 /* The best packing found; valid in any case. The same set of items, in any order, gives the same

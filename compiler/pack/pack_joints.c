@@ -50,7 +50,7 @@ typedef struct Joints {
     uint32_t *by_first, *by_last; /* whole blocks by first and last; by last and first */
     uint32_t count;
     Sum *sums[2];
-    uint64_t seed; /* 0, 1: as estimated; above: estimates are bent, in another way each */
+    uint64_t seed;       /* 0, 1: as estimated; above: estimates are bent, in another way each */
     const int64_t *full; /* moments before and after which the load is the height; sorted */
     uint32_t full_count, moment_count;
 } Joints;
@@ -413,13 +413,13 @@ void pack_joints(const PackProblem *problem, uint64_t nodes, uint64_t seed, Pack
 {
     Arena *arena = arena_create(), *scratch = arena_create();
     uint32_t most = 2 * problem->count, packed = most; /* blocks when they were last packed */
-    Joints joints = {.blocks = arena_array(arena, Block, most),
-                     .block_count = problem->count,
-                     .seed = seed,
-                     .by_first = arena_array(arena, uint32_t, most),
-                     .by_last = arena_array(arena, uint32_t, most),
-                     .sums = {arena_array(arena, Sum, SUMS_MOST),
-                              arena_array(arena, Sum, SUMS_MOST)}};
+    Joints joints = {
+        .blocks = arena_array(arena, Block, most),
+        .block_count = problem->count,
+        .seed = seed,
+        .by_first = arena_array(arena, uint32_t, most),
+        .by_last = arena_array(arena, uint32_t, most),
+        .sums = {arena_array(arena, Sum, SUMS_MOST), arena_array(arena, Sum, SUMS_MOST)}};
     bool more = can_join(problem);
 
     for (uint32_t i = 0; i < problem->count; i++)

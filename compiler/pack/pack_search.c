@@ -38,8 +38,8 @@
  */
 #include <stdlib.h>
 
-#include "pack_search.h"
 #include "compiler/floor/system.h"
+#include "pack_search.h"
 
 static const int64_t never = INT64_MAX / 4;
 
@@ -369,8 +369,8 @@ static uint32_t find_candidate(const Search *search, const Part *part)
     uint32_t best = part->count;
 
     for (uint32_t k = 0; k < part->count; k++)
-        lowest_top = min_i64(lowest_top, search->offset[part->list[k]]
-                                             + search->items[part->list[k]].size);
+        lowest_top =
+            min_i64(lowest_top, search->offset[part->list[k]] + search->items[part->list[k]].size);
     for (uint32_t k = 0; k < part->count; k++) {
         uint32_t item = part->list[k];
         int64_t offset = search->offset[item];
@@ -549,8 +549,8 @@ PackOutcome pack_search(const PackProblem *problem, int64_t height, uint64_t *no
     for (uint64_t round = 0; outcome == OUT_OF_NODES && search.nodes < most; round++) {
         for (int order = 0; order < (int)COUNT_OF(priorities) && outcome == OUT_OF_NODES; order++) {
             uint64_t left = most > search.nodes ? most - search.nodes : 0;
-            outcome = run(&search, order, round % 2 == 0 ? 0 : round, left < limit ? left : limit,
-                          all);
+            outcome =
+                run(&search, order, round % 2 == 0 ? 0 : round, left < limit ? left : limit, all);
         }
         limit += limit / 2;
         if (search.is_late)

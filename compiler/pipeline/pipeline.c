@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "grammar/ast.h"
 #include "compiler/floor/system.h"
+#include "grammar/ast.h"
 
 enum { MODEL_FILE_MAX_BYTES = 1 << 20, MODEL_FILES_MAX = 64 };
 
@@ -109,7 +109,8 @@ static void import_file(Importer *importer, const char *path, Span asked_at)
     uint32_t file = diagnostics_add_file(c->diags, path, text, length);
     uint32_t errors = diagnostics_error_count(c->diags);
     Node *first = parse_file(c->arena, c->names, c->diags, file);
-    bool is_clean = diagnostics_error_count(c->diags) == errors; /* else its paths may be wrong too */
+    bool is_clean =
+        diagnostics_error_count(c->diags) == errors; /* else its paths may be wrong too */
     for (Node *node = first, *next; node != NULL; node = next) {
         next = node->next;
         if (node->kind == NODE_import && is_clean)
@@ -189,7 +190,7 @@ typedef struct Progress {
     uint32_t done;    /* stages */
     const char *last; /* stop after this stage */
     FILE *out;
-    Text previous;    /* --dump=all: the dump of the stage before, to say "unchanged" */
+    Text previous; /* --dump=all: the dump of the stage before, to say "unchanged" */
     double started;
     bool is_finished;
 } Progress;
@@ -282,16 +283,16 @@ ExitStatus run_pipeline(Compilation *c, const char *last, FILE *dump_out)
     Progress progress = {.c = c, .last = last, .out = dump_out, .started = monotonic_seconds()};
     bool ok = true;
 
-    ok = ok && parse_model(c)    && stage_done(&progress, "tree");
-    ok = ok && elaborate(c)      && stage_done(&progress, "graph");
-    ok = ok && infer_shapes(c)   && stage_done(&progress, "shapes");
-    ok = ok && differentiate(c)  && stage_done(&progress, "autodiff");
-    ok = ok && simplify(c)       && stage_done(&progress, "simplify");
-    ok = ok && choose_target(c)  && stage_done(&progress, "target");
-    ok = ok && fuse(c)           && stage_done(&progress, "fuse");
+    ok = ok && parse_model(c) && stage_done(&progress, "tree");
+    ok = ok && elaborate(c) && stage_done(&progress, "graph");
+    ok = ok && infer_shapes(c) && stage_done(&progress, "shapes");
+    ok = ok && differentiate(c) && stage_done(&progress, "autodiff");
+    ok = ok && simplify(c) && stage_done(&progress, "simplify");
+    ok = ok && choose_target(c) && stage_done(&progress, "target");
+    ok = ok && fuse(c) && stage_done(&progress, "fuse");
     ok = ok && estimate_costs(c) && stage_done(&progress, "kernels");
-    ok = ok && plan_memory(c)    && stage_done(&progress, "plan");
-    ok = ok && check_plans(c)    && stage_done(&progress, "check");
+    ok = ok && plan_memory(c) && stage_done(&progress, "plan");
+    ok = ok && check_plans(c) && stage_done(&progress, "check");
 
     if (diagnostics_error_count(c->diags) == 0 && (ok || progress.is_finished))
         return EXIT_STATUS_ok;

@@ -12,7 +12,7 @@ struct Node;
 
 /* The stages in order: names of --dump and --time, of the table in docs/hacking.md and of the
  * folders of tests/golden. run_pipeline calls them in the same order. */
-#define SNUG_STAGES(X) \
+#define SNUG_STAGES(X)                                                                             \
     X(tree) X(graph) X(shapes) X(autodiff) X(simplify) X(target) X(fuse) X(kernels) X(plan) X(check)
 
 /* What a plan may compute again where memory is short. */
@@ -28,20 +28,20 @@ enum { USUAL_EFFORT = 600000 };
 enum { HEADLESS_RESERVE = 512 << 20 }; /* bytes: --headless */
 
 typedef struct CompileOptions {
-    const char *command;    /* of snug, for what it offers to copy; NULL: plan */
+    const char *command; /* of snug, for what it offers to copy; NULL: plan */
     const char *model_path;
-    Override *overrides;    /* -D name=value, in order */
+    Override *overrides; /* -D name=value, in order */
     uint32_t override_count;
     int64_t batch_size, image_height, image_width; /* 0: as the model file says */
     DeviceKind device;
-    const char *card;       /* --card, or NULL */
+    const char *card;                  /* --card, or NULL */
     int64_t vram_bytes, reserve_bytes; /* 0, -1: not given */
-    int32_t threads;        /* 0: as many as the machine has */
-    bool full_precision;    /* --precision full */
-    GemmChoice gemm;        /* --gemm */
-    bool no_ema;            /* --no_ema: no averaged weights, whatever the model file says */
-    bool no_fusion;         /* --no_fusion: each op is a kernel of its own */
-    const char *dump;       /* a stage's name, or NULL */
+    int32_t threads;                   /* 0: as many as the machine has */
+    bool full_precision;               /* --precision full */
+    GemmChoice gemm;                   /* --gemm */
+    bool no_ema;      /* --no_ema: no averaged weights, whatever the model file says */
+    bool no_fusion;   /* --no_fusion: each op is a kernel of its own */
+    const char *dump; /* a stage's name, or NULL */
     bool time_stages;
     uint64_t planner_effort; /* of the search for what to compute again, in proposals; 0: usual */
     RecomputeKind recompute;
@@ -92,8 +92,8 @@ bool differentiate(Compilation *c);
 bool simplify(Compilation *c); /* dead code, common subexpressions */
 
 /* ---- fuse.c: graph -> kernels ---------------------------------------------------------------- */
-bool choose_target(Compilation *c); /* target.c: device, half type, card, budget */
-bool fuse(Compilation *c);          /* -> kernels[micro_step], kernels[evaluate] */
+bool choose_target(Compilation *c);       /* target.c: device, half type, card, budget */
+bool fuse(Compilation *c);                /* -> kernels[micro_step], kernels[evaluate] */
 KernelSet *fuse_training(Compilation *c); /* the micro-step's alone, as c->rebuilds says */
 bool estimate_costs(Compilation *c); /* cost.c: flops, bytes, time_us; target.c: workspace_bytes */
 

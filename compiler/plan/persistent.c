@@ -25,7 +25,7 @@ typedef enum Which { TRAINED, STATE, ALL } Which;
 
 /* Offsets of one tensor a parameter, -1 where it has none; returns the bytes of them all. */
 static int64_t place_params(const Compilation *c, int64_t **table, Which which, bool exists,
-                              int64_t *used)
+                            int64_t *used)
 {
     uint32_t count = c->model->params.count;
     int64_t begin = *used;
@@ -52,8 +52,9 @@ static int64_t place_halves(Compilation *c, int64_t *used)
 
     for (uint32_t p = 0; p < count; p++) {
         const Param *param = &c->model->params.items[p];
-        bool is_copied = p > 0 && exists && (param->kind == SNUG_PARAM_conv_weight
-                                             || param->kind == SNUG_PARAM_deconv_weight);
+        bool is_copied =
+            p > 0 && exists
+            && (param->kind == SNUG_PARAM_conv_weight || param->kind == SNUG_PARAM_deconv_weight);
         table[p] = -1;
         if (is_copied)
             table[p] = take(used, tensor_bytes(param->shape, SNUG_F16,

@@ -6,17 +6,16 @@
  */
 #include "plan.h"
 
-
-#include "compiler/target/cost.h"
+#include "compiler/floor/system.h"
 #include "compiler/pack/pack.h"
 #include "compiler/recompute/recompute.h"
-#include "compiler/floor/system.h"
+#include "compiler/target/cost.h"
 
 enum {
-    PACK_NODES = 8000,      /* placements that the packer may try beyond its heuristics */
-    SEARCHES = 3,           /* with seeds of their own */
-    MAX_ROUNDS = 4,         /* searches with smaller budgets, where offsets need more */
-    MAX_REBUILD_LEAVES = 3  /* tensors that a rebuilt sum is made of */
+    PACK_NODES = 8000,     /* placements that the packer may try beyond its heuristics */
+    SEARCHES = 3,          /* with seeds of their own */
+    MAX_ROUNDS = 4,        /* searches with smaller budgets, where offsets need more */
+    MAX_REBUILD_LEAVES = 3 /* tensors that a rebuilt sum is made of */
 };
 
 /* Times the bound: no more is expected of another search. */
@@ -217,8 +216,7 @@ static bool is_worth_searching(const Plan *rebuilt, int64_t budget)
 {
     const Certificate *certificate = &rebuilt->certificate;
 
-    return rebuilt->arena_bytes > budget
-           || 2 * certificate->rebuild_us > certificate->recompute_us;
+    return rebuilt->arena_bytes > budget || 2 * certificate->rebuild_us > certificate->recompute_us;
 }
 
 /* The best of the micro-step's plans where not everything can be kept: with sums rebuilt from two
@@ -261,7 +259,8 @@ static Plan *plan_micro_step(const SegmentPlanner *planner, Plan *kept)
     c->kernels[SNUG_SEGMENT_micro_step] = kernels;
     c->rebuilds = rebuilds;
     best->certificate.keep_all_bytes = kept->certificate.keep_all_bytes;
-    if (best->arena_bytes > planner->budget) { /* all kernels were tried: what is proven holds for all */
+    if (best->arena_bytes
+        > planner->budget) { /* all kernels were tried: what is proven holds for all */
         best->certificate.is_impossible = is_impossible;
         best->certificate.feasibility_floor = floor;
     }

@@ -36,8 +36,8 @@ static void order_access(TaskMaker *maker, uint32_t k, const Value *value, bool 
                     || value->storage == STORAGE_grad;
     Access *access = &maker->access[value->storage][by_param ? value->param.i : 0];
     Task *task = &maker->graph->tasks[k];
-    uint32_t *after = arena_array(maker->arena, uint32_t,
-                                  (size_t)task->after_count + access->since.count + 1);
+    uint32_t *after =
+        arena_array(maker->arena, uint32_t, (size_t)task->after_count + access->since.count + 1);
 
     for (uint32_t i = 0; i < task->after_count; i++)
         after[i] = task->after[i];
@@ -67,8 +67,8 @@ static void add_values(TaskMaker *maker, uint32_t k)
     for (int pass = 0; pass < 2; pass++) {
         for (int32_t a = 0; a < code->arg_count; a++) {
             uint32_t value = kernel->args[a].i;
-            bool is_first = code->args[a].access == SNUG_READ ? repeat_needs(code, a)
-                                                              : a == code->output_arg;
+            bool is_first =
+                code->args[a].access == SNUG_READ ? repeat_needs(code, a) : a == code->output_arg;
             if (value_of(maker->set, kernel->args[a])->storage != STORAGE_arena
                 || is_first != (pass == 0))
                 continue;
@@ -156,15 +156,16 @@ static BufferId persistent_buffer(Planner *planner, ValueId id, const SnugArg *a
 
     if (planner->persistent[id.i] == 0)
         planner->persistent[id.i] =
-            push_buffer(planner,
-                        (Buffer){.value = id,
-                                 .name = value->name,
-                                 .storage = value->storage,
-                                 .bytes = arg_bytes(arg),
-                                 .in_place_of = {NO_BUFFER},
-                                 .offset = persistent_offset(planner->layout, value,
-                                                             planner->segment),
-                                 .source = value->source}).i + 1;
+            push_buffer(planner, (Buffer){.value = id,
+                                          .name = value->name,
+                                          .storage = value->storage,
+                                          .bytes = arg_bytes(arg),
+                                          .in_place_of = {NO_BUFFER},
+                                          .offset = persistent_offset(planner->layout, value,
+                                                                      planner->segment),
+                                          .source = value->source})
+                .i
+            + 1;
     return (BufferId){planner->persistent[id.i] - 1};
 }
 
@@ -222,7 +223,10 @@ Plan *plan_sequence(const KernelSet *set, const TaskGraph *graph, const Sequence
     Arena *scratch = arena_create();
     Lives lives = find_lives(graph, sequence, scratch);
     bool *has_run = arena_array(scratch, bool, graph->task_count);
-    Planner planner = {.set = set, .layout = layout, .segment = segment, .arena = arena,
+    Planner planner = {.set = set,
+                       .layout = layout,
+                       .segment = segment,
+                       .arena = arena,
                        .plan = arena_new(arena, Plan),
                        .persistent = arena_array(scratch, uint32_t, graph->value_count)};
 

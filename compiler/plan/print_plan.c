@@ -55,8 +55,8 @@ void print_plan(FILE *out, const Plan *plan, const KernelSet *kernels)
         const Kernel *kernel = &kernels->kernels.items[step->kernel.i];
         fprintf(out, "%5u  %s%s\n", s, kernel->label, step->is_repeat ? " (again)" : "");
         for (uint32_t a = 0; a < step->buffer_count; a++) {
-            bool is_made = a >= (uint32_t)kernel->code.arg_count
-                           || kernel->code.args[a].access == SNUG_WRITE;
+            bool is_made =
+                a >= (uint32_t)kernel->code.arg_count || kernel->code.args[a].access == SNUG_WRITE;
             uint32_t b = step->buffers[a].i;
             if (is_made && b < plan->buffers.count
                 && plan->buffers.items[b].storage == STORAGE_arena)

@@ -62,19 +62,19 @@ int64_t feasibility_floor(const TaskGraph *graph)
 
 typedef struct CutModel {
     const TaskGraph *graph;
-    uint32_t task;          /* g */
-    bool *is_past;          /* by task: ancestor of g */
-    bool *is_future;        /* by task: descendant of g */
+    uint32_t task;           /* g */
+    bool *is_past;           /* by task: ancestor of g */
+    bool *is_future;         /* by task: descendant of g */
     uint32_t *values, count; /* what may be kept or redone */
-    uint32_t *index;        /* by value: place in values, or FLOW_NONE */
-    bool *is_needed;        /* by value */
-    const bool *is_forced;  /* by value: never redone; or NULL */
-    bool *is_read;          /* by value: g reads it, so that it is in memory anyhow */
-    int64_t fixed_bytes;    /* of g: reads, results, workspace */
+    uint32_t *index;         /* by value: place in values, or FLOW_NONE */
+    bool *is_needed;         /* by value */
+    const bool *is_forced;   /* by value: never redone; or NULL */
+    bool *is_read;           /* by value: g reads it, so that it is in memory anyhow */
+    int64_t fixed_bytes;     /* of g: reads, results, workspace */
     FlowNetwork network;
-    uint32_t *keep_edge, *redo_edge; /* by place */
+    uint32_t *keep_edge, *redo_edge;    /* by place */
     uint32_t *other_edges, other_count; /* unlimited */
-    double cost_unit;       /* cost of a unit */
+    double cost_unit;                   /* cost of a unit */
 } CutModel;
 
 static void mark_past(CutModel *model, uint32_t *stack)
@@ -248,8 +248,8 @@ static int64_t solve(CutModel *model, double price, bool is_redo_free)
         flow_set_capacity(network, model->keep_edge[k], model->is_read[value] ? 0 : (int64_t)keep);
         flow_set_capacity(network, model->redo_edge[k],
                           !can_redo(model, value) ? FLOW_UNLIMITED / 1024
-                          : is_redo_free                 ? 0
-                                                         : cost_units(model, value));
+                          : is_redo_free          ? 0
+                                                  : cost_units(model, value));
     }
     return max_flow(network, source, sink);
 }
@@ -482,8 +482,8 @@ static void split(CutModel *model, const CutPoint *cheap, const CutPoint *lean, 
     CutPoint point = point_at(model, price);
     double line = (double)cheap->cost + price * (double)(cheap->bytes - model->fixed_bytes);
     ARRAY_APPEND(scratch, points, point);
-    if ((double)point.bound >= line - 0.5 - 2 * (double)model->count
-        || point.bytes >= cheap->bytes || point.bytes <= lean->bytes)
+    if ((double)point.bound >= line - 0.5 - 2 * (double)model->count || point.bytes >= cheap->bytes
+        || point.bytes <= lean->bytes)
         return;
     split(model, cheap, &point, points, scratch, depth + 1);
     split(model, &point, lean, points, scratch, depth + 1);
@@ -529,9 +529,9 @@ BoundFrontier bound_frontier(const TaskGraph *graph, Arena *arena)
     for (uint32_t p = 0; p < frontier.count; p++)
         for (uint32_t m = 0; m < count; m++)
             for (uint32_t k = 0; k < points[m].count; k++) {
-                double cost = proven_units(models[m], &points[m].items[k],
-                                           frontier.points[p].budget)
-                              - (double)(models[m]->count + 4);
+                double cost =
+                    proven_units(models[m], &points[m].items[k], frontier.points[p].budget)
+                    - (double)(models[m]->count + 4);
                 cost *= models[m]->cost_unit;
                 if (cost > frontier.points[p].bound_cost)
                     frontier.points[p].bound_cost = cost;

@@ -15,9 +15,9 @@ typedef struct FlowEdge {
 } FlowEdge;
 
 typedef struct FlowNetwork {
-    FlowEdge *edges;   /* edge e and its reverse e ^ 1 */
+    FlowEdge *edges; /* edge e and its reverse e ^ 1 */
     uint32_t edge_count, node_count;
-    uint32_t *first;   /* by node */
+    uint32_t *first; /* by node */
     uint32_t *level, *next, *queue;
 } FlowNetwork;
 

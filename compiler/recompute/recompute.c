@@ -17,12 +17,12 @@
 
 enum {
     LANES = 2,
-    RUN_LENGTH = 1000, /* proposals for each task that one run of annealing is given at most */
+    RUN_LENGTH = 1000,  /* proposals for each task that one run of annealing is given at most */
     TIGHTENING = 200000 /* proposals, at most: a quarter of the effort */
 };
 
 typedef struct Round {
-    double share;        /* of the effort, both lanes together */
+    double share; /* of the effort, both lanes together */
     double hot, cold;
     bool may_recompute;
 } Round;
@@ -143,12 +143,12 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
     for (size_t k = 0; k < COUNT_OF(rounds); k++) {
         run_round(problem, &rounds[k], k, deadline, &result, scratch);
         if (rounds[k].may_recompute || problem->is_order_only)
-            result.sequence = tighten_sequence(graph, &result.sequence,
-                                               max_i64(problem->budget, result.peak),
-                                               tightening, scratch);
+            result.sequence =
+                tighten_sequence(graph, &result.sequence, max_i64(problem->budget, result.peak),
+                                 tightening, scratch);
         else if (result.peak > problem->budget && !problem->is_order_only)
-            result.sequence = recompute_by_cut(graph, &result.sequence, bound.task,
-                                               problem->budget, scratch);
+            result.sequence =
+                recompute_by_cut(graph, &result.sequence, bound.task, problem->budget, scratch);
         result.peak = sequence_peak(graph, &result.sequence, NULL);
         result.added_cost = sequence_added_cost(graph, &result.sequence);
         if (problem->is_order_only)

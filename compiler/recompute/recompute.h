@@ -14,11 +14,11 @@ typedef struct RecomputeProblem {
                       * machine */
     uint64_t seed;
     bool is_order_only; /* no task runs again */
-    double seconds;  /* stops there, wherever it is; 0: only by effort */
+    double seconds;     /* stops there, wherever it is; 0: only by effort */
 } RecomputeProblem;
 
 typedef struct RecomputeResult {
-    Sequence sequence;  /* peak <= budget, or the lowest peak that was found */
+    Sequence sequence; /* peak <= budget, or the lowest peak that was found */
     int64_t peak;
     double added_cost;
     double bound_cost;  /* proven: no sequence within the budget adds less */
@@ -45,21 +45,21 @@ Sequence recompute_by_cut(const TaskGraph *graph, const Sequence *order, uint32_
 typedef struct SearchProblem {
     const TaskGraph *graph;
     int64_t budget;
-    Sequence start;        /* valid; its peak may exceed the budget */
+    Sequence start; /* valid; its peak may exceed the budget */
     uint64_t proposals;
     uint64_t seed;
-    double hot, cold;      /* temperatures, in mean costs of a task */
-    bool may_recompute;    /* else only the order changes; ends as soon as the budget is met */
-    bool may_exchange;     /* moves that remove one repeat and insert another: slower, and better
+    double hot, cold;   /* temperatures, in mean costs of a task */
+    bool may_recompute; /* else only the order changes; ends as soon as the budget is met */
+    bool may_exchange;  /* moves that remove one repeat and insert another: slower, and better
                             * where many different choices of what to repeat cost about the same */
-    double deadline;       /* by monotonic_seconds(); 0: none */
+    double deadline;    /* by monotonic_seconds(); 0: none */
 } SearchProblem;
 
 typedef struct SearchResult {
     Sequence sequence;
     int64_t peak;
     double added_cost;
-    uint64_t proposals;    /* made */
+    uint64_t proposals; /* made */
 } SearchResult;
 
 /* The best sequence met, never worse than the start: within the budget before others, then by added

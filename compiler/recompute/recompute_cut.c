@@ -13,16 +13,16 @@
 #include "recompute.h"
 
 enum {
-    MAX_TRIES = 60,   /* sequences that are made of one cut */
-    MAX_SPLITS = 40,  /* of these, to split bursts; then only the bytes at the cut are lowered */
-    SPLIT_LENGTH = 6  /* repeats next to each other that are worth splitting */
+    MAX_TRIES = 60,  /* sequences that are made of one cut */
+    MAX_SPLITS = 40, /* of these, to split bursts; then only the bytes at the cut are lowered */
+    SPLIT_LENGTH = 6 /* repeats next to each other that are worth splitting */
 };
 
 typedef struct Rewriter {
     const TaskGraph *graph;
-    bool *is_missing;   /* by value */
+    bool *is_missing; /* by value */
     uint32_t *tasks, count, capacity;
-    uint32_t *stack;    /* by depth; a value is on it once */
+    uint32_t *stack; /* by depth; a value is on it once */
 } Rewriter;
 
 /* Makes the value and what it needs first: a task runs when nothing that it reads is missing. */
@@ -50,12 +50,15 @@ static bool make_again(Rewriter *rewriter, uint32_t value)
 }
 
 static Sequence redo_lazily(const TaskGraph *graph, const Sequence *order, uint32_t task,
-                     const bool *is_redone, Arena *arena)
+                            const bool *is_redone, Arena *arena)
 {
     Arena *scratch = arena_create();
-    Rewriter rewriter = {graph, arena_array(scratch, bool, graph->value_count),
-                         arena_array(arena, uint32_t, (size_t)order->count * 2 + 1), 0,
-                         order->count * 2, arena_array(scratch, uint32_t, graph->value_count)};
+    Rewriter rewriter = {graph,
+                         arena_array(scratch, bool, graph->value_count),
+                         arena_array(arena, uint32_t, (size_t)order->count * 2 + 1),
+                         0,
+                         order->count * 2,
+                         arena_array(scratch, uint32_t, graph->value_count)};
     bool is_behind = false, is_done = true;
 
     for (uint32_t s = 0; s < order->count && is_done; s++) {
@@ -168,8 +171,8 @@ Sequence recompute_by_cut(const TaskGraph *graph, const Sequence *order, uint32_
             best = sequence;
             best_peak = peak;
         }
-        Span burst = find_burst(graph, &sequence, peak_step(graph, &sequence, peak, scratch),
-                                scratch);
+        Span burst =
+            find_burst(graph, &sequence, peak_step(graph, &sequence, peak, scratch), scratch);
         if (burst.last > burst.first && tries < MAX_SPLITS)
             split_burst(graph, &sequence, burst, is_forced, scratch);
         else

@@ -28,12 +28,12 @@ enum { SPREAD_EVERY = 1 << 14 }; /* proposals between spreading the steps out ev
 typedef struct Annealing {
     Search *search;
     const SearchProblem *problem;
-    int32_t budget;          /* units */
-    double price;            /* cost units for one unit of load over the budget in one slot */
-    uint32_t *current;       /* room for a sequence */
-    Sequence best;           /* of those within the budget */
-    int64_t best_added;      /* cost units; INT64_MAX: none yet */
-    Sequence lowest;         /* with the least excess met at a spread */
+    int32_t budget;     /* units */
+    double price;       /* cost units for one unit of load over the budget in one slot */
+    uint32_t *current;  /* room for a sequence */
+    Sequence best;      /* of those within the budget */
+    int64_t best_added; /* cost units; INT64_MAX: none yet */
+    Sequence lowest;    /* with the least excess met at a spread */
     int64_t lowest_excess;
 } Annealing;
 
@@ -85,7 +85,8 @@ static void anneal(Annealing *annealing, uint64_t *made)
             temperature *= cooling;
             if (problem->may_recompute)
                 annealing->price *= search->excess > 0 ? pace : 1 / pace;
-            if (k % 4096 == 4095 && problem->deadline > 0 && monotonic_seconds() >= problem->deadline)
+            if (k % 4096 == 4095 && problem->deadline > 0
+                && monotonic_seconds() >= problem->deadline)
                 break;
         }
         *made = k + 1;
@@ -94,9 +95,9 @@ static void anneal(Annealing *annealing, uint64_t *made)
             continue;
         }
         settle_taken(search);
-        double change = (double)(search->added - search->added_before)
-                        + annealing->price
-                              * (double)(sweep_changes(search, false) - search->excess);
+        double change =
+            (double)(search->added - search->added_before)
+            + annealing->price * (double)(sweep_changes(search, false) - search->excess);
         if (change > 0 && change > temperature * random_exponential(search)) {
             undo_move(search);
             continue;

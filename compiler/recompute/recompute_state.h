@@ -6,11 +6,11 @@
 #include "recompute.h"
 
 enum {
-    CHUNK = 16,            /* slots whose load is kept behind one offset */
-    UNITS_MAX = 1 << 26,   /* all values together: a chunk's sum fits in 32 bits */
-    CHAIN_DEPTH = 12,      /* of a move that recomputes inputs too */
+    CHUNK = 16,          /* slots whose load is kept behind one offset */
+    UNITS_MAX = 1 << 26, /* all values together: a chunk's sum fits in 32 bits */
+    CHAIN_DEPTH = 12,    /* of a move that recomputes inputs too */
     JOURNAL_ITEMS = 4096,
-    COST_UNITS = 1 << 30   /* the cost of all tasks together */
+    COST_UNITS = 1 << 30 /* the cost of all tasks together */
 };
 
 /* An event of a value: slot * 2, + 1 where the step makes it. */
@@ -37,33 +37,33 @@ typedef struct Edit {
 typedef struct Search {
     const TaskGraph *graph;
     uint64_t random;
-    int64_t unit;                 /* bytes of one unit of load */
-    int32_t *units;               /* by value, rounded up */
-    int32_t *workspace;           /* by task */
-    int64_t *cost;                /* by task, COST_UNITS in all */
-    uint64_t *in_place;           /* by task: reads of as many bytes as the result */
+    int64_t unit;                    /* bytes of one unit of load */
+    int32_t *units;                  /* by value, rounded up */
+    int32_t *workspace;              /* by task */
+    int64_t *cost;                   /* by task, COST_UNITS in all */
+    uint64_t *in_place;              /* by task: reads of as many bytes as the result */
     uint32_t *before_begin, *before; /* by task: tasks of `after` relations, both ways */
     uint32_t *behind_begin, *behind;
     bool has_in_place;
 
     uint32_t slot_count;
-    uint32_t *task;               /* by slot, or NO_TASK */
-    bool *is_repeat;              /* by slot */
-    uint32_t *taken;              /* by slot: the value whose bytes the result takes, or 0 */
-    uint32_t *first_slot;         /* by task */
+    uint32_t *task;       /* by slot, or NO_TASK */
+    bool *is_repeat;      /* by slot */
+    uint32_t *taken;      /* by slot: the value whose bytes the result takes, or 0 */
+    uint32_t *first_slot; /* by task */
     uint32_t *repeat_slots, repeat_count, repeat_capacity;
-    uint32_t *repeat_index;       /* by slot, valid where is_repeat */
-    Events *events;               /* by value */
+    uint32_t *repeat_index; /* by slot, valid where is_repeat */
+    Events *events;         /* by value */
 
-    int32_t *load;                /* by slot: units less budget less the chunk's offset */
+    int32_t *load; /* by slot: units less budget less the chunk's offset */
     int32_t *chunk_offset;
-    int32_t *chunk_max;           /* offset included */
-    int32_t *chunk_over;          /* sum over the budget */
+    int32_t *chunk_max;  /* offset included */
+    int32_t *chunk_over; /* sum over the budget */
     uint32_t chunk_count;
-    int32_t *change;              /* by slot: of the move at hand, to this slot and those behind */
-    uint64_t *is_changed;         /* a bit a chunk */
+    int32_t *change;      /* by slot: of the move at hand, to this slot and those behind */
+    uint64_t *is_changed; /* a bit a chunk */
     int64_t excess, added;
-    int64_t area;                 /* load summed over slots, budget not taken off */
+    int64_t area;                      /* load summed over slots, budget not taken off */
     int64_t added_before, area_before; /* the move at hand */
 
     Edit *journal;

@@ -82,8 +82,7 @@ static Sequence list_schedule(const TaskGraph *graph, const Relations *relations
         int64_t best_bytes = INT64_MAX;
         for (uint32_t k = 0; k < ready.count; k++) {
             int64_t bytes = added_bytes(&scheduler, &graph->tasks[ready.items[k]]);
-            if (bytes < best_bytes
-                || (bytes == best_bytes && ready.items[k] < ready.items[best])) {
+            if (bytes < best_bytes || (bytes == best_bytes && ready.items[k] < ready.items[best])) {
                 best = k;
                 best_bytes = bytes;
             }
@@ -112,11 +111,11 @@ typedef struct Descent {
     const TaskGraph *graph;
     const Relations *relations;
     Sequence sequence, trial;
-    uint32_t *position;   /* by task, in sequence */
-    int64_t *load;        /* by step, of sequence */
+    uint32_t *position; /* by task, in sequence */
+    int64_t *load;      /* by step, of sequence */
     int64_t *trial_load;
     int64_t peak;
-    uint32_t peak_steps;  /* how many steps reach it */
+    uint32_t peak_steps; /* how many steps reach it */
     uint32_t tries;
 } Descent;
 

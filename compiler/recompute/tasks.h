@@ -13,24 +13,24 @@
 #include "compiler/floor/arena.h"
 
 typedef struct Task {
-    const uint32_t *reads;       /* values, each once; a repeat reads the first again_reads */
+    const uint32_t *reads; /* values, each once; a repeat reads the first again_reads */
     uint32_t read_count, again_reads;
-    const uint32_t *writes;      /* values */
+    const uint32_t *writes; /* values */
     uint32_t write_count;
-    const uint32_t *after;       /* tasks that must have run, besides the makers of what it reads */
+    const uint32_t *after; /* tasks that must have run, besides the makers of what it reads */
     uint32_t after_count;
-    uint64_t in_place;           /* bit r: writes[0] may take the bytes of reads[r] that die */
-    int64_t workspace;           /* bytes alive while it runs */
-    double cost;                 /* time, in one unit for all */
-    bool may_repeat;             /* has writes[0] */
+    uint64_t in_place; /* bit r: writes[0] may take the bytes of reads[r] that die */
+    int64_t workspace; /* bytes alive while it runs */
+    double cost;       /* time, in one unit for all */
+    bool may_repeat;   /* has writes[0] */
 } Task;
 
 typedef struct TaskGraph {
-    Task *tasks;            /* in an order in which makers precede users */
+    Task *tasks; /* in an order in which makers precede users */
     uint32_t task_count;
-    int64_t *bytes;         /* by value; value 0 is a dummy */
-    uint32_t *maker;        /* by value: its task */
-    bool *is_output;        /* by value: lives to the end */
+    int64_t *bytes;  /* by value; value 0 is a dummy */
+    uint32_t *maker; /* by value: its task */
+    bool *is_output; /* by value: lives to the end */
     uint32_t value_count;
 } TaskGraph;
 

@@ -9,8 +9,8 @@
  */
 #include <string.h>
 
-#include "compiler/target/cost.h"
 #include "compiler/inspect/inspect.h"
+#include "compiler/target/cost.h"
 #include "report_html.h"
 
 extern const char report_page_html[], report_page_css[], report_map_js[], report_panels_js[];
@@ -268,8 +268,7 @@ static void put_drops(Page *page)
         fprintf(page->out, "%s[%u,%d,%u,%u,%d,%.2f,%u,%d]", is_first ? "" : ",", page->row_of[b],
                 drop.is_possible, drop.from, drop.to, drop.frees_peak, drop.time_us,
                 drop.kernel_count,
-                drop.obstacle == NULL ? -1
-                                      : (int)(drop.obstacle - inspection->set->kernels.items));
+                drop.obstacle == NULL ? -1 : (int)(drop.obstacle - inspection->set->kernels.items));
         is_first = false;
     }
     fputs("]", page->out);
@@ -294,9 +293,10 @@ static void put_repeats(Page *page)
 
 static void put_trial(Page *page, const Trial *trial)
 {
-    fprintf(page->out, "{\"batch\":%lld,\"budget\":%lld,\"keepAll\":%d,\"noEma\":%d,\"fits\":%d,"
-                       "\"total\":%lld,\"arena\":%lld,\"us\":%.2f,\"addedUs\":%.2f,"
-                       "\"updateUs\":%.2f,\"boundUs\":%.2f,\"repeats\":%u",
+    fprintf(page->out,
+            "{\"batch\":%lld,\"budget\":%lld,\"keepAll\":%d,\"noEma\":%d,\"fits\":%d,"
+            "\"total\":%lld,\"arena\":%lld,\"us\":%.2f,\"addedUs\":%.2f,"
+            "\"updateUs\":%.2f,\"boundUs\":%.2f,\"repeats\":%u",
             (long long)trial->batch_size, (long long)trial->budget_bytes, trial->keep_all,
             trial->no_ema, trial->fits, (long long)trial->total_bytes,
             (long long)trial->arena_bytes, trial->step_us, trial->added_us, trial->update_us,
@@ -362,7 +362,9 @@ static const char *put_until(FILE *out, const char *text, const char *mark)
 void report_html(FILE *out, const Compilation *c, const PageExtras *extras)
 {
     Arena *arena = arena_create();
-    Page page = {.out = out, .c = c, .inspection = inspect_plan(c, main_segment(c), arena),
+    Page page = {.out = out,
+                 .c = c,
+                 .inspection = inspect_plan(c, main_segment(c), arena),
                  .arena = arena};
     const Plan *plan = page.inspection->plan;
     const char *rest = report_page_html;

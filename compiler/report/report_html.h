@@ -6,8 +6,8 @@
 #include "compiler/trial/what_if.h"
 
 typedef struct PageExtras {
-    const OtherPlans *other_plans;  /* NULL: no curve and no table of what would fit */
-    const Difference *difference;   /* NULL: nothing to compare with */
+    const OtherPlans *other_plans; /* NULL: no curve and no table of what would fit */
+    const Difference *difference;  /* NULL: nothing to compare with */
 } PageExtras;
 
 /* extras: NULL where there are none. The same input gives the same bytes. */

@@ -29,8 +29,9 @@ static void print_tensor(FILE *out, const BufferFacts *facts)
     const SnugArg *tensor = &facts->tensor;
 
     if (tensor->shape.n > 0)
-        fprintf(out, ", \"type\": \"%s\", \"shape\": [%d, %d, %d, %d], \"pitch\": %d, "
-                     "\"padding\": %lld",
+        fprintf(out,
+                ", \"type\": \"%s\", \"shape\": [%d, %d, %d, %d], \"pitch\": %d, "
+                "\"padding\": %lld",
                 type_name(tensor->type), tensor->shape.n, tensor->shape.h, tensor->shape.w,
                 tensor->shape.c, tensor->pitch, (long long)facts->padding);
     fputs(", \"readers\": [", out);
@@ -55,8 +56,9 @@ static void print_buffers(FILE *out, const Inspection *inspection, const char *i
             continue;
         fprintf(out, "%s%s{\"name\": ", row_of[b] == 0 ? "\n" : ",\n", indent);
         print_json_string(out, buffer->name);
-        fprintf(out, ", \"kind\": \"%s\", \"class\": \"%s\", \"instance\": %u, \"offset\": %lld, "
-                     "\"bytes\": %lld, \"first\": %u, \"last\": %u",
+        fprintf(out,
+                ", \"kind\": \"%s\", \"class\": \"%s\", \"instance\": %u, \"offset\": %lld, "
+                "\"bytes\": %lld, \"first\": %u, \"last\": %u",
                 buffer->value.i == 0 ? "workspace" : "tensor", class_names[facts->class],
                 facts->instance, (long long)buffer->offset, (long long)buffer->bytes,
                 buffer->life.first, facts->end);
@@ -78,8 +80,9 @@ static void print_steps(FILE *out, const Inspection *inspection, const char *ind
         print_json_string(out, kernel->label);
         fprintf(out, ", \"code\": ");
         print_json_string(out, kernel->code.name);
-        fprintf(out, ", \"backward\": %s, \"repeat\": %s, \"us\": %.2f, \"flops\": %lld, "
-                     "\"bytes\": %lld, \"live\": %lld",
+        fprintf(out,
+                ", \"backward\": %s, \"repeat\": %s, \"us\": %.2f, \"flops\": %lld, "
+                "\"bytes\": %lld, \"live\": %lld",
                 kernel->is_backward ? "true" : "false",
                 plan->steps.items[s].is_repeat ? "true" : "false", kernel->time_us,
                 (long long)kernel->flops, (long long)kernel->bytes,

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "compiler/target/cost.h"
 #include "compiler/inspect/inspect.h"
+#include "compiler/target/cost.h"
 #include "compiler/trial/what_if.h"
 
 enum {
@@ -42,8 +42,7 @@ static const char *fit_name(const Report *report, const char *name, size_t width
 {
     size_t length = strlen(name);
 
-    return length <= width ? name
-                           : arena_printf(report->arena, "..%s", name + length - width + 2);
+    return length <= width ? name : arena_printf(report->arena, "..%s", name + length - width + 2);
 }
 
 static const char *signed_mib(const Report *report, int64_t bytes)
@@ -92,8 +91,7 @@ static void print_verdict(const Report *report)
         fprintf(report->out, "%sdoes not fit%s: needs %s MiB, the budget is %s\n",
                 paint(report, "\033[1;31m"), paint(report, "\033[0m"), needs, budget);
     fprintf(report->out, "checked: %u steps, %llu reads each of what was written last\n",
-            report->inspection->plan->steps.count,
-            (unsigned long long)report->inspection->reads);
+            report->inspection->plan->steps.count, (unsigned long long)report->inspection->reads);
 }
 
 /* ---- budget ---------------------------------------------------------------------------------- */
@@ -112,7 +110,7 @@ static int bar_position(const Waterfall *fall, int64_t bytes)
 }
 
 static const char *const no_ink = "", *const faint = "\033[2m", *const green = "\033[32m",
-                  *const blue = "\033[34m";
+                         *const blue = "\033[34m";
 
 /* "  weights            108.8    ##               28.54 M parameters, f32"; ink: of the bar */
 static void print_fall(const Waterfall *fall, const char *name, int64_t bytes, int64_t from,
@@ -163,13 +161,12 @@ static void print_budget(const Report *report)
     int64_t workspace =
         report->inspection->load[report->inspection->plan->certificate.peak_step][CLASS_workspace];
     Waterfall fall = {.report = report,
-                      .scale = max_i64(target->vram_bytes, layout->total_bytes
-                                                               + target->reserve_bytes)};
+                      .scale =
+                          max_i64(target->vram_bytes, layout->total_bytes + target->reserve_bytes)};
 
     print_heading(report, "where the bytes go", "          MiB");
     if (target->vram_bytes > 0) {
-        print_fall(&fall, "card", target->vram_bytes, 0, target->vram_bytes, no_ink,
-                   "--vram");
+        print_fall(&fall, "card", target->vram_bytes, 0, target->vram_bytes, no_ink, "--vram");
         print_part(&fall, "reserve", target->reserve_bytes, faint, "driver, context, display");
     }
     print_part(&fall, "weights", layout->weights, green,
@@ -252,13 +249,12 @@ static void print_repeats(const Report *report)
                                        percent(rebuild_us, once->time_us - rebuild_us)));
         return;
     }
-    print_heading(report, "computed again",
-                  arena_printf(report->arena,
-                               ": %u kernels, +%.1f %% time, +%.1f %% FLOPs, +%.1f %% traffic",
-                               inspection->repeat_count,
-                               percent(again->time_us, once->time_us - rebuild_us),
-                               percent((double)again->flops, (double)once->flops),
-                               percent((double)again->bytes, (double)once->bytes)));
+    print_heading(
+        report, "computed again",
+        arena_printf(report->arena, ": %u kernels, +%.1f %% time, +%.1f %% FLOPs, +%.1f %% traffic",
+                     inspection->repeat_count, percent(again->time_us, once->time_us - rebuild_us),
+                     percent((double)again->flops, (double)once->flops),
+                     percent((double)again->bytes, (double)once->bytes)));
     fprintf(report->out, "  %-*s %9s %6s %6s  %s\n", NAME_WIDTH, "kernel", "frees MiB", "ms",
             "step", "free for steps");
     for (uint32_t k = 0; k < inspection->repeat_count; k++) {
@@ -269,18 +265,16 @@ static void print_repeats(const Report *report)
         }
         fprintf(report->out, "  %-*s %9s %6.2f %6u  %u-%u%s\n", NAME_WIDTH,
                 fit_name(report, kernel_of(inspection, repeat->step)->label, NAME_WIDTH),
-                format_mib(report->arena,
-                           inspection->plan->buffers.items[repeat->buffer].bytes),
+                format_mib(report->arena, inspection->plan->buffers.items[repeat->buffer].bytes),
                 repeat->time_us / 1e3, repeat->step, repeat->dropped_at, repeat->step - 1,
                 repeat->frees_peak ? ", the peak" : "");
     }
     if (inspection->repeat_count > REPEATS_SHOWN)
         fprintf(report->out, "  %-*s %9s %6.2f\n", NAME_WIDTH,
-                others(report, inspection->repeat_count - REPEATS_SHOWN),
-                "", rest / 1e3);
+                others(report, inspection->repeat_count - REPEATS_SHOWN), "", rest / 1e3);
     if (rebuild_us > 0)
-        fprintf(report->out, "  %-*s %9s %6.2f\n", NAME_WIDTH, "readers that rebuild sums",
-                "", rebuild_us / 1e3);
+        fprintf(report->out, "  %-*s %9s %6.2f\n", NAME_WIDTH, "readers that rebuild sums", "",
+                rebuild_us / 1e3);
 }
 
 /* ---- bounds, time ---------------------------------------------------------------------------- */
@@ -329,10 +323,10 @@ static void print_time(const Report *report)
     double step = inspection->once.time_us + inspection->again.time_us;
     double update = update_time_us(&c->target, &c->layout);
 
-    print_heading(report, "time",
-                  arena_printf(report->arena, ", estimated for %s: a roofline, not measured",
-                               c->target.device == DEVICE_host ? "this host"
-                                                               : c->target.card->name));
+    print_heading(
+        report, "time",
+        arena_printf(report->arena, ", estimated for %s: a roofline, not measured",
+                     c->target.device == DEVICE_host ? "this host" : c->target.card->name));
     if (inspection->segment == SNUG_SEGMENT_evaluate) {
         print_duration(report, "evaluation", step,
                        arena_printf(report->arena, "%u kernels", inspection->set->kernels.count));
@@ -343,8 +337,8 @@ static void print_time(const Report *report)
                                 batch == 1 ? "" : "s", inspection->set->kernels.count));
     print_duration(report, "update", update, "norm, AdamW, averages");
     print_duration(report, "a picture", (step + update / (double)accumulate) / (double)batch,
-                   arena_printf(report->arena, "an update every %lld x %lld",
-                                (long long)accumulate, (long long)batch));
+                   arena_printf(report->arena, "an update every %lld x %lld", (long long)accumulate,
+                                (long long)batch));
 }
 
 /* ---- what if --------------------------------------------------------------------------------- */
@@ -363,9 +357,8 @@ static void print_next_batch(const Report *report)
             format_mib(report->arena, trial.total_bytes));
     if (c->target.vram_bytes > 0)
         fprintf(report->out, trial.fits ? ": fits, %s left" : ": %s too much",
-                format_mib(report->arena, trial.fits
-                                              ? c->target.budget_bytes - trial.total_bytes
-                                              : trial.total_bytes - c->target.budget_bytes));
+                format_mib(report->arena, trial.fits ? c->target.budget_bytes - trial.total_bytes
+                                                     : trial.total_bytes - c->target.budget_bytes));
     if (trial.fits && trial.added_us > 0)
         fprintf(report->out, ", +%.1f %% time",
                 percent(trial.added_us, trial.step_us - trial.added_us));

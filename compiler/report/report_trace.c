@@ -10,9 +10,9 @@
 
 static void print_name(FILE *out, const char *name, const char *label)
 {
-    fprintf(out,
-            ",\n{\"ph\": \"M\", \"pid\": 1, \"tid\": 1, \"name\": \"%s\", \"args\": {\"name\": ",
-            name);
+    fprintf(
+        out,
+        ",\n{\"ph\": \"M\", \"pid\": 1, \"tid\": 1, \"name\": \"%s\", \"args\": {\"name\": ", name);
     print_json_string(out, label);
     fputs("}}", out);
 }
@@ -45,16 +45,21 @@ static void print_step(FILE *out, const Inspection *inspection, uint32_t s, doub
 
     fputs(",\n{\"ph\": \"X\", \"pid\": 1, \"tid\": 1, \"name\": ", out);
     print_json_string(out, kernel->label);
-    fprintf(out, ", \"cat\": \"%s\", \"ts\": %.3f, \"dur\": %.3f, \"args\": {\"step\": %u, "
-                 "\"kernel\": ",
-            again ? "again" : kernel->is_backward ? "backward" : "forward", at, kernel->time_us, s);
+    fprintf(out,
+            ", \"cat\": \"%s\", \"ts\": %.3f, \"dur\": %.3f, \"args\": {\"step\": %u, "
+            "\"kernel\": ",
+            again                 ? "again"
+            : kernel->is_backward ? "backward"
+                                  : "forward",
+            at, kernel->time_us, s);
     print_json_string(out, kernel->code.name);
     fputs(", \"source\": ", out);
     print_json_string(out, source_place(inspection->c, kernel->source, inspection->arena));
     print_operands(out, inspection, s);
     fputs("}}", out);
     fprintf(out,
-            ",\n{\"ph\": \"C\", \"pid\": 1, \"name\": \"bytes alive\", \"ts\": %.3f, \"args\": {", at);
+            ",\n{\"ph\": \"C\", \"pid\": 1, \"name\": \"bytes alive\", \"ts\": %.3f, \"args\": {",
+            at);
     for (int k = 0; k < CLASS_COUNT; k++)
         fprintf(out, "%s\"%s\": %lld", k == 0 ? "" : ", ", class_names[k],
                 (long long)inspection->load[s][k]);
@@ -76,9 +81,8 @@ void report_trace(FILE *out, const Compilation *c)
                             (long long)c->model->batch_size, (long long)c->model->image_height,
                             (long long)c->model->image_width));
     print_name(out, "thread_name",
-               arena_printf(arena, "%s, estimated", c->target.device == DEVICE_host
-                                                        ? "host"
-                                                        : c->target.card->name));
+               arena_printf(arena, "%s, estimated",
+                            c->target.device == DEVICE_host ? "host" : c->target.card->name));
     for (uint32_t s = 0; s < inspection->plan->steps.count; s++) {
         print_step(out, inspection, s, at);
         at += kernel_of(inspection, s)->time_us;

@@ -27,9 +27,9 @@ typedef struct ConvShape {
 static const struct {
     int32_t rows, columns, channels, warps_m, warps_n;
 } table[] = {
-    {8, 16, 64, 4, 1},   {8, 16, 32, 4, 1}, {8, 16, 96, 4, 1}, {8, 16, 128, 4, 2},
-    {16, 16, 32, 8, 1},  {8, 8, 64, 2, 2},  {8, 8, 32, 4, 1},  {8, 8, 128, 2, 4},
-    {4, 16, 64, 2, 2},   {4, 16, 32, 4, 1}, {4, 8, 64, 2, 2},  {4, 8, 32, 2, 1},
+    {8, 16, 64, 4, 1},  {8, 16, 32, 4, 1}, {8, 16, 96, 4, 1}, {8, 16, 128, 4, 2},
+    {16, 16, 32, 8, 1}, {8, 8, 64, 2, 2},  {8, 8, 32, 4, 1},  {8, 8, 128, 2, 4},
+    {4, 16, 64, 2, 2},  {4, 16, 32, 4, 1}, {4, 8, 64, 2, 2},  {4, 8, 32, 2, 1},
 };
 
 /* What the tensor cores of one multiprocessor multiply and add in a cycle at 1.7 GHz. */
@@ -109,8 +109,8 @@ static int64_t shared_bytes(const ConvShape *shape, int32_t pad, const ConvTile 
 {
     int64_t halos = tile->halo_slots
                     + (tile->halo_slots - 1) * (int64_t)(shape->loads > 1 ? shape->loads - 1 : 0);
-    int64_t pipeline = halos * halo_bytes(shape, pad, tile)
-                       + tile->weight_slots * weight_bytes(shape, tile);
+    int64_t pipeline =
+        halos * halo_bytes(shape, pad, tile) + tile->weight_slots * weight_bytes(shape, tile);
     int64_t statistics = (int64_t)SNUG_MAX_REDUCTIONS * tile->warps_m * tile->channels * 12;
 
     return max_i64(pipeline, statistics);
@@ -163,8 +163,8 @@ static double tile_instructions(const ConvShape *shape, int32_t pad, const ConvT
     double halo = (double)halo_extent(shape, pad, tile->rows)
                   * halo_extent(shape, pad, tile->columns) * chunks;
     double weights = chunks * shape->kernel * shape->kernel * tile->channels;
-    double results = (double)tile->rows * tile->columns * phases(shape) * phases(shape)
-                     * tile->channels / 8;
+    double results =
+        (double)tile->rows * tile->columns * phases(shape) * phases(shape) * tile->channels / 8;
     bool is_resident = tile->weight_slots == slices(shape, tile->slice) * shape->kernel;
 
     return halo * (60 + 40 * shape->loads) + (is_resident ? 0 : weights * 25) + results * 130;

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "gemm.h"
 #include "compiler/pipeline/pipeline.h"
+#include "gemm.h"
 #include "tiles.h"
 
 /* ---- figures --------------------------------------------------------------------------------- */
@@ -106,8 +106,8 @@ static int64_t code_flops(const SnugPointwise *code, int64_t element_count)
 
     for (int32_t r = 0; r < code->count; r++) {
         SnugPointOp op = code->code[r].op;
-        instructions += op != SNUG_POINT_core && op != SNUG_POINT_channel
-                        && op != SNUG_POINT_constant;
+        instructions +=
+            op != SNUG_POINT_core && op != SNUG_POINT_channel && op != SNUG_POINT_constant;
     }
     return instructions * element_count;
 }
@@ -259,8 +259,8 @@ Roofline kernel_roofline(const Target *target, const SnugKernel *kernel)
         return (Roofline){
             .compute = flops / host_core_gflops(target, kernel) * 1e-3,
             .memory = bytes / host_bandwidth_gbs * 1e-3,
-            .pointwise = (double)pointwise_flops(kernel) / (host_point_gflops * target->threads)
-                         * 1e-3,
+            .pointwise =
+                (double)pointwise_flops(kernel) / (host_point_gflops * target->threads) * 1e-3,
             .launch = host_launch_us,
         };
     /* pointwise code hides behind memory on a card */

@@ -15,9 +15,10 @@
 #include "tiles.h"
 
 enum {
-    LIBRARY_TILE_LONG = 128, LIBRARY_TILE_SHORT = 64, /* of the result: an assumption */
-    LEAST_K_OF_A_SPLIT = 512,                         /* an assumption */
-    LEAST_GAIN_PERCENT = 5 /* estimates are coarse, and the library wants a workspace */
+    LIBRARY_TILE_LONG = 128,
+    LIBRARY_TILE_SHORT = 64,  /* of the result: an assumption */
+    LEAST_K_OF_A_SPLIT = 512, /* an assumption */
+    LEAST_GAIN_PERCENT = 5    /* estimates are coarse, and the library wants a workspace */
 };
 
 /* ---- which kernels --------------------------------------------------------------------------- */
@@ -27,8 +28,8 @@ static int32_t plain_load(const SnugKernel *kernel, const SnugPointwise *code)
 {
     const SnugPoint *point = code->code;
 
-    if (code->count != 1 || point->op != SNUG_POINT_load || point->factor > 1
-        || point->channel != 0 || kernel->args[point->arg].type != SNUG_F16)
+    if (code->count != 1 || point->op != SNUG_POINT_load || point->factor > 1 || point->channel != 0
+        || kernel->args[point->arg].type != SNUG_F16)
         return -1;
     return point->arg;
 }
@@ -42,8 +43,7 @@ static bool has_plain_epilogue(const SnugKernel *kernel)
 {
     return kernel->reduction_count == 0 && kernel->part_count == 1 && kernel->output_arg >= 0
            && kernel->args[kernel->output_arg].access == SNUG_WRITE
-           && kernel->parts[0].out.count == 1
-           && kernel->parts[0].out.code[0].op == SNUG_POINT_core;
+           && kernel->parts[0].out.count == 1 && kernel->parts[0].out.code[0].op == SNUG_POINT_core;
 }
 
 /* y or dx from the weights and the other side. */
@@ -118,8 +118,10 @@ static double whole_tiles(double extent, double tile)
  * split, the partials go through memory once each way and a second kernel adds them. */
 GemmWork gemm_work(const Card *card, const SnugGemm *gemm)
 {
-    double lying = whole_tiles(gemm->m, LIBRARY_TILE_LONG) * whole_tiles(gemm->n, LIBRARY_TILE_SHORT);
-    double upright = whole_tiles(gemm->m, LIBRARY_TILE_SHORT) * whole_tiles(gemm->n, LIBRARY_TILE_LONG);
+    double lying =
+        whole_tiles(gemm->m, LIBRARY_TILE_LONG) * whole_tiles(gemm->n, LIBRARY_TILE_SHORT);
+    double upright =
+        whole_tiles(gemm->m, LIBRARY_TILE_SHORT) * whole_tiles(gemm->n, LIBRARY_TILE_LONG);
     double area = lying < upright ? lying : upright;
     int64_t tiles = (int64_t)area / (LIBRARY_TILE_LONG * LIBRARY_TILE_SHORT);
     int64_t splits = (card->multiprocessors + tiles - 1) / tiles;

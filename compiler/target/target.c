@@ -4,13 +4,13 @@
  *     - reserve         left to the driver, the display and other programs
  *     = budget          weights, optimiser, inputs and arena must fit in it
  */
-#include "cost.h"
 #include "compiler/emit/cuda.h"
+#include "cost.h"
 
 #include <string.h>
 
-#include "compiler/pipeline/pipeline.h"
 #include "compiler/floor/system.h"
+#include "compiler/pipeline/pipeline.h"
 #include "tiles.h"
 
 enum { CUDA_PITCH = 8 }; /* channels: 16 bytes of half, one vector load */
@@ -104,8 +104,8 @@ static bool set_budget(Compilation *c)
         target->budget_bytes = INT64_MAX;
         return true;
     }
-    target->reserve_bytes = c->options.reserve_bytes >= 0 ? c->options.reserve_bytes
-                                                          : default_reserve_bytes();
+    target->reserve_bytes =
+        c->options.reserve_bytes >= 0 ? c->options.reserve_bytes : default_reserve_bytes();
     target->budget_bytes = target->vram_bytes - target->reserve_bytes;
     if (target->budget_bytes > 0)
         return true;

@@ -13,27 +13,27 @@
 #include "compiler/ir/ir.h"
 
 typedef struct ConvTile {
-    int32_t rows, columns;        /* positions of a tile: pixels of the result, or, of a strided
+    int32_t rows, columns;    /* positions of a tile: pixels of the result, or, of a strided
                                      data gradient, stride x stride pixels each */
-    int32_t channels;             /* of the result, a block */
-    int32_t slice;                /* channels of the source that are in shared memory at once */
-    int32_t warps_m, warps_n;     /* over positions, over channels */
+    int32_t channels;         /* of the result, a block */
+    int32_t slice;            /* channels of the source that are in shared memory at once */
+    int32_t warps_m, warps_n; /* over positions, over channels */
     int32_t halo_slots, weight_slots;
-    SnugTile block;               /* what a block makes: one or more tiles */
+    SnugTile block; /* what a block makes: one or more tiles */
     int32_t threads;
     int64_t shared_bytes;
     int64_t grid_parts, grid_channels;
 } ConvTile;
 
 typedef struct WgradTile {
-    int32_t pixels_h, pixels_w;   /* of y, a tile */
+    int32_t pixels_h, pixels_w; /* of y, a tile */
     int32_t y_channels, x_channels;
-    int32_t tap_rows;             /* rows of the kernel that a block makes; divides it */
-    int32_t warps_m, warps_n;     /* over y_channels, over x_channels */
+    int32_t tap_rows;         /* rows of the kernel that a block makes; divides it */
+    int32_t warps_m, warps_n; /* over y_channels, over x_channels */
     int32_t slots, splits;
     int32_t threads;
     int64_t shared_bytes;
-    int64_t grid_tiles;           /* x splits */
+    int64_t grid_tiles; /* x splits */
 } WgradTile;
 
 /* Half tensors that the prologue reads at its own element: they are staged in shared memory. */

@@ -28,8 +28,8 @@ enum {
 static const struct {
     int32_t y_channels, x_channels, warps_m, warps_n;
 } table[] = {
-    {64, 64, 2, 4}, {64, 64, 2, 2}, {32, 64, 2, 2}, {64, 32, 2, 2}, {32, 32, 2, 2}, {48, 48, 3, 3},
-    {32, 32, 2, 1}, {128, 64, 4, 2}, {64, 8, 4, 1}, {32, 8, 2, 1},
+    {64, 64, 2, 4}, {64, 64, 2, 2}, {32, 64, 2, 2},  {64, 32, 2, 2}, {32, 32, 2, 2},
+    {48, 48, 3, 3}, {32, 32, 2, 1}, {128, 64, 4, 2}, {64, 8, 4, 1},  {32, 8, 2, 1},
 };
 
 static const struct {
@@ -121,8 +121,10 @@ static double total_cycles(const Card *card, const SnugWindow *w, const WgradTil
     double tiles = (double)divide_up(pixel_tiles(w, tile), tile->splits);
     int64_t blocks = tile->grid_tiles * tile->splits;
     double waves = (double)divide_up(blocks, card->multiprocessors);
-    double add = tile->splits > 1 ? (double)weight_count(w) * (tile->splits + 1) / 4
-                                        / card->multiprocessors + 1500 : 0;
+    double add =
+        tile->splits > 1
+            ? (double)weight_count(w) * (tile->splits + 1) / 4 / card->multiprocessors + 1500
+            : 0;
 
     return waves * (tiles * one + 1500) + add;
 }

@@ -43,8 +43,8 @@ static void list_sizes(Smaller *smaller)
         int64_t height = model->image_height * quarters[k] / 4 / IMAGE_STEP * IMAGE_STEP;
         int64_t width = model->image_width * quarters[k] / 4 / IMAGE_STEP * IMAGE_STEP;
         if (height > 0 && width > 0)
-            add_trial(smaller, (Trial){.image_height = height, .image_width = width,
-                                       .keep_all = true});
+            add_trial(smaller,
+                      (Trial){.image_height = height, .image_width = width, .keep_all = true});
     }
 }
 
@@ -55,9 +55,10 @@ static void list_budgets(Smaller *smaller)
     const Compilation *c = smaller->c;
 
     for (size_t k = 0; k < COUNT_OF(percents); k++)
-        add_trial(smaller, (Trial){.budget_bytes = align_up(
-                               c->layout.persistent_bytes
-                                   + c->layout.arena_bytes / 100 * percents[k], MIB)});
+        add_trial(smaller,
+                  (Trial){.budget_bytes = align_up(c->layout.persistent_bytes
+                                                       + c->layout.arena_bytes / 100 * percents[k],
+                                                   MIB)});
 }
 
 /* What fits within what it needs is planned again within that. */
@@ -69,10 +70,10 @@ static void bound_sizes(Smaller *smaller, const CompileOptions *options)
     for (uint32_t k = 0; k < smaller->count; k++) {
         const Trial *trial = &smaller->trials[k];
         if (trial->is_planned && trial->total_bytes < smaller->c->layout.total_bytes)
-            smaller->trials[count++] =
-                (Trial){.batch_size = trial->batch_size, .image_height = trial->image_height,
-                        .image_width = trial->image_width,
-                        .budget_bytes = align_up(trial->total_bytes, MIB)};
+            smaller->trials[count++] = (Trial){.batch_size = trial->batch_size,
+                                               .image_height = trial->image_height,
+                                               .image_width = trial->image_width,
+                                               .budget_bytes = align_up(trial->total_bytes, MIB)};
     }
     smaller->count = count;
 }
@@ -98,8 +99,8 @@ static SnugAlternative alternative_of(const Compilation *c, const CompileOptions
         .accumulate = (int32_t)accumulate,
         .image_height = (int32_t)height,
         .image_width = (int32_t)width,
-        .picture_ms = (float)((trial->step_us + trial->update_us / (double)accumulate)
-                              / (double)batch / 1e3),
+        .picture_ms =
+            (float)((trial->step_us + trial->update_us / (double)accumulate) / (double)batch / 1e3),
         .added = (float)(trial->added_us / (trial->step_us - trial->added_us)),
         .command = command_line("compile", &options, c->arena),
     };

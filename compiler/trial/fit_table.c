@@ -107,9 +107,7 @@ static void print_pair(const Fit *fit, const Pair *pair)
         return;
     }
     fprintf(fit->out, "%8s %9.*f  %s%s%s\n",
-            trial->added_us > 0
-                ? arena_printf(fit->arena, "+%.1f %%", added_percent(trial))
-                : "",
+            trial->added_us > 0 ? arena_printf(fit->arena, "+%.1f %%", added_percent(trial)) : "",
             image_ms(pair) < 10 ? 3 : 1, image_ms(pair), color ? "\033[32m" : "",
             trial->added_us > 0 ? "fits, computing again" : "fits", color ? "\033[0m" : "");
 }
@@ -125,8 +123,7 @@ static void print_table(const Fit *fit)
             (long long)c->model->image_width, type_name(target->half),
             target->device == DEVICE_host ? "host" : target->card->name);
     if (target->vram_bytes > 0)
-        fprintf(fit->out, ": %s MiB - %s reserve = %s",
-                format_mib(fit->arena, target->vram_bytes),
+        fprintf(fit->out, ": %s MiB - %s reserve = %s", format_mib(fit->arena, target->vram_bytes),
                 format_mib(fit->arena, target->reserve_bytes),
                 format_mib(fit->arena, target->budget_bytes));
     fprintf(fit->out, "\n\n%6s %13s %10s %9s %9s %8s %9s\n", "batch", "accumulation", "effective",
@@ -144,15 +141,17 @@ static void print_json_pair(const Fit *fit, const Pair *pair, bool is_first)
 {
     const Trial *trial = pair->trial;
 
-    fprintf(fit->out, "%s\n    {\"batch_size\": %lld, \"gradient_accumulation_steps\": %lld, "
-                      "\"effective\": %lld, \"planned\": %s",
+    fprintf(fit->out,
+            "%s\n    {\"batch_size\": %lld, \"gradient_accumulation_steps\": %lld, "
+            "\"effective\": %lld, \"planned\": %s",
             is_first ? "" : ",", (long long)trial->batch_size, (long long)pair->accumulation,
             (long long)(trial->batch_size * pair->accumulation),
             trial->is_planned ? "true" : "false");
     if (trial->is_planned)
-        fprintf(fit->out, ", \"total_bytes\": %lld, \"persistent_bytes\": %lld, \"arena_bytes\": "
-                          "%lld, \"fits\": %s, \"overhead\": %.6f, \"step_ms\": %.4f, "
-                          "\"image_ms\": %.4f, \"recomputed_kernels\": %u",
+        fprintf(fit->out,
+                ", \"total_bytes\": %lld, \"persistent_bytes\": %lld, \"arena_bytes\": "
+                "%lld, \"fits\": %s, \"overhead\": %.6f, \"step_ms\": %.4f, "
+                "\"image_ms\": %.4f, \"recomputed_kernels\": %u",
                 (long long)trial->total_bytes, (long long)trial->persistent_bytes,
                 (long long)trial->arena_bytes, trial->fits ? "true" : "false",
                 added_percent(trial) / 100, trial->step_us / 1e3, image_ms(pair),
@@ -178,8 +177,9 @@ static void print_json(const Fit *fit)
         fputs(",\n", fit->out);
     }
     if (target->vram_bytes > 0)
-        fprintf(fit->out, "  \"vram_bytes\": %lld,\n  \"reserve_bytes\": %lld,\n"
-                          "  \"budget_bytes\": %lld,\n",
+        fprintf(fit->out,
+                "  \"vram_bytes\": %lld,\n  \"reserve_bytes\": %lld,\n"
+                "  \"budget_bytes\": %lld,\n",
                 (long long)target->vram_bytes, (long long)target->reserve_bytes,
                 (long long)target->budget_bytes);
     else

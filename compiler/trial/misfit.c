@@ -18,16 +18,16 @@
 enum {
     IMAGE_STEP = 32,
     LARGEST_SHOWN = 3,
-    MAX_BATCHES = 12,     /* that are tried */
+    MAX_BATCHES = 12, /* that are tried */
     BATCHES_SHOWN = 3,
     MAX_SUGGESTIONS = 16,
-    LONGER_SEARCH = 4     /* times the usual */
+    LONGER_SEARCH = 4 /* times the usual */
 };
 
 typedef struct Suggestion {
     Trial trial;
-    const char *what;      /* in words */
-    bool is_other;         /* trains something else */
+    const char *what; /* in words */
+    bool is_other;    /* trains something else */
     int64_t accumulation;
 } Suggestion;
 
@@ -59,21 +59,23 @@ static void try_other_options(Advice *advice, bool is_impossible)
     const CompileOptions *options = &c->options;
     int64_t excess = c->layout.total_bytes - c->target.budget_bytes;
     int64_t freed = c->target.reserve_bytes - HEADLESS_RESERVE;
-    uint64_t longer = LONGER_SEARCH * (options->planner_effort != 0 ? options->planner_effort
-                                                                    : USUAL_EFFORT);
+    uint64_t longer =
+        LONGER_SEARCH * (options->planner_effort != 0 ? options->planner_effort : USUAL_EFFORT);
 
     if (options->recompute != RECOMPUTE_all)
-        try_suggestion(advice, (Suggestion){.trial = {.recompute = true},
-                                            .what = "kernels run again"});
+        try_suggestion(advice,
+                       (Suggestion){.trial = {.recompute = true}, .what = "kernels run again"});
     else if (!is_impossible && excess < c->target.budget_bytes / 128)
-        try_suggestion(advice, (Suggestion){.trial = {.effort = longer},
-                                            .what = arena_printf(c->arena, "a search %d times as long",
-                                                                 LONGER_SEARCH)});
+        try_suggestion(advice,
+                       (Suggestion){.trial = {.effort = longer},
+                                    .what = arena_printf(c->arena, "a search %d times as long",
+                                                         LONGER_SEARCH)});
     if (options->reserve_bytes < 0 && c->target.device == DEVICE_cuda && excess <= freed)
         try_suggestion(advice, (Suggestion){.trial = {.headless = true},
                                             .what = "no display on the card, --headless"});
     if (c->layout.ema > 0 && excess <= c->layout.ema)
-        try_suggestion(advice, (Suggestion){.trial = {.no_ema = true}, .is_other = true,
+        try_suggestion(advice, (Suggestion){.trial = {.no_ema = true},
+                                            .is_other = true,
                                             .what = "no averages of the weights"});
 }
 
@@ -105,14 +107,14 @@ static void try_batches(Advice *advice)
 
     for (uint32_t k = 0; k < count && !is_enough; k++) {
         int64_t steps = (effective + batches[k] - 1) / batches[k];
-        const char *what = arena_printf(advice->c->arena,
-                                        "a smaller batch, to train with --gradient_accumulation_steps %lld",
-                                        (long long)steps);
+        const char *what = arena_printf(
+            advice->c->arena, "a smaller batch, to train with --gradient_accumulation_steps %lld",
+            (long long)steps);
         if (try_suggestion(advice, (Suggestion){.trial = {.batch_size = batches[k]},
                                                 .accumulation = steps,
                                                 .what = what}))
-            is_enough = ++found == BATCHES_SHOWN
-                        || advice->items[advice->count - 1].trial.added_us == 0;
+            is_enough =
+                ++found == BATCHES_SHOWN || advice->items[advice->count - 1].trial.added_us == 0;
     }
 }
 
@@ -160,8 +162,8 @@ static bool comes_before(const Advice *advice, const Suggestion *a, const Sugges
 static void sort_advice(Advice *advice)
 {
     for (uint32_t k = 1; k < advice->count; k++)
-        for (uint32_t j = k; j > 0 && comes_before(advice, &advice->items[j],
-                                                   &advice->items[j - 1]); j--) {
+        for (uint32_t j = k;
+             j > 0 && comes_before(advice, &advice->items[j], &advice->items[j - 1]); j--) {
             Suggestion moved = advice->items[j];
             advice->items[j] = advice->items[j - 1];
             advice->items[j - 1] = moved;
@@ -182,7 +184,8 @@ static void note_suggestion(const Advice *advice, const Suggestion *suggestion)
         again = arena_printf(c->arena, ", +%.1f %% computed again",
                              100 * trial->added_us / (trial->step_us - trial->added_us));
     note(c->diags, "fits: %s, %.*f ms a picture%s\n            %s:\n            %s",
-         format_bytes(c->arena, trial->total_bytes), ms < 10 ? 3 : 1, ms, again, suggestion->what, command_line(command, &options, c->arena));
+         format_bytes(c->arena, trial->total_bytes), ms < 10 ? 3 : 1, ms, again, suggestion->what,
+         command_line(command, &options, c->arena));
 }
 
 /* Where nothing else helps. The plan that was refused may be found with no more than it needs, or
@@ -297,10 +300,10 @@ static void note_proof(Compilation *c, const Plan *plan)
     else if (plan->certificate.is_impossible)
         note(c->diags, "proven: no order and no recomputation is within the budget");
     else
-        note(c->diags, "this is the least that was found%s; it is proven that no plan needs less "
-                       "than %s",
-             repeats > 0 ? arena_printf(c->arena, ", with %u kernels computed again", repeats)
-                         : "",
+        note(c->diags,
+             "this is the least that was found%s; it is proven that no plan needs less "
+             "than %s",
+             repeats > 0 ? arena_printf(c->arena, ", with %u kernels computed again", repeats) : "",
              format_bytes(c->arena, least));
 }
 
@@ -312,7 +315,8 @@ void report_misfit(Compilation *c)
     const Step *peak = &plan->steps.items[plan->certificate.peak_step];
     const Kernel *kernel = &c->kernels[larger]->kernels.items[peak->kernel.i];
 
-    error_at(c->diags, ERROR_E190, kernel->source, "the smallest plan found needs %s, the budget is %s",
+    error_at(c->diags, ERROR_E190, kernel->source,
+             "the smallest plan found needs %s, the budget is %s",
              format_bytes(c->arena, layout->total_bytes),
              format_bytes(c->arena, c->target.budget_bytes));
     note_proof(c, plan);

@@ -4,9 +4,9 @@
  */
 #include "what_if.h"
 
-#include "compiler/target/cost.h"
 #include "compiler/inspect/inspect.h"
 #include "compiler/plan/plan.h"
+#include "compiler/target/cost.h"
 
 void answer_trial(const Compilation *c, Trial *trial)
 {
@@ -128,8 +128,8 @@ static void plan_curve(const Compilation *c, OtherPlans *others, Arena *arena)
     uint32_t done = 0;
 
     for (int64_t k = 0; k < CURVE_POINTS; k++) {
-        trials[k].budget_bytes = align_up(
-            c->layout.persistent_bytes + most - (most - least) * k / CURVE_POINTS, MIB);
+        trials[k].budget_bytes =
+            align_up(c->layout.persistent_bytes + most - (most - least) * k / CURVE_POINTS, MIB);
         trials[k].names = arena;
     }
     do {

@@ -37,10 +37,12 @@ static bool offer_fit(const SnugProgram *program, int64_t free_bytes, Error *err
         if (smallest == NULL || program->alternatives[k].total_bytes < smallest->total_bytes)
             smallest = &program->alternatives[k];
     if (smallest != NULL)
-        snprintf(also, sizeof also, "\n  the smallest plan that was made with this one needs %.1f MiB",
+        snprintf(also, sizeof also,
+                 "\n  the smallest plan that was made with this one needs %.1f MiB",
                  mebibytes(smallest->total_bytes));
-    return error_hint(error, "close what uses the card (nvidia-smi lists it), or look for what "
-                             "fits:\n    snug fit %s%s%s --vram %lldMiB --reserve 0%s",
+    return error_hint(error,
+                      "close what uses the card (nvidia-smi lists it), or look for what "
+                      "fits:\n    snug fit %s%s%s --vram %lldMiB --reserve 0%s",
                       program->model_path, program->overrides[0] ? " " : "", program->overrides,
                       (long long)(free_bytes >> 20), also);
 }
@@ -53,8 +55,8 @@ bool device_advise(const SnugProgram *program, int64_t free_bytes, Error *error)
 
     for (int32_t k = 0; k < program->alternative_count && count < MOST_ROWS; k++) {
         const SnugAlternative *a = &program->alternatives[k];
-        bool is_same = a->image_height == program->image_height
-                       && a->image_width == program->image_width;
+        bool is_same =
+            a->image_height == program->image_height && a->image_width == program->image_width;
         if (a->total_bytes > free_bytes || (is_same && same == MOST_SAME))
             continue;
         append_row(rows, sizeof rows - 320, &used, a);
@@ -63,9 +65,10 @@ bool device_advise(const SnugProgram *program, int64_t free_bytes, Error *error)
     }
     if (count == 0)
         return offer_fit(program, free_bytes, error);
-    return error_hint(error,
-                      "close what uses the card (nvidia-smi lists it), or compile a plan that fits; "
-                      "train it with\n  --gradient_accumulation_steps as in the third column "
-                      "(ms/image: estimated)\n\n       MiB  batch  accumulation      image  ms/image%s",
-                      rows);
+    return error_hint(
+        error,
+        "close what uses the card (nvidia-smi lists it), or compile a plan that fits; "
+        "train it with\n  --gradient_accumulation_steps as in the third column "
+        "(ms/image: estimated)\n\n       MiB  batch  accumulation      image  ms/image%s",
+        rows);
 }

@@ -18,8 +18,8 @@ static const char *const toolkit_folders[] = {
     "lib64", "targets/x86_64-linux/lib", "lib/x86_64-linux-gnu", "bin/x64", "bin", ".",
 };
 static const char *const wheel_folders[] = {
-    "nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib", "nvidia/cublas/lib", "nvidia/cu13/bin/x86_64",
-    "nvidia/cuda_nvrtc/bin", "nvidia/cublas/bin", "torch/lib",
+    "nvidia/cu13/lib",       "nvidia/cuda_nvrtc/lib", "nvidia/cublas/lib", "nvidia/cu13/bin/x86_64",
+    "nvidia/cuda_nvrtc/bin", "nvidia/cublas/bin",     "torch/lib",
 };
 
 /* ---- search ---------------------------------------------------------------------------------- */
@@ -47,8 +47,7 @@ static bool try_folder(Search *search, const char *root, const char *below)
     if (!is_absolute)
         return false;
     int length = snprintf(path, sizeof path, "%s/%s/%s", root, below, search->name);
-    return length > 0 && (size_t)length < sizeof path && os_exists(path)
-           && try_path(search, path);
+    return length > 0 && (size_t)length < sizeof path && os_exists(path) && try_path(search, path);
 }
 
 static bool try_folders(Search *search, const char *root, const char *const *below, size_t count)
@@ -59,8 +58,7 @@ static bool try_folders(Search *search, const char *root, const char *const *bel
     return false;
 }
 
-#define TRY(search, root, below)                                                                   \
-    try_folders(search, root, below, sizeof(below) / sizeof *(below))
+#define TRY(search, root, below) try_folders(search, root, below, sizeof(below) / sizeof *(below))
 
 /* ENVIRONMENT/lib/python3.N/site-packages, or ENVIRONMENT/Lib/site-packages on Windows. */
 static bool try_environment(Search *search, const char *environment)
@@ -108,8 +106,7 @@ static bool find_library(Search *search, const char *folder)
 {
     char *own = os_executable_folder();
     bool is_found = (folder != NULL && folder[0] != '\0' && TRY(search, folder, toolkit_folders))
-                    || (own != NULL && try_folder(search, own, "."))
-                    || try_variables(search)
+                    || (own != NULL && try_folder(search, own, ".")) || try_variables(search)
                     || TRY(search, "/usr/local/cuda", toolkit_folders)
                     || try_path(search, search->name);
     free(own);
@@ -186,7 +183,8 @@ static bool open_driver(CudaApi *api, const char *folder, Error *error)
             api->driver = search.library;
     }
     if (api->driver == NULL) {
-        error_set(error, ERROR_DEVICE, "the NVIDIA driver (libcuda.so.1, nvcuda.dll) was not found");
+        error_set(error, ERROR_DEVICE,
+                  "the NVIDIA driver (libcuda.so.1, nvcuda.dll) was not found");
         return error_hint(error, "install NVIDIA's driver, 525 or newer; without a card compile "
                                  "for the processor: snug compile --device host");
     }
@@ -223,8 +221,9 @@ bool cuda_api_open_nvrtc(CudaApi *api, const char *folder, int most_major, Error
     if (api->nvrtc == NULL) {
         error_set(error, ERROR_DEVICE, "NVRTC (libnvrtc.so.%d, nvrtc64_%d0_0.dll) was not found",
                   most_major, most_major);
-        return error_hint(error, "install the CUDA %d toolkit, or its part alone: pip install "
-                                 "nvidia-cuda-nvrtc%s; --cuda_path FOLDER says where it is",
+        return error_hint(error,
+                          "install the CUDA %d toolkit, or its part alone: pip install "
+                          "nvidia-cuda-nvrtc%s; --cuda_path FOLDER says where it is",
                           most_major, most_major == 12 ? "-cu12" : "");
     }
     return find_nvrtc_symbols(api, error)
@@ -241,9 +240,10 @@ bool cuda_api_open_cublas(CudaApi *api, const char *folder, Error *error)
     if (api->cublas == NULL) {
         error_set(error, ERROR_DEVICE, "cuBLAS (libcublas.so.%d, cublas64_%d.dll) was not found",
                   major, major);
-        return error_hint(error, "install the CUDA %d toolkit, or its part alone: pip install "
-                                 "nvidia-cublas%s; --cuda_path FOLDER says where it is; or compile "
-                                 "with --gemm own",
+        return error_hint(error,
+                          "install the CUDA %d toolkit, or its part alone: pip install "
+                          "nvidia-cublas%s; --cuda_path FOLDER says where it is; or compile "
+                          "with --gemm own",
                           major, major == 12 ? "-cu12" : "");
     }
     return find_cublas_symbols(api, error);

@@ -59,7 +59,7 @@ enum {
 
 typedef struct CudaApi {
 #define DRIVER(name, symbol, parameters) CudaResult(*name) parameters;
-#define NVRTC(name, parameters) NvrtcResult(*name) parameters;
+#define NVRTC(name, parameters)          NvrtcResult(*name) parameters;
 #define CUBLAS(name, symbol, parameters) CublasResult(*name) parameters;
 #include "cuda_api.def"
 #undef DRIVER
@@ -68,7 +68,7 @@ typedef struct CudaApi {
     OsLibrary *driver, *nvrtc, *cublas; /* cublas: NULL until it is opened */
     char driver_path[CUDA_MOST_PATH], nvrtc_path[CUDA_MOST_PATH]; /* as they were opened */
     char cublas_path[CUDA_MOST_PATH];
-    int driver_version;                     /* 13000: CUDA 13.0; the most that this driver runs */
+    int driver_version; /* 13000: CUDA 13.0; the most that this driver runs */
     int nvrtc_major, nvrtc_minor;
 } CudaApi;
 

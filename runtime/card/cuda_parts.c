@@ -36,7 +36,8 @@ void snug_find_cuda(SnugCudaParts *parts)
     memset(parts, 0, sizeof *parts);
     if (!ok)
         snprintf(parts->problem, sizeof parts->problem, "%s", error.what);
-    if (!ok && api.nvrtc == NULL) { /* the driver may be what is missing: NVRTC is a part of its own */
+    if (!ok
+        && api.nvrtc == NULL) { /* the driver may be what is missing: NVRTC is a part of its own */
         Error ignored = {0};
         cuda_api_open_nvrtc(&api, NULL, api.driver_version / 1000, &ignored);
     }

@@ -26,12 +26,12 @@ enum { SLOTS = 2, DEFAULT_SHARED_BYTES = 48 << 10, POISON = 0xff, MOST_ARGS = 65
 
 /* The batch's inputs, one stretch of the persistent part, and their copy in staging. */
 typedef struct Inputs {
-    int64_t begin, bytes;       /* bytes 0: the program has no staging */
+    int64_t begin, bytes; /* bytes 0: the program has no staging */
     char *pinned[SLOTS];
-    CudaEvent copied[SLOTS];    /* the slot may be written again */
-    CudaEvent consumed;         /* staging may be written again */
+    CudaEvent copied[SLOTS]; /* the slot may be written again */
+    CudaEvent consumed;      /* staging may be written again */
     int slot;
-    bool is_new;                /* something was uploaded since the last run */
+    bool is_new; /* something was uploaded since the last run */
     bool is_pinned;
 } Inputs;
 
@@ -45,12 +45,12 @@ struct Device {
     bool has_context;
     CudaAddress base;
     CudaStream compute, copies;
-    CudaModule *modules;        /* one a kernel; NULL where cuBLAS makes it */
-    CudaFunction **functions;   /* one an entry of each kernel */
-    CublasHandle library;       /* NULL: our own kernels make all */
+    CudaModule *modules;      /* one a kernel; NULL where cuBLAS makes it */
+    CudaFunction **functions; /* one an entry of each kernel */
+    CublasHandle library;     /* NULL: our own kernels make all */
     CudaGraphExec graphs[SNUG_SEGMENT_COUNT];
     Inputs inputs;
-    CudaEvent before, after;    /* of a launch that is timed */
+    CudaEvent before, after; /* of a launch that is timed */
     double *seconds[SNUG_SEGMENT_COUNT];
     int64_t runs[SNUG_SEGMENT_COUNT];
 };
@@ -85,9 +85,8 @@ static bool open_card(Device *device, Error *error)
         return error_hint(error, "kernels copy asynchronously, which cards do since the RTX 30 "
                                  "series; compile for the processor: --device host");
     }
-    device->has_context =
-        check(device, api->cuDevicePrimaryCtxRetain(&context, device->card),
-              "cannot make a context on the card", error);
+    device->has_context = check(device, api->cuDevicePrimaryCtxRetain(&context, device->card),
+                                "cannot make a context on the card", error);
     return device->has_context
            && check(device, api->cuCtxSetCurrent(context), "cannot use the card's context", error);
 }
@@ -152,8 +151,10 @@ static bool open_library(Device *device, Error *error)
         if (!cuda_api_open_cublas(&device->api, device->options.cuda_path, error))
             return false;
     } else if (!cuda_api_open_cublas(&device->api, device->options.cuda_path, &missing)) {
-        fprintf(stderr, "warning: %s: snug's own kernels make %d matrix product%s that it was to "
-                        "make\n", missing.what, wanted, wanted == 1 ? "" : "s");
+        fprintf(stderr,
+                "warning: %s: snug's own kernels make %d matrix product%s that it was to "
+                "make\n",
+                missing.what, wanted, wanted == 1 ? "" : "s");
         return true;
     }
     device->library = cuda_gemm_create(&device->api, device->compute, error);
@@ -204,8 +205,9 @@ static bool load_kernel(Device *device, int32_t k, const KernelImage *image, Err
                    what, error))
             return false;
         if (entry->shared_bytes > DEFAULT_SHARED_BYTES
-            && !check(device, api->cuFuncSetAttribute(*function, CUDA_FUNCTION_DYNAMIC_SHARED,
-                                                      entry->shared_bytes),
+            && !check(device,
+                      api->cuFuncSetAttribute(*function, CUDA_FUNCTION_DYNAMIC_SHARED,
+                                              entry->shared_bytes),
                       what, error))
             return false;
     }
@@ -219,8 +221,11 @@ static bool compile_kernels(Device *device, KernelImage *images, int32_t image_c
     const char **texts = calloc((size_t)count + 1, sizeof *texts);
     const char **names = calloc((size_t)count + 1, sizeof *names);
     char *cache = os_cache_folder(), *folder = cache != NULL ? os_join(cache, "snug") : NULL;
-    KernelCompile compile = {.api = &device->api, .headers = texts, .header_names = names,
-                             .header_count = count, .folder = folder};
+    KernelCompile compile = {.api = &device->api,
+                             .headers = texts,
+                             .header_names = names,
+                             .header_count = count,
+                             .folder = folder};
     bool ok = texts != NULL && names != NULL;
 
     for (int32_t h = 0; ok && h < count; h++) {
@@ -276,8 +281,7 @@ static void launch_arguments(const Device *device, const SnugLaunch *launch, Cud
     int32_t count = kernel->arg_count + (kernel->workspace_bytes > 0);
 
     for (int32_t a = 0; a < count; a++) {
-        addresses[a] =
-            device->base + (CudaAddress)program->buffers[launch->buffers[a]].offset;
+        addresses[a] = device->base + (CudaAddress)program->buffers[launch->buffers[a]].offset;
         pointers[a] = &addresses[a];
     }
 }
@@ -344,16 +348,16 @@ static bool build_graph(Device *device, SnugSegmentId segment, Error *error)
     CudaGraphNode *after = calloc((size_t)count + 1, sizeof *after);
     CudaGraph graph = NULL;
     LaunchOrder order = {0};
-    bool ok = last != NULL && after != NULL
-              && launch_order_find(&order, device->program, segment);
+    bool ok = last != NULL && after != NULL && launch_order_find(&order, device->program, segment);
 
     if (!ok)
         error_set(error, ERROR_MEMORY, "no memory for a graph of %d launches", count);
     ok = ok && check(device, api->cuGraphCreate(&graph, 0), "cannot make a graph", error);
     for (int32_t l = 0; ok && l < count; l++)
         ok = add_launch(device, graph, segment, l, &order, last, after, error);
-    ok = ok && check(device, api->cuGraphInstantiate(&device->graphs[segment], graph, 0),
-                     "cannot make a graph ready", error);
+    ok = ok
+         && check(device, api->cuGraphInstantiate(&device->graphs[segment], graph, 0),
+                  "cannot make a graph ready", error);
     if (graph != NULL)
         api->cuGraphDestroy(graph);
     launch_order_free(&order);
@@ -444,13 +448,15 @@ static bool prepare_inputs(Device *device, Error *error)
                    "cannot make an event", error);
     }
     if (ok && !inputs->is_pinned) {
-        fprintf(stderr, "warning: no pinned memory for %.1f MiB of batches: copies wait for the "
-                        "card\n", mebibytes(SLOTS * inputs->bytes));
+        fprintf(stderr,
+                "warning: no pinned memory for %.1f MiB of batches: copies wait for the "
+                "card\n",
+                mebibytes(SLOTS * inputs->bytes));
         inputs->bytes = 0;
     }
-    return ok && check(device, device->api.cuEventCreate(&inputs->consumed,
-                                                         CUDA_EVENT_DISABLE_TIMING),
-                       "cannot make an event", error);
+    return ok
+           && check(device, device->api.cuEventCreate(&inputs->consumed, CUDA_EVENT_DISABLE_TIMING),
+                    "cannot make an event", error);
 }
 
 static bool is_input(const Inputs *inputs, int64_t offset, int64_t bytes)
@@ -478,11 +484,11 @@ static bool stage(Device *device, int64_t offset, const void *data, int64_t byte
     }
     char *slot = inputs->pinned[inputs->slot] + at;
     memcpy(slot, data, (size_t)bytes);
-    return check(device,
-                 api->cuMemcpyHtoDAsync(
-                     device->base + (CudaAddress)(device->program->staging_offset + at), slot,
-                     (size_t)bytes, device->copies),
-                 "a batch cannot be copied to the card", error);
+    return check(
+        device,
+        api->cuMemcpyHtoDAsync(device->base + (CudaAddress)(device->program->staging_offset + at),
+                               slot, (size_t)bytes, device->copies),
+        "a batch cannot be copied to the card", error);
 }
 
 /* Staging -> inputs, before the work that reads them. */
@@ -497,14 +503,15 @@ static bool take_batch(Device *device, Error *error)
     inputs->is_new = false;
     return check(device, api->cuEventRecord(inputs->copied[inputs->slot], device->copies), what,
                  error)
-           && check(device, api->cuStreamWaitEvent(device->compute, inputs->copied[inputs->slot], 0),
-                    what, error)
            && check(device,
-                    api->cuMemcpyDtoDAsync(
-                        device->base + (CudaAddress)inputs->begin,
-                        device->base + (CudaAddress)device->program->staging_offset,
-                        (size_t)inputs->bytes, device->compute),
-                    what, error)
+                    api->cuStreamWaitEvent(device->compute, inputs->copied[inputs->slot], 0), what,
+                    error)
+           && check(
+               device,
+               api->cuMemcpyDtoDAsync(device->base + (CudaAddress)inputs->begin,
+                                      device->base + (CudaAddress)device->program->staging_offset,
+                                      (size_t)inputs->bytes, device->compute),
+               what, error)
            && check(device, api->cuEventRecord(inputs->consumed, device->compute), what, error);
 }
 
@@ -556,8 +563,8 @@ static void cuda_close(Device *device)
 static bool prepare_times(Device *device, Error *error)
 {
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
-        device->seconds[s] = calloc((size_t)device->program->segments[s].launch_count + 1,
-                                    sizeof(double));
+        device->seconds[s] =
+            calloc((size_t)device->program->segments[s].launch_count + 1, sizeof(double));
         if (device->seconds[s] == NULL)
             return error_set(error, ERROR_MEMORY, "no memory for the device's tables");
     }
@@ -574,9 +581,9 @@ static bool open_device(Device *device, Error *error)
     if (!device_check_program(program, error))
         return false;
     if (!cuda_api_open(&device->api, device->options.cuda_path, error) || !open_card(device, error)
-        || !make_streams(device, error) || !open_library(device, error)
-        || !allocate(device, error) || !prepare_kernels(device, error)
-        || !prepare_inputs(device, error) || !prepare_times(device, error))
+        || !make_streams(device, error) || !open_library(device, error) || !allocate(device, error)
+        || !prepare_kernels(device, error) || !prepare_inputs(device, error)
+        || !prepare_times(device, error))
         return false;
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
         if (program->segments[s].launch_count > 0 && !build_graph(device, (SnugSegmentId)s, error))
@@ -611,8 +618,8 @@ static bool cuda_open(Device **out, const SnugProgram *program, const DeviceOpti
 /* The work that was queued shows its errors where somebody waits for it. */
 static bool wait_for_work(Device *device, Error *error)
 {
-    if (check(device, device->api.cuStreamSynchronize(device->compute), "a kernel failed on the card",
-              error))
+    if (check(device, device->api.cuStreamSynchronize(device->compute),
+              "a kernel failed on the card", error))
         return true;
     return error_hint(error, "--profile runs launch by launch and names the one that fails");
 }
@@ -625,17 +632,19 @@ static bool cuda_upload(Device *device, int64_t offset, const void *data, int64_
     if (is_input(&device->inputs, offset, bytes))
         return stage(device, offset, data, bytes, error);
     return wait_for_work(device, error)
-           && check(device, device->api.cuMemcpyHtoD(device->base + (CudaAddress)offset, data,
-                                                     (size_t)bytes),
-                    "cannot copy to the card", error);
+           && check(
+               device,
+               device->api.cuMemcpyHtoD(device->base + (CudaAddress)offset, data, (size_t)bytes),
+               "cannot copy to the card", error);
 }
 
 static bool cuda_download(Device *device, int64_t offset, void *data, int64_t bytes, Error *error)
 {
     return device_check_range(device->program, offset, bytes, error) && wait_for_work(device, error)
-           && check(device, device->api.cuMemcpyDtoH(data, device->base + (CudaAddress)offset,
-                                                     (size_t)bytes),
-                    "cannot copy from the card", error);
+           && check(
+               device,
+               device->api.cuMemcpyDtoH(data, device->base + (CudaAddress)offset, (size_t)bytes),
+               "cannot copy from the card", error);
 }
 
 static bool cuda_run(Device *device, SnugSegmentId segment, Error *error)
@@ -647,8 +656,7 @@ static bool cuda_run(Device *device, SnugSegmentId segment, Error *error)
         ok = check(device,
                    device->api.cuMemsetD8Async(
                        device->base + (CudaAddress)program->persistent_bytes, POISON,
-                       (size_t)(program->total_bytes - program->persistent_bytes),
-                       device->compute),
+                       (size_t)(program->total_bytes - program->persistent_bytes), device->compute),
                    "cannot fill the arena", error);
     if (!ok)
         return false;

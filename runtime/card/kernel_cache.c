@@ -175,7 +175,8 @@ static bool compile_source(const Pool *pool, KernelImage *image, char *why)
     const CudaApi *api = compile->api;
     NvrtcProgram program = NULL;
     bool ok = api->nvrtcCreateProgram(&program, image->source, image->name, compile->header_count,
-                                      compile->headers, compile->header_names) == 0;
+                                      compile->headers, compile->header_names)
+              == 0;
 
     if (ok && api->nvrtcCompileProgram(program, pool->option_count, pool->options) != 0) {
         copy_first_error(api, program, why, 256);

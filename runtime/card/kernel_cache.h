@@ -17,12 +17,12 @@ typedef struct KernelCompile {
     const CudaApi *api;
     const char *const *headers, *const *header_names; /* what sources include, by name */
     int32_t header_count;
-    int32_t capability;  /* 86 */
-    bool is_ptx;         /* PTX for the driver to translate, instead of machine code */
-    const char *folder;  /* of the cache, made where it is missing; NULL: nothing is kept */
-    int32_t threads;     /* 0: as many as the machine has */
-    bool is_quick;       /* less optimised, in half the time: for tests */
-    bool is_quiet;       /* no progress on stderr */
+    int32_t capability; /* 86 */
+    bool is_ptx;        /* PTX for the driver to translate, instead of machine code */
+    const char *folder; /* of the cache, made where it is missing; NULL: nothing is kept */
+    int32_t threads;    /* 0: as many as the machine has */
+    bool is_quick;      /* less optimised, in half the time: for tests */
+    bool is_quiet;      /* no progress on stderr */
 } KernelCompile;
 
 /* Fills every image. Sources that are equal are compiled once. A kernel that does not compile is an

@@ -55,9 +55,9 @@ static bool find_ranges(Ranges *ranges, const SnugProgram *program, const SnugSe
     if (ranges->items == NULL || ranges->begin == NULL)
         return false;
     for (int32_t l = 0; l < segment->launch_count; l++)
-        ranges->begin[l + 1] = ranges->begin[l]
-                               + add_ranges(program, &segment->launches[l],
-                                            ranges->items + ranges->begin[l]);
+        ranges->begin[l + 1] =
+            ranges->begin[l]
+            + add_ranges(program, &segment->launches[l], ranges->items + ranges->begin[l]);
     return true;
 }
 

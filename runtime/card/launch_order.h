@@ -8,7 +8,8 @@
 #include "runtime/program.h"
 
 typedef struct LaunchOrder {
-    int32_t *after; /* launches that launch l waits for: after[begin[l]] .. after[begin[l + 1] - 1] */
+    int32_t
+        *after; /* launches that launch l waits for: after[begin[l]] .. after[begin[l + 1] - 1] */
     int32_t *begin; /* launch_count + 1 */
 } LaunchOrder;
 

@@ -277,10 +277,10 @@ static uint8_t to_byte(float value)
 static Point place(Point point, const Fitted *fitted, Affine map, int32_t height, int32_t width)
 {
     Point placed = affine_apply(map, point);
-    bool inside = point.x <= (float)fitted->original_width - 0.5f &&
-                  point.y <= (float)fitted->original_height - 0.5f && placed.x >= -0.5f &&
-                  placed.y >= -0.5f && placed.x <= (float)width - 0.5f &&
-                  placed.y <= (float)height - 0.5f;
+    bool inside = point.x <= (float)fitted->original_width - 0.5f
+                  && point.y <= (float)fitted->original_height - 0.5f && placed.x >= -0.5f
+                  && placed.y >= -0.5f && placed.x <= (float)width - 0.5f
+                  && placed.y <= (float)height - 0.5f;
     if (!inside || !(point.weight > 0))
         return (Point){0};
     return placed;
@@ -308,8 +308,8 @@ bool sample_make(const Dataset *dataset, int32_t item, const Fitted *fitted,
     free(planes);
 
     for (int32_t k = 0; k < dataset->point_count; k++)
-        sample->points[k] = place(dataset->items[item].points[k], fitted, draw.to_network, height,
-                                  width);
+        sample->points[k] =
+            place(dataset->items[item].points[k], fitted, draw.to_network, height, width);
     sample->to_network = draw.to_network;
     sample->original_width = fitted->original_width;
     sample->original_height = fitted->original_height;

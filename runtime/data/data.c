@@ -291,8 +291,8 @@ bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotat
                         root, split, root, split, root);
     }
     if (ok && dataset->item_count == 0)
-        ok = error_set(error, ERROR_FILES, "the %s split of %s has no usable pictures", split,
-                       root);
+        ok =
+            error_set(error, ERROR_FILES, "the %s split of %s has no usable pictures", split, root);
     if (!ok)
         dataset_close(dataset);
     return ok;

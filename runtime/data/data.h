@@ -17,9 +17,9 @@ typedef struct Point {
 } Point;
 
 typedef struct Item {
-    char *id;         /* "cks2ip8fq29yq0yuf9p8lgzgm" */
+    char *id; /* "cks2ip8fq29yq0yuf9p8lgzgm" */
     char *image_path;
-    char *device;     /* of the radiograph, "" where unknown */
+    char *device; /* of the radiograph, "" where unknown */
     float mm_per_pixel;
     bool mm_is_known; /* false: 0.1 is assumed */
     Point *points;    /* Dataset.point_count of them */
@@ -27,21 +27,21 @@ typedef struct Item {
 
 typedef struct Dataset {
     char *root;
-    char *split;      /* "train", "valid", "test" */
-    Item *items;      /* sorted by id */
+    char *split; /* "train", "valid", "test" */
+    Item *items; /* sorted by id */
     int32_t item_count;
-    char **symbols;   /* names of the points, in order */
+    char **symbols; /* names of the points, in order */
     int32_t point_count;
-    char **warnings;  /* missing rows, missing points, ...: one line each, file by name */
+    char **warnings; /* missing rows, missing points, ...: one line each, file by name */
     int32_t warning_count;
 } Dataset;
 
 /* Which annotation is the truth. */
 typedef enum Annotation {
-    ANNOTATION_mean,      /* of senior and junior */
+    ANNOTATION_mean, /* of senior and junior */
     ANNOTATION_senior,
     ANNOTATION_junior,
-    ANNOTATION_ceil_mean  /* as the official loader: ceil of the mean */
+    ANNOTATION_ceil_mean /* as the official loader: ceil of the mean */
 } Annotation;
 
 /* Opens Aariz or ISBI 2015, whichever layout lies at root. point_count: what the network expects;
@@ -72,21 +72,21 @@ Point affine_apply(Affine map, Point point);
 
 /* Strengths of the augmentation; all 0: none. */
 typedef struct Augmentation {
-    float rotation_degrees; /* +- */
-    float scale;            /* +- fraction */
-    float shift, shift_y;   /* +- fraction of the width, of the height */
+    float rotation_degrees;            /* +- */
+    float scale;                       /* +- fraction */
+    float shift, shift_y;              /* +- fraction of the width, of the height */
     float brightness, contrast, gamma; /* +- fraction */
-    float noise;            /* standard deviation as a fraction of white */
-    float blur;             /* largest sigma, pixels */
+    float noise;                       /* standard deviation as a fraction of white */
+    float blur;                        /* largest sigma, pixels */
 } Augmentation;
 
 /* One picture ready for the network and what leads back to the original. */
 typedef struct Sample {
-    uint8_t *pixels;  /* {height, width, 3}, the caller's */
-    Point *points;    /* {point_count}, network pixels; weight 0 where it falls outside */
+    uint8_t *pixels; /* {height, width, 3}, the caller's */
+    Point *points;   /* {point_count}, network pixels; weight 0 where it falls outside */
     Affine to_network;
     int32_t original_width, original_height;
-    int32_t item;     /* index in the data set, -1: filler with weight 0 */
+    int32_t item; /* index in the data set, -1: filler with weight 0 */
 } Sample;
 
 /* Decodes, fits, augments (NULL: not) with random numbers of (seed, epoch, item): the same for

@@ -289,8 +289,8 @@ static bool use_row(Dataset *dataset, const Csv *csv, int64_t row, const int64_t
                     const char *path, Error *error)
 {
     const char *id = csv_cell(csv, row, columns[0]);
-    Item *item = bsearch(id, dataset->items, (size_t)dataset->item_count, sizeof *item,
-                         compare_item_ids);
+    Item *item =
+        bsearch(id, dataset->items, (size_t)dataset->item_count, sizeof *item, compare_item_ids);
     if (item == NULL)
         return true;
     if (item->mm_is_known)
@@ -353,8 +353,8 @@ bool aariz_read(Dataset *dataset, const Request *request, Error *error)
         .junior = find_below(root, (const char *const[]){split, "Annotations", landmarks,
                                                          "Junior Orthodontists", NULL}),
     };
-    bool ok = folders.pictures != NULL ||
-              error_set(error, ERROR_FILES, "%s has no split %s", root, split);
+    bool ok = folders.pictures != NULL
+              || error_set(error, ERROR_FILES, "%s has no split %s", root, split);
     PictureList pictures = {0};
     ok = ok && pictures_list(&pictures, dataset, request, folders.pictures, error);
     for (int64_t i = 0; ok && i < pictures.count; i++)

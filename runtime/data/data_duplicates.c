@@ -20,7 +20,7 @@ typedef struct Entry {
     int32_t number;        /* in the order of sets and items */
     int32_t width, height; /* 0: unreadable, equal to nothing */
     uint64_t hash;
-    bool is_alone;         /* no other picture has its size */
+    bool is_alone; /* no other picture has its size */
 } Entry;
 
 typedef struct Work {
@@ -141,20 +141,22 @@ bool dataset_report_duplicates(const Dataset *const *sets, int32_t set_count, Er
     int32_t count = 0, number = 0;
     for (int32_t s = 0; s < set_count; s++)
         count += sets[s]->item_count;
-    Work shared = {.entries = calloc((size_t)count + 1, sizeof(Entry)), .count = count,
+    Work shared = {.entries = calloc((size_t)count + 1, sizeof(Entry)),
+                   .count = count,
                    .mutex = os_mutex_create()};
     bool ok = shared.entries != NULL && shared.mutex != NULL;
     if (ok) {
         Entry *entries = shared.entries;
         for (int32_t s = 0; s < set_count; s++)
             for (int32_t i = 0; i < sets[s]->item_count; i++, number++)
-                entries[number] = (Entry){.set = sets[s], .item = &sets[s]->items[i],
-                                          .number = number};
+                entries[number] =
+                    (Entry){.set = sets[s], .item = &sets[s]->items[i], .number = number};
         measure_all(&shared, measure_size);
         qsort(entries, (size_t)count, sizeof *entries, compare_entries);
         for (int32_t i = 0; i < count; i++)
-            entries[i].is_alone = !(i > 0 && have_equal_size(&entries[i - 1], &entries[i])) &&
-                                  !(i + 1 < count && have_equal_size(&entries[i], &entries[i + 1]));
+            entries[i].is_alone =
+                !(i > 0 && have_equal_size(&entries[i - 1], &entries[i]))
+                && !(i + 1 < count && have_equal_size(&entries[i], &entries[i + 1]));
         measure_all(&shared, measure_pixels);
         qsort(entries, (size_t)count, sizeof *entries, compare_entries);
         print_groups(entries, count);

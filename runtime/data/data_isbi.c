@@ -70,8 +70,8 @@ static bool read_points(double points[ISBI_POINTS][2], const char *folder, const
                        ISBI_POINTS);
     }
     for (int64_t k = 0; ok && k < ISBI_POINTS; k++) {
-        if (csv_number(csv_cell(&csv, k, 0), &points[k][0]) &&
-            csv_number(csv_cell(&csv, k, 1), &points[k][1]))
+        if (csv_number(csv_cell(&csv, k, 0), &points[k][0])
+            && csv_number(csv_cell(&csv, k, 1), &points[k][1]))
             continue;
         error_set(error, ERROR_FILES, "%s is not valid", path);
         ok = error_why(error, "line %lld: expected x,y", (long long)csv.lines[k]);

@@ -93,8 +93,8 @@ static bool read_head(Image *image, const uint8_t *bytes, int64_t size, const ch
         return refuse(name, "not a PNG, JPEG or BMP file, or its head is broken", error);
     if (width < 1 || height < 1)
         return refuse(name, "it has no pixels", error);
-    if (width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE ||
-        (int64_t)width * height > IMAGE_MAX_MEGAPIXELS * 1000000LL) {
+    if (width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE
+        || (int64_t)width * height > IMAGE_MAX_MEGAPIXELS * 1000000LL) {
         error_set(error, ERROR_FILES, "cannot read the picture %s", name);
         return error_why(error, "%d x %d pixels; at most %d a side and %d million in all", width,
                          height, IMAGE_MAX_SIDE, IMAGE_MAX_MEGAPIXELS);
@@ -148,14 +148,14 @@ bool image_decode(Image *image, const uint8_t *bytes, int64_t size, const char *
     int width, height, channels;
     stb_forget_failure();
     if (stbi_is_16_bit_from_memory(bytes, (int)size)) {
-        uint16_t *wide = stbi_load_16_from_memory(bytes, (int)size, &width, &height, &channels,
-                                                  image->channels);
+        uint16_t *wide =
+            stbi_load_16_from_memory(bytes, (int)size, &width, &height, &channels, image->channels);
         image->pixels = (uint8_t *)wide;
         if (wide != NULL)
             reduce_to_8_bits(wide, image->pixels, (int64_t)width * height * image->channels);
     } else {
-        image->pixels = stbi_load_from_memory(bytes, (int)size, &width, &height, &channels,
-                                              image->channels);
+        image->pixels =
+            stbi_load_from_memory(bytes, (int)size, &width, &height, &channels, image->channels);
     }
     if (image->pixels == NULL) {
         const char *reason = stbi_failure_reason();
@@ -292,8 +292,9 @@ static void draw_capsule(Image *image, float x0, float y0, float x1, float y1, f
     float reach = radius + 1, dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
     if (!isfinite(length2) || !(radius > 0))
         return;
-    if (fmaxf(x0, x1) + reach < 0 || fmaxf(y0, y1) + reach < 0 ||
-        fminf(x0, x1) - reach > (float)image->width || fminf(y0, y1) - reach > (float)image->height)
+    if (fmaxf(x0, x1) + reach < 0 || fmaxf(y0, y1) + reach < 0
+        || fminf(x0, x1) - reach > (float)image->width
+        || fminf(y0, y1) - reach > (float)image->height)
         return;
     int32_t left = clamp_to(fminf(x0, x1) - reach, image->width - 1);
     int32_t right = clamp_to(fmaxf(x0, x1) + reach, image->width - 1);

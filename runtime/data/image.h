@@ -2,8 +2,8 @@
 #ifndef SNUG_IMAGE_H
 #define SNUG_IMAGE_H
 
-#include <stdint.h>
 #include "runtime/system/error.h"
+#include <stdint.h>
 
 typedef struct Image {
     uint8_t *pixels; /* {height, width, channels}; image_free */

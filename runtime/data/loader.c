@@ -62,8 +62,8 @@ struct Loader {
 static bool can_take(const Loader *loader)
 {
     int64_t batch = loader->next_sample / loader->options.batch_size;
-    return loader->running && batch < loader->batch_count &&
-           batch < (int64_t)loader->released + loader->slot_count;
+    return loader->running && batch < loader->batch_count
+           && batch < (int64_t)loader->released + loader->slot_count;
 }
 
 /* Requires: the mutex. Whether one more picture of this size may be kept; if so, it is counted. */
@@ -135,8 +135,8 @@ static void work(void *context)
         Sample *sample = &slot->batch.samples[index];
         Error *error = &slot->errors[index];
         *error = (Error){0};
-        if (number >= loader->dataset->item_count ||
-            !prepare(loader, loader->order[number], sample, error))
+        if (number >= loader->dataset->item_count
+            || !prepare(loader, loader->order[number], sample, error))
             make_filler(loader, sample);
 
         os_mutex_lock(loader->mutex);
@@ -160,8 +160,8 @@ static bool make_slot(Slot *slot, const LoaderOptions *options, int32_t point_co
     slot->batch.points = calloc(count * points, sizeof(Point));
     slot->batch.samples = calloc(count, sizeof(Sample));
     slot->errors = calloc(count, sizeof(Error));
-    if (slot->batch.pixels == NULL || slot->batch.points == NULL || slot->batch.samples == NULL ||
-        slot->errors == NULL)
+    if (slot->batch.pixels == NULL || slot->batch.points == NULL || slot->batch.samples == NULL
+        || slot->errors == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
         slot->batch.samples[i].pixels = slot->batch.pixels + i * pixels;
@@ -183,9 +183,9 @@ static bool allocate(Loader *loader)
     loader->changed = os_condition_create();
     if (options->cache)
         loader->cache = calloc(items, sizeof *loader->cache);
-    bool ok = loader->slots != NULL && loader->order != NULL && loader->warned != NULL &&
-              loader->warnings != NULL && loader->workers != NULL && loader->mutex != NULL &&
-              loader->changed != NULL && (!options->cache || loader->cache != NULL);
+    bool ok = loader->slots != NULL && loader->order != NULL && loader->warned != NULL
+              && loader->warnings != NULL && loader->workers != NULL && loader->mutex != NULL
+              && loader->changed != NULL && (!options->cache || loader->cache != NULL);
     for (int32_t i = 0; ok && i < loader->slot_count; i++)
         ok = make_slot(&loader->slots[i], options, loader->dataset->point_count);
     return ok;

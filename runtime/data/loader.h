@@ -14,21 +14,21 @@ typedef struct Loader Loader;
 
 typedef struct LoaderOptions {
     int32_t batch_size, height, width;
-    int32_t workers;        /* at least 1 */
-    int32_t batches_ahead;  /* at least 1 */
+    int32_t workers;       /* at least 1 */
+    int32_t batches_ahead; /* at least 1 */
     bool shuffle;
-    bool skip_bad;          /* an unreadable picture becomes a filler and a warning */
+    bool skip_bad;                    /* an unreadable picture becomes a filler and a warning */
     const Augmentation *augmentation; /* NULL: none */
     uint64_t seed;
-    bool cache;             /* keep decoded, fitted, not yet augmented pictures in memory, up to a
+    bool cache; /* keep decoded, fitted, not yet augmented pictures in memory, up to a
                                quarter of what the machine has */
 } LoaderOptions;
 
 typedef struct Batch {
-    uint8_t *pixels;  /* {batch_size, height, width, 3} */
-    float *points;    /* {batch_size, point_count, 3}: x, y, weight */
-    Sample *samples;  /* batch_size; pixels and points point into the two above */
-    int32_t filled;   /* samples that are no filler; they come first */
+    uint8_t *pixels; /* {batch_size, height, width, 3} */
+    float *points;   /* {batch_size, point_count, 3}: x, y, weight */
+    Sample *samples; /* batch_size; pixels and points point into the two above */
+    int32_t filled;  /* samples that are no filler; they come first */
 } Batch;
 
 bool loader_create(Loader **loader, const Dataset *dataset, const LoaderOptions *options,

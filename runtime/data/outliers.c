@@ -20,9 +20,9 @@ typedef struct Shapes {
     const Dataset *const *sets;
     int32_t set_count;
     int32_t item_count, point_count;
-    Spot *mean;     /* {point_count} */
-    Spot *placed;   /* {item_count, point_count}: on the mean shape; NaN where a point is missing */
-    double *usual;  /* {point_count}: median distance from the mean shape */
+    Spot *mean;    /* {point_count} */
+    Spot *placed;  /* {item_count, point_count}: on the mean shape; NaN where a point is missing */
+    double *usual; /* {point_count}: median distance from the mean shape */
     double *scratch; /* {item_count} */
 } Shapes;
 
@@ -83,8 +83,9 @@ static Similarity fit(const Shapes *shapes, const Point *points, const double *w
         norm += weights[k] * (x * x + y * y);
     }
     a = (Spot){a.x / norm, a.y / norm};
-    return (Similarity){a, {to.x - (a.x * from.x - a.y * from.y),
-                            to.y - (a.x * from.y + a.y * from.x)}};
+    return (Similarity){
+        a,
+        {to.x - (a.x * from.x - a.y * from.y), to.y - (a.x * from.y + a.y * from.x)}};
 }
 
 /* Points that fit badly count less at the next fit: one wrong point does not drag the others off. */
@@ -125,8 +126,8 @@ static void place(Shapes *shapes, int32_t i)
         weigh(shapes, item->points, map, weights);
     }
     for (int32_t k = 0; k < shapes->point_count; k++)
-        placed[k] = is_in && item->points[k].weight > 0 ? apply(map, &item->points[k])
-                                                        : (Spot){NAN, NAN};
+        placed[k] =
+            is_in && item->points[k].weight > 0 ? apply(map, &item->points[k]) : (Spot){NAN, NAN};
 }
 
 /* The mean of the placed points, moved to the origin and brought to size 1. */
@@ -224,9 +225,8 @@ static int32_t list_faults(const Shapes *shapes, ShapeFault *faults, int32_t mos
             if (other >= 0 && other < k)
                 continue; /* told with the other one */
             if (count < most)
-                faults[count] =
-                    (ShapeFault){set, (int32_t)(item - shapes->sets[set]->items), k, other,
-                                 distance / shapes->usual[k]};
+                faults[count] = (ShapeFault){set, (int32_t)(item - shapes->sets[set]->items), k,
+                                             other, distance / shapes->usual[k]};
             count++;
         }
     }

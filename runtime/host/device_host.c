@@ -17,9 +17,9 @@ enum { GUARD_BYTES = 256, GUARD_BYTE = 0xa5 };
 struct Device {
     const SnugProgram *program;
     DeviceOptions options;
-    char *base;            /* total_bytes, then the guard bytes */
+    char *base; /* total_bytes, then the guard bytes */
     HostKernel **kernels;
-    void **args;           /* of the launch that runs */
+    void **args; /* of the launch that runs */
     HostTeam *team;
     double *seconds[SNUG_SEGMENT_COUNT];
     int64_t runs[SNUG_SEGMENT_COUNT];
@@ -156,7 +156,9 @@ static bool run_launch(Device *device, const SnugLaunch *launch)
 {
     const SnugProgram *program = device->program;
     const SnugKernel *kernel = &program->kernels[launch->kernel];
-    HostLaunch at = {.program = program, .base = device->base, .args = device->args,
+    HostLaunch at = {.program = program,
+                     .base = device->base,
+                     .args = device->args,
                      .team = device->team};
     for (int32_t a = 0; a < kernel->arg_count; a++)
         device->args[a] = device->base + program->buffers[launch->buffers[a]].offset;

@@ -48,8 +48,14 @@ int64_t host_carve(HostCarve *carve, int64_t bytes);
 int64_t host_type_bytes(SnugType type);
 /* Bytes of the tensor of an arg. */
 int64_t host_arg_bytes(const SnugArg *arg);
-static inline int64_t host_min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t host_max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t host_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static inline int64_t host_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 /* Offset of pixel (n, h, w) in elements. */
 static inline int64_t host_pixel(const SnugArg *arg, int64_t n, int64_t h, int64_t w)
 {
@@ -67,8 +73,8 @@ typedef struct HostInstruction HostInstruction;
  * slots of its operands, -1: absent. */
 typedef struct HostGradForm {
     bool matches;
-    int32_t add, mask, z;                 /* args */
-    int32_t scale, shift, offset, rstd;   /* slots */
+    int32_t add, mask, z;               /* args */
+    int32_t scale, shift, offset, rstd; /* slots */
 } HostGradForm;
 
 /* Pointwise code compiled for one domain. Registers are blocks of pixels x channels floats; values
@@ -81,12 +87,12 @@ typedef struct HostCode {
     int32_t slot_count;   /* registers after reuse */
     int32_t block_pixels; /* most pixels of a block */
     int64_t block_floats;
-    int32_t result;       /* slot */
+    int32_t result;                    /* slot */
     int32_t with[SNUG_MAX_REDUCTIONS]; /* slots that reductions read */
     HostGradForm grad;
-    int32_t copy_arg;     /* the code is a plain load of this arg, -1: it is more */
-    bool by_rows;         /* a block may not cross rows: something is resampled */
-    bool is_core;         /* the code is the core's result alone */
+    int32_t copy_arg; /* the code is a plain load of this arg, -1: it is more */
+    bool by_rows;     /* a block may not cross rows: something is resampled */
+    bool is_core;     /* the code is the core's result alone */
 } HostCode;
 
 /* A thread's registers. */
@@ -129,24 +135,24 @@ typedef struct HostLaunch {
     char *base;                 /* of the one allocation */
     void **args;                /* one an arg of the kernel */
     char *workspace;
-    HostTeam *team;             /* of as many threads as the kernel is prepared for, or NULL */
+    HostTeam *team; /* of as many threads as the kernel is prepared for, or NULL */
 } HostLaunch;
 
 /* Geometry of a kernel that makes its result strip by strip, and where the pieces of a thread's
  * memory lie (offsets; -1: not needed). */
 typedef struct HostStrips {
-    SnugShape domain;         /* of the result */
-    int32_t rows;             /* of a strip */
-    int32_t rows_per_partial; /* 0: no reductions */
+    SnugShape domain;                                           /* of the result */
+    int32_t rows;                                               /* of a strip */
+    int32_t rows_per_partial;                                   /* 0: no reductions */
     int32_t strips_per_image, strips_per_unit, units_per_image; /* a unit is one thread's work */
-    int64_t code_memory[2];   /* registers of the prologues */
-    int64_t part_memory;      /* part_bytes for each part */
+    int64_t code_memory[2];                                     /* registers of the prologues */
+    int64_t part_memory;                                        /* part_bytes for each part */
     int64_t part_bytes, part_headers;
-    int64_t rounded;          /* a block of values as rounded for storage */
+    int64_t rounded;                   /* a block of values as rounded for storage */
     int64_t sums[SNUG_MAX_REDUCTIONS]; /* 3 blocks each: sum, second sum, origin */
-    int64_t x_tile, y_tile;   /* what the core reads */
-    int64_t core_tile;        /* {rows, w, c} fp32; -1: the core writes its result in place */
-    int64_t extra;            /* the core's own */
+    int64_t x_tile, y_tile;            /* what the core reads */
+    int64_t core_tile; /* {rows, w, c} fp32; -1: the core writes its result in place */
+    int64_t extra;     /* the core's own */
 } HostStrips;
 
 typedef struct HostKernel {
@@ -154,15 +160,15 @@ typedef struct HostKernel {
     const HostLanes *lanes;
     int32_t threads;
     HostCode in[2];
-    HostCode *parts;          /* owned, part_count of them */
+    HostCode *parts; /* owned, part_count of them */
     HostStrips strips;
-    HostConv *conv;           /* owned */
-    SnugType compute;         /* of a matrix product's factors */
-    int32_t y_rows, pad_top;  /* conv_dgrad: rows of a tile of dy, and the padding above it */
-    int64_t packed;           /* shared: weights in the library's layout */
+    HostConv *conv;          /* owned */
+    SnugType compute;        /* of a matrix product's factors */
+    int32_t y_rows, pad_top; /* conv_dgrad: rows of a tile of dy, and the padding above it */
+    int64_t packed;          /* shared: weights in the library's layout */
     int64_t gradient, gradient_bytes; /* conv_wgrad, a thread: sum over its strips */
-    bool is_outer;            /* conv_wgrad by outer products, not by the library */
-    bool by_channels;         /* threads share the output channels, not the strips */
+    bool is_outer;                    /* conv_wgrad by outer products, not by the library */
+    bool by_channels;                 /* threads share the output channels, not the strips */
     HostOuter outer;
     int64_t x_pairs, y_pairs; /* rows of pairs of a strip */
     HostCarve shared;         /* workspace before the threads' parts */
@@ -174,10 +180,10 @@ typedef struct HostThread {
     const HostKernel *k;
     const HostLaunch *launch;
     int32_t index;
-    char *memory;             /* its part of the workspace */
+    char *memory; /* its part of the workspace */
     HostRegisters in[2];
     HostRegisters *parts;
-    bool ok;                  /* false after the library has failed */
+    bool ok; /* false after the library has failed */
 } HostThread;
 
 /* Computes the core of rows [row, row + strips.rows) of image n into `core`, fp32 dense; NULL: into

@@ -120,13 +120,15 @@ void host_combine_run(const SnugKernel *kernel, void *const *args)
 /* A tensor of f32 vectors: {.., rows, channels}. */
 static bool rows_are(const SnugArg *arg, int32_t rows, int32_t channels)
 {
-    return arg->type == SNUG_F32 && arg->shape.w == rows && arg->shape.c == channels &&
-           arg->pitch >= channels;
+    return arg->type == SNUG_F32 && arg->shape.w == rows && arg->shape.c == channels
+           && arg->pitch >= channels;
 }
 
 bool host_combine_is_valid(const SnugKernel *kernel)
 {
-    static const struct { int32_t count, rows[6]; } expected[SNUG_KERNEL_KIND_COUNT] = {
+    static const struct {
+        int32_t count, rows[6];
+    } expected[SNUG_KERNEL_KIND_COUNT] = {
         [SNUG_KERNEL_bn_combine] = {6, {2, 1, 1, 1, 1, 4}},
         [SNUG_KERNEL_bn_frozen] = {5, {1, 1, 1, 1, 4}},
         [SNUG_KERNEL_bn_grad_combine] = {6, {2, 4, 1, 1, 1, 3}},
@@ -137,6 +139,6 @@ bool host_combine_is_valid(const SnugKernel *kernel)
     for (int32_t i = 0; i < kernel->arg_count; i++)
         if (!rows_are(&kernel->args[i], expected[kernel->kind].rows[i], kernel->args[0].shape.c))
             return false;
-    return kernel->kind == SNUG_KERNEL_sum_combine || kernel->kind == SNUG_KERNEL_bn_frozen ||
-           (kernel->bn.count > 0 && kernel->bn.count % kernel->args[0].shape.h == 0);
+    return kernel->kind == SNUG_KERNEL_sum_combine || kernel->kind == SNUG_KERNEL_bn_frozen
+           || (kernel->bn.count > 0 && kernel->bn.count % kernel->args[0].shape.h == 0);
 }

@@ -38,10 +38,10 @@ static int32_t pad_after(int32_t y, int32_t stride, int32_t kernel, int32_t x, i
 
 bool host_window_is_valid(const SnugWindow *w)
 {
-    return w->kernel > 0 && w->stride > 0 && w->pad >= 0 && w->x.n == w->y.n && w->x.h > 0 &&
-           w->x.w > 0 && w->x.c > 0 && w->y.h > 0 && w->y.w > 0 && w->y.c > 0 &&
-           (w->x.h + 2 * w->pad - w->kernel) / w->stride + 1 == w->y.h &&
-           (w->x.w + 2 * w->pad - w->kernel) / w->stride + 1 == w->y.w;
+    return w->kernel > 0 && w->stride > 0 && w->pad >= 0 && w->x.n == w->y.n && w->x.h > 0
+           && w->x.w > 0 && w->x.c > 0 && w->y.h > 0 && w->y.w > 0 && w->y.c > 0
+           && (w->x.h + 2 * w->pad - w->kernel) / w->stride + 1 == w->y.h
+           && (w->x.w + 2 * w->pad - w->kernel) / w->stride + 1 == w->y.w;
 }
 
 static bool is_weight_arg(const SnugKernel *kernel, int32_t arg)
@@ -50,18 +50,25 @@ static bool is_weight_arg(const SnugKernel *kernel, int32_t arg)
         return false;
     const SnugArg *weight = &kernel->args[arg];
     const SnugWindow *w = &kernel->window;
-    return weight->type == SNUG_F32 && weight->pitch == w->x.c && weight->shape.n == w->y.c &&
-           weight->shape.h == w->kernel && weight->shape.w == w->kernel &&
-           weight->shape.c == w->x.c;
+    return weight->type == SNUG_F32 && weight->pitch == w->x.c && weight->shape.n == w->y.c
+           && weight->shape.h == w->kernel && weight->shape.w == w->kernel
+           && weight->shape.c == w->x.c;
 }
 
 HostConvShape host_conv_shape(const HostKernel *k, HostConvKind kind, int32_t rows)
 {
     const SnugWindow *w = &k->kernel->window;
     HostConvShape shape = {
-        .kind = kind, .type = k->compute, .result = SNUG_F32,
-        .x_width = w->x.w, .x_channels = w->x.c, .y_width = w->y.w, .y_channels = w->y.c,
-        .kernel = w->kernel, .stride = w->stride, .pad_left = w->pad,
+        .kind = kind,
+        .type = k->compute,
+        .result = SNUG_F32,
+        .x_width = w->x.w,
+        .x_channels = w->x.c,
+        .y_width = w->y.w,
+        .y_channels = w->y.c,
+        .kernel = w->kernel,
+        .stride = w->stride,
+        .pad_left = w->pad,
         .pad_right = pad_after(w->y.w, w->stride, w->kernel, w->x.w, w->pad),
     };
     if (kind == HOST_DGRAD) {
@@ -70,8 +77,7 @@ HostConvShape host_conv_shape(const HostKernel *k, HostConvKind kind, int32_t ro
         shape.x_rows = rows;
         shape.y_rows = last - first + 1;
         shape.pad_top = w->pad - w->stride * first;
-        shape.pad_bottom =
-            pad_after(shape.y_rows, w->stride, w->kernel, rows, shape.pad_top);
+        shape.pad_bottom = pad_after(shape.y_rows, w->stride, w->kernel, rows, shape.pad_top);
     } else {
         shape.x_rows = (rows - 1) * w->stride + w->kernel;
         shape.y_rows = rows;
@@ -83,8 +89,7 @@ HostConvShape host_conv_shape(const HostKernel *k, HostConvKind kind, int32_t ro
 static char *row_of(const HostThread *thread, int32_t arg, int64_t n, int64_t row)
 {
     const SnugArg *a = &thread->k->kernel->args[arg];
-    return (char *)thread->launch->args[arg] +
-           host_pixel(a, n, row, 0) * host_type_bytes(a->type);
+    return (char *)thread->launch->args[arg] + host_pixel(a, n, row, 0) * host_type_bytes(a->type);
 }
 
 const void *host_source_rows(HostThread *thread, int32_t which, int64_t tile, int64_t n,
@@ -92,8 +97,8 @@ const void *host_source_rows(HostThread *thread, int32_t which, int64_t tile, in
 {
     const HostKernel *k = thread->k;
     const HostCode *code = &k->in[which];
-    if (code->copy_arg >= 0 && k->kernel->args[code->copy_arg].type == k->compute && first >= 0 &&
-        first + rows <= code->domain.h)
+    if (code->copy_arg >= 0 && k->kernel->args[code->copy_arg].type == k->compute && first >= 0
+        && first + rows <= code->domain.h)
         return row_of(thread, code->copy_arg, n, first);
     host_code_fill(code, &thread->in[which], k->kernel->args, thread->launch->args, n, first,
                    first + rows, thread->memory + tile, k->compute);
@@ -114,8 +119,8 @@ bool host_conv_prepare(HostKernel *k, bool dry)
     int64_t element = host_type_bytes(k->compute);
     int64_t result_row = (int64_t)s->domain.w * s->domain.c * (k->parts[0].is_core ? element : 4);
     int64_t source_row = (int64_t)source.w * source.c * element;
-    int64_t row_bytes = is_forward ? result_row + source_row * w->stride
-                                   : result_row + source_row / w->stride;
+    int64_t row_bytes =
+        is_forward ? result_row + source_row * w->stride : result_row + source_row / w->stride;
     double halo = 0.1 + (w->kernel > w->stride ? 0.15 * (w->kernel - w->stride) : 0.0);
     s->rows = host_choose_rows(s->domain, s->rows_per_partial, is_forward ? 1 : w->stride, halo,
                                row_bytes, k->threads);

@@ -37,11 +37,11 @@ static void decode_share(void *context, int32_t t)
 
     host_share(heat->shape.n * maps, t, run->k->threads, &item, &end);
     for (; item < end; item++) {
-        const float *map = (const float *)run->launch->args[0]
-                           + host_pixel(heat, item / maps, 0, 0) + item % maps;
+        const float *map =
+            (const float *)run->launch->args[0] + host_pixel(heat, item / maps, 0, 0) + item % maps;
         float *to = (float *)run->launch->args[1] + item * kernel->args[1].pitch;
-        Peak peak = decode_map(map, heat->pitch, heat->shape.h, heat->shape.w, kernel->loss.sigma,
-                               scratch);
+        Peak peak =
+            decode_map(map, heat->pitch, heat->shape.h, heat->shape.w, kernel->loss.sigma, scratch);
         to[0] = peak.x * kernel->loss.stride;
         to[1] = peak.y * kernel->loss.stride;
         to[2] = peak.confidence;

@@ -53,10 +53,10 @@ static bool forward_desc(HostConv *conv, const dnnl_memory_desc_t *x, const dnnl
     dnnl_dims_t strides = {s->stride, s->stride};
     dnnl_dims_t before = {s->pad_top, s->pad_left}, after = {s->pad_bottom, s->pad_right};
     dnnl_convolution_desc_t desc;
-    return dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training,
-                                              dnnl_convolution_direct, x, w, NULL, y, strides,
-                                              before, after) == dnnl_success &&
-           dnnl_primitive_desc_create(out, &desc, attr, conv->engine, NULL) == dnnl_success;
+    return dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, dnnl_convolution_direct,
+                                              x, w, NULL, y, strides, before, after)
+               == dnnl_success
+           && dnnl_primitive_desc_create(out, &desc, attr, conv->engine, NULL) == dnnl_success;
 }
 
 static bool gradient_desc(HostConv *conv, const dnnl_memory_desc_t *x, const dnnl_memory_desc_t *w,
@@ -72,9 +72,9 @@ static bool gradient_desc(HostConv *conv, const dnnl_memory_desc_t *x, const dnn
                                                        strides, before, after)
             : dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, x, w,
                                                           NULL, y, strides, before, after);
-    return status == dnnl_success && dnnl_primitive_desc_create(&conv->desc, &desc, attr,
-                                                                conv->engine, conv->forward) ==
-                                         dnnl_success;
+    return status == dnnl_success
+           && dnnl_primitive_desc_create(&conv->desc, &desc, attr, conv->engine, conv->forward)
+                  == dnnl_success;
 }
 
 /* Primitive descriptors, and from them the layout of weights and the scratchpad. */
@@ -87,23 +87,23 @@ static bool describe(HostConv *conv, const_dnnl_primitive_attr_t attr)
     SnugType x = s->kind == HOST_DGRAD ? s->result : s->type;
     SnugType y = s->kind == HOST_FORWARD ? s->result : s->type;
 
-    bool ok = image_desc(&conv->x, s->x_rows, s->x_width, s->x_channels, x) &&
-              image_desc(&conv->y, s->y_rows, s->y_width, s->y_channels, y) &&
-              image_desc(&x_hint, s->x_rows, s->x_width, s->x_channels, s->type) &&
-              image_desc(&y_hint, s->y_rows, s->y_width, s->y_channels, s->type) &&
-              dnnl_memory_desc_init_by_tag(&conv->master, 4, dims, dnnl_f32, dnnl_ohwi) ==
-                  dnnl_success;
+    bool ok = image_desc(&conv->x, s->x_rows, s->x_width, s->x_channels, x)
+              && image_desc(&conv->y, s->y_rows, s->y_width, s->y_channels, y)
+              && image_desc(&x_hint, s->x_rows, s->x_width, s->x_channels, s->type)
+              && image_desc(&y_hint, s->y_rows, s->y_width, s->y_channels, s->type)
+              && dnnl_memory_desc_init_by_tag(&conv->master, 4, dims, dnnl_f32, dnnl_ohwi)
+                     == dnnl_success;
     if (ok && s->kind == HOST_FORWARD) {
-        ok = dnnl_memory_desc_init_by_tag(&w, 4, dims, data_type(weights), dnnl_format_tag_any) ==
-                 dnnl_success &&
-             forward_desc(conv, &conv->x, &w, &conv->y, attr, &conv->desc);
+        ok = dnnl_memory_desc_init_by_tag(&w, 4, dims, data_type(weights), dnnl_format_tag_any)
+                 == dnnl_success
+             && forward_desc(conv, &conv->x, &w, &conv->y, attr, &conv->desc);
     } else if (ok) {
-        ok = dnnl_memory_desc_init_by_tag(&w, 4, dims, data_type(s->type), dnnl_format_tag_any) ==
-                 dnnl_success &&
-             forward_desc(conv, &x_hint, &w, &y_hint, attr, &conv->forward) &&
-             dnnl_memory_desc_init_by_tag(&w, 4, dims, data_type(weights), dnnl_format_tag_any) ==
-                 dnnl_success &&
-             gradient_desc(conv, &conv->x, &w, &conv->y, attr);
+        ok = dnnl_memory_desc_init_by_tag(&w, 4, dims, data_type(s->type), dnnl_format_tag_any)
+                 == dnnl_success
+             && forward_desc(conv, &x_hint, &w, &y_hint, attr, &conv->forward)
+             && dnnl_memory_desc_init_by_tag(&w, 4, dims, data_type(weights), dnnl_format_tag_any)
+                    == dnnl_success
+             && gradient_desc(conv, &conv->x, &w, &conv->y, attr);
     }
     if (!ok)
         return false;
@@ -167,21 +167,21 @@ static bool create_reorder(HostConv *conv, int32_t t)
     dnnl_primitive_desc_t desc = NULL;
     if (!part_of(conv, t, dims, offsets))
         return true;
-    bool ok = dnnl_primitive_attr_create(&attr) == dnnl_success &&
-              dnnl_memory_desc_init_submemory(&master, &conv->master, dims, offsets) ==
-                  dnnl_success &&
-              dnnl_memory_desc_init_submemory(&packed, &conv->packed, dims, offsets) ==
-                  dnnl_success;
+    bool ok =
+        dnnl_primitive_attr_create(&attr) == dnnl_success
+        && dnnl_memory_desc_init_submemory(&master, &conv->master, dims, offsets) == dnnl_success
+        && dnnl_memory_desc_init_submemory(&packed, &conv->packed, dims, offsets) == dnnl_success;
     if (ok && from_packed)
-        ok = dnnl_post_ops_create(&post) == dnnl_success &&
-             dnnl_post_ops_append_sum(post, 1.0f) == dnnl_success &&
-             dnnl_primitive_attr_set_post_ops(attr, post) == dnnl_success;
-    ok = ok && dnnl_reorder_primitive_desc_create(&desc, from_packed ? &packed : &master,
-                                                  conv->engine, from_packed ? &master : &packed,
-                                                  conv->engine, attr) == dnnl_success &&
-         dnnl_primitive_create(&lane->reorder, desc) == dnnl_success &&
-         create_memory(conv, &master, &lane->master_part) &&
-         create_memory(conv, &packed, &lane->packed_part);
+        ok = dnnl_post_ops_create(&post) == dnnl_success
+             && dnnl_post_ops_append_sum(post, 1.0f) == dnnl_success
+             && dnnl_primitive_attr_set_post_ops(attr, post) == dnnl_success;
+    ok = ok
+         && dnnl_reorder_primitive_desc_create(&desc, from_packed ? &packed : &master, conv->engine,
+                                               from_packed ? &master : &packed, conv->engine, attr)
+                == dnnl_success
+         && dnnl_primitive_create(&lane->reorder, desc) == dnnl_success
+         && create_memory(conv, &master, &lane->master_part)
+         && create_memory(conv, &packed, &lane->packed_part);
     dnnl_primitive_desc_destroy(desc);
     dnnl_post_ops_destroy(post);
     dnnl_primitive_attr_destroy(attr);
@@ -196,10 +196,10 @@ static bool create_lanes(HostConv *conv)
     bool ok = conv->lanes != NULL;
     for (int32_t t = 0; ok && t < conv->threads; t++) {
         Lane *lane = &conv->lanes[t];
-        ok = dnnl_stream_create(&lane->stream, conv->engine, dnnl_stream_default_flags) ==
-                 dnnl_success &&
-             create_memory(conv, &conv->x, &lane->x) && create_memory(conv, &conv->y, &lane->y) &&
-             create_memory(conv, &conv->packed, &lane->weights) && create_reorder(conv, t);
+        ok = dnnl_stream_create(&lane->stream, conv->engine, dnnl_stream_default_flags)
+                 == dnnl_success
+             && create_memory(conv, &conv->x, &lane->x) && create_memory(conv, &conv->y, &lane->y)
+             && create_memory(conv, &conv->packed, &lane->weights) && create_reorder(conv, t);
         if (ok && conv->scratch_bytes > 0)
             ok = create_memory(conv, scratch, &lane->scratch);
     }
@@ -216,14 +216,14 @@ HostConv *host_conv_create(const HostConvShape *shape, int32_t threads, bool dry
     int outer = omp_get_max_threads();
     omp_set_num_threads(1); /* the library sizes its work for as many threads as there are now */
     dnnl_primitive_attr_t attr = NULL;
-    bool ok = dnnl_engine_create(&conv->engine, dnnl_cpu, 0) == dnnl_success &&
-              dnnl_primitive_attr_create(&attr) == dnnl_success &&
-              dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) ==
-                  dnnl_success &&
-              describe(conv, attr);
+    bool ok =
+        dnnl_engine_create(&conv->engine, dnnl_cpu, 0) == dnnl_success
+        && dnnl_primitive_attr_create(&attr) == dnnl_success
+        && dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success
+        && describe(conv, attr);
     if (ok && !dry)
-        ok = dnnl_primitive_create(&conv->primitive, conv->desc) == dnnl_success &&
-             create_lanes(conv);
+        ok = dnnl_primitive_create(&conv->primitive, conv->desc) == dnnl_success
+             && create_lanes(conv);
     dnnl_primitive_attr_destroy(attr);
     omp_set_num_threads(outer);
     if (!ok) {
@@ -269,10 +269,13 @@ int64_t host_conv_scratch_bytes(const HostConv *conv)
 /* Setting a handle also zeroes the padding of a blocked layout: once is enough. */
 static bool set(dnnl_memory_t memory, const void *data)
 {
-    union { const void *in; void *out; } plain = {.in = data};
+    union {
+        const void *in;
+        void *out;
+    } plain = {.in = data};
     void *now = NULL;
-    return dnnl_memory_get_data_handle(memory, &now) == dnnl_success &&
-           (now == plain.out || dnnl_memory_set_data_handle(memory, plain.out) == dnnl_success);
+    return dnnl_memory_get_data_handle(memory, &now) == dnnl_success
+           && (now == plain.out || dnnl_memory_set_data_handle(memory, plain.out) == dnnl_success);
 }
 
 static bool reorder(HostConv *conv, int32_t t, const void *master, const void *packed)
@@ -285,8 +288,8 @@ static bool reorder(HostConv *conv, int32_t t, const void *master, const void *p
         {from_packed ? DNNL_ARG_TO : DNNL_ARG_FROM, lane->master_part},
         {from_packed ? DNNL_ARG_FROM : DNNL_ARG_TO, lane->packed_part},
     };
-    return set(lane->master_part, master) && set(lane->packed_part, packed) &&
-           dnnl_primitive_execute(lane->reorder, lane->stream, 2, args) == dnnl_success;
+    return set(lane->master_part, master) && set(lane->packed_part, packed)
+           && dnnl_primitive_execute(lane->reorder, lane->stream, 2, args) == dnnl_success;
 }
 
 bool host_conv_pack(HostConv *conv, int32_t t, const float *master, void *packed)
@@ -310,11 +313,14 @@ bool host_conv_run(HostConv *conv, int32_t t, const void *x, const void *y, void
     Lane *lane = &conv->lanes[t];
     const int *name = names[conv->shape.kind];
     dnnl_exec_arg_t args[] = {
-        {name[0], lane->x}, {name[1], lane->y}, {name[2], lane->weights},
+        {name[0], lane->x},
+        {name[1], lane->y},
+        {name[2], lane->weights},
         {DNNL_ARG_SCRATCHPAD, lane->scratch},
     };
-    bool ok = set(lane->x, x) && set(lane->y, y) && set(lane->weights, packed) &&
-              (lane->scratch == NULL || set(lane->scratch, scratch));
-    return ok && dnnl_primitive_execute(conv->primitive, lane->stream, lane->scratch ? 4 : 3,
-                                        args) == dnnl_success;
+    bool ok = set(lane->x, x) && set(lane->y, y) && set(lane->weights, packed)
+              && (lane->scratch == NULL || set(lane->scratch, scratch));
+    return ok
+           && dnnl_primitive_execute(conv->primitive, lane->stream, lane->scratch ? 4 : 3, args)
+                  == dnnl_success;
 }

@@ -18,8 +18,8 @@ int64_t host_type_bytes(SnugType type)
 
 int64_t host_arg_bytes(const SnugArg *arg)
 {
-    return (int64_t)arg->shape.n * arg->shape.h * arg->shape.w * arg->pitch *
-           host_type_bytes(arg->type);
+    return (int64_t)arg->shape.n * arg->shape.h * arg->shape.w * arg->pitch
+           * host_type_bytes(arg->type);
 }
 
 void host_share(int64_t count, int32_t t, int32_t threads, int64_t *begin, int64_t *end)
@@ -34,8 +34,9 @@ static bool args_are_valid(const SnugKernel *kernel)
         return false;
     for (int32_t i = 0; i < kernel->arg_count; i++) {
         const SnugArg *arg = &kernel->args[i];
-        if (arg->type == SNUG_F16 || arg->type == SNUG_UNKNOWN || arg->shape.n < 1 ||
-            arg->shape.h < 1 || arg->shape.w < 1 || arg->shape.c < 1 || arg->pitch < arg->shape.c)
+        if (arg->type == SNUG_F16 || arg->type == SNUG_UNKNOWN || arg->shape.n < 1
+            || arg->shape.h < 1 || arg->shape.w < 1 || arg->shape.c < 1
+            || arg->pitch < arg->shape.c)
             return false;
     }
     return true;
@@ -58,26 +59,20 @@ static bool prepare(HostKernel *k, bool dry)
     case SNUG_KERNEL_max_pool:
     case SNUG_KERNEL_max_pool_grad:
     case SNUG_KERNEL_upsample_grad:
-    case SNUG_KERNEL_bilinear_grad:
-        return host_strips_create(k, dry);
-    case SNUG_KERNEL_conv_wgrad:
-        return host_wgrad_create(k, dry);
+    case SNUG_KERNEL_bilinear_grad: return host_strips_create(k, dry);
+    case SNUG_KERNEL_conv_wgrad: return host_wgrad_create(k, dry);
     case SNUG_KERNEL_bn_combine:
     case SNUG_KERNEL_bn_frozen:
     case SNUG_KERNEL_bn_grad_combine:
-    case SNUG_KERNEL_sum_combine:
-        return host_combine_is_valid(k->kernel);
+    case SNUG_KERNEL_sum_combine: return host_combine_is_valid(k->kernel);
     case SNUG_KERNEL_heatmap_loss:
     case SNUG_KERNEL_heatmap_loss_grad:
     case SNUG_KERNEL_loss_combine:
         return carve_shared(k, host_loss_workspace(k->kernel, k->threads));
-    case SNUG_KERNEL_decode:
-        return carve_shared(k, host_decode_workspace(k->kernel, k->threads));
+    case SNUG_KERNEL_decode: return carve_shared(k, host_decode_workspace(k->kernel, k->threads));
     case SNUG_KERNEL_grad_norm:
-    case SNUG_KERNEL_adamw:
-        return k->kernel->arg_count == 1 && k->kernel->args[0].type == SNUG_F32;
-    default:
-        return false;
+    case SNUG_KERNEL_adamw: return k->kernel->arg_count == 1 && k->kernel->args[0].type == SNUG_F32;
+    default: return false;
     }
 }
 
@@ -114,30 +109,18 @@ int64_t host_kernel_workspace(const HostKernel *k)
 static bool run(const HostKernel *k, const HostLaunch *launch)
 {
     switch (k->kernel->kind) {
-    case SNUG_KERNEL_conv_wgrad:
-        return host_wgrad_run(k, launch);
+    case SNUG_KERNEL_conv_wgrad: return host_wgrad_run(k, launch);
     case SNUG_KERNEL_bn_combine:
     case SNUG_KERNEL_bn_frozen:
     case SNUG_KERNEL_bn_grad_combine:
-    case SNUG_KERNEL_sum_combine:
-        host_combine_run(k->kernel, launch->args);
-        return true;
+    case SNUG_KERNEL_sum_combine: host_combine_run(k->kernel, launch->args); return true;
     case SNUG_KERNEL_heatmap_loss:
     case SNUG_KERNEL_heatmap_loss_grad:
-    case SNUG_KERNEL_loss_combine:
-        host_loss_run(k, launch);
-        return true;
-    case SNUG_KERNEL_decode:
-        host_decode_run(k, launch);
-        return true;
-    case SNUG_KERNEL_grad_norm:
-        host_grad_norm_run(launch, k->threads);
-        return true;
-    case SNUG_KERNEL_adamw:
-        host_adamw_run(launch, k->threads);
-        return true;
-    default:
-        return host_strips_run(k, launch);
+    case SNUG_KERNEL_loss_combine: host_loss_run(k, launch); return true;
+    case SNUG_KERNEL_decode: host_decode_run(k, launch); return true;
+    case SNUG_KERNEL_grad_norm: host_grad_norm_run(launch, k->threads); return true;
+    case SNUG_KERNEL_adamw: host_adamw_run(launch, k->threads); return true;
+    default: return host_strips_run(k, launch);
     }
 }
 

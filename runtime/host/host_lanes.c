@@ -30,20 +30,20 @@
 #define FMA(a, b, c) __builtin_fmaf(a, b, c)
 
 #define LANES(name) name##_avx2
-#define TARGET __attribute__((target("avx2,fma")))
+#define TARGET      __attribute__((target("avx2,fma")))
 #include "host_lanes.inc"
 #undef LANES
 #undef TARGET
 
 #define LANES(name) name##_avx512
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma")))
+#define TARGET      __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma")))
 #include "host_lanes.inc"
 #undef LANES
 #undef TARGET
 
 #define WITH_BF16
 #define LANES(name) name##_avx512_bf16
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
+#define TARGET      __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
 #include "host_lanes.inc"
 #undef LANES
 #undef TARGET
@@ -56,8 +56,8 @@ int32_t snug_host_has_bf16(void)
 const HostLanes *host_lanes_named(const char *name)
 {
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+                  && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     if (strcmp(name, "avx512_bf16") == 0)
         return avx512 && snug_host_has_bf16() ? &table_avx512_bf16 : NULL;
     if (strcmp(name, "avx512") == 0)

@@ -25,11 +25,15 @@ typedef struct Geometry {
 static Geometry geometry(const SnugKernel *kernel, int32_t threads)
 {
     const SnugArg *heat = &kernel->args[0];
-    Geometry g = {.lanes = host_lanes(), .n = heat->shape.n, .h = heat->shape.h,
-                  .w = heat->shape.w, .k = heat->shape.c, .pitch = heat->pitch};
-    bool is_dense = heat->pitch == heat->shape.c &&
-                    (kernel->kind != SNUG_KERNEL_heatmap_loss_grad ||
-                     kernel->args[3].pitch == heat->pitch);
+    Geometry g = {.lanes = host_lanes(),
+                  .n = heat->shape.n,
+                  .h = heat->shape.h,
+                  .w = heat->shape.w,
+                  .k = heat->shape.c,
+                  .pitch = heat->pitch};
+    bool is_dense =
+        heat->pitch == heat->shape.c
+        && (kernel->kind != SNUG_KERNEL_heatmap_loss_grad || kernel->args[3].pitch == heat->pitch);
     g.block_pixels = is_dense ? host_max(BLOCK_FLOATS / g.k, 1) : 1;
     g.block_floats = (g.block_pixels * g.k + 15) / 16 * 16;
     g.table_floats = 2 * (g.w + g.h) * g.k;
@@ -49,10 +53,10 @@ int64_t host_loss_workspace(const SnugKernel *kernel, int32_t threads)
     if (kernel->arg_count != (is_grad ? 4 : 3))
         return -1;
     const SnugArg *heat = &kernel->args[0], *points = &kernel->args[1];
-    if (heat->type != SNUG_F32 || points->type != SNUG_F32 || points->shape.c != 3 ||
-        points->pitch != 3 || points->shape.w != heat->shape.c ||
-        points->shape.h * points->shape.n != heat->shape.n || kernel->loss.sigma <= 0.0f ||
-        kernel->loss.stride <= 0.0f)
+    if (heat->type != SNUG_F32 || points->type != SNUG_F32 || points->shape.c != 3
+        || points->pitch != 3 || points->shape.w != heat->shape.c
+        || points->shape.h * points->shape.n != heat->shape.n || kernel->loss.sigma <= 0.0f
+        || kernel->loss.stride <= 0.0f)
         return -1;
     return geometry(kernel, threads).bytes;
 }
@@ -85,8 +89,11 @@ static void spread(const Geometry *g, float *to, const float *from)
 static HostWing wing_of(const SnugLoss *loss)
 {
     return (HostWing){
-        .omega = loss->omega, .theta = loss->theta, .epsilon = loss->epsilon,
-        .alpha = loss->alpha, .extra = loss->weighted ? 10.0f : 0.0f,
+        .omega = loss->omega,
+        .theta = loss->theta,
+        .epsilon = loss->epsilon,
+        .alpha = loss->alpha,
+        .extra = loss->weighted ? 10.0f : 0.0f,
         .log_ratio = logf(loss->theta / loss->epsilon),
     };
 }

@@ -23,8 +23,12 @@ enum { LANES = 16, SLACK = 32 }; /* a vector may read that many elements beyond 
 HostOuter host_outer(const SnugWindow *window)
 {
     HostOuter o = {
-        .x_channels = window->x.c, .y_channels = window->y.c, .kernel = window->kernel,
-        .stride = window->stride, .pad = window->pad, .x_width = window->x.w,
+        .x_channels = window->x.c,
+        .y_channels = window->y.c,
+        .kernel = window->kernel,
+        .stride = window->stride,
+        .pad = window->pad,
+        .x_width = window->x.w,
         .y_width = window->y.w,
     };
     o.pairs = (o.y_width + 1) / 2;
@@ -44,10 +48,9 @@ HostOuter host_outer(const SnugWindow *window)
 static TARGET void interleave(uint16_t *out, const uint16_t *a, const uint16_t *b, int64_t n)
 {
     static const uint16_t order[64] = {
-        0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-        8,  40, 9,  41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47,
-        16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55,
-        24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63,
+        0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39, 8,  40, 9,  41, 10, 42,
+        11, 43, 12, 44, 13, 45, 14, 46, 15, 47, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53,
+        22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63,
     };
     const __m512i low = _mm512_loadu_si512(order), high = _mm512_loadu_si512(order + 32);
     for (int64_t i = 0; i < n; i += 32) {
@@ -105,13 +108,13 @@ void host_outer_y(const HostOuter *o, const uint16_t *dy, uint16_t *pairs)
 
 /* What a tile of sums works on. */
 typedef struct Strip {
-    const uint16_t *x, *dy;       /* of the tile's first lane and first output channel */
+    const uint16_t *x, *dy; /* of the tile's first lane and first output channel */
     int64_t rows, pairs;
-    int64_t x_row, y_row;         /* elements from one row of y to the next */
-    int64_t x_pair, y_pair;       /* elements from one pair to the next */
-    float *gradient;              /* of the tile */
-    int64_t gradient_row;         /* floats from one output channel to the next */
-    int64_t lanes;                /* of the tile: the last vector may be part full */
+    int64_t x_row, y_row;   /* elements from one row of y to the next */
+    int64_t x_pair, y_pair; /* elements from one pair to the next */
+    float *gradient;        /* of the tile */
+    int64_t gradient_row;   /* floats from one output channel to the next */
+    int64_t lanes;          /* of the tile: the last vector may be part full */
 } Strip;
 
 /* Sums of `height` output channels by `width` vectors, both constant where it is inlined. */
@@ -150,11 +153,12 @@ static inline TARGET __attribute__((always_inline)) void add_tile(const Strip *s
         for (int v = 0; v < width; v++) {
             float *to = s->gradient + o * s->gradient_row + v * LANES;
             __mmask16 mask = v == width - 1 ? last : (__mmask16)0xffff;
-            _mm512_mask_storeu_ps(
-                to, mask, _mm512_add_ps(sums[o][v], _mm512_maskz_loadu_ps(mask, to)));
+            _mm512_mask_storeu_ps(to, mask,
+                                  _mm512_add_ps(sums[o][v], _mm512_maskz_loadu_ps(mask, to)));
         }
 }
 
+/* clang-format off */
 /* The tile's size as constants: as many sums as registers hold beside what they are made of. */
 #define TILE(height, width)                                                                        \
     case height:                                                                                   \
@@ -190,6 +194,7 @@ static TARGET void add_tile_4(const Strip *s, int64_t height)
     TILE(1, 4) TILE(2, 4) TILE(3, 4) TILE(4, 4) TILE(5, 4) TILE(6, 4)
     }
 }
+/* clang-format on */
 
 /* All output channels of one column of tiles, in tiles of about equal height. */
 static void add_column(Strip *s, int64_t width, int64_t begin, int64_t end)
@@ -220,8 +225,13 @@ void host_outer_add(const HostOuter *o, const uint16_t *x, const uint16_t *dy, i
     int64_t lanes = o->kernel * o->x_channels, vectors = (lanes + LANES - 1) / LANES;
     int64_t columns = (vectors + 3) / 4;
     Strip s = {
-        .dy = dy, .rows = rows, .pairs = o->pairs, .x_row = o->stride * o->x_row,
-        .y_row = o->y_row, .x_pair = 4 * o->stride * o->x_channels, .y_pair = 2 * o->y_channels,
+        .dy = dy,
+        .rows = rows,
+        .pairs = o->pairs,
+        .x_row = o->stride * o->x_row,
+        .y_row = o->y_row,
+        .x_pair = 4 * o->stride * o->x_channels,
+        .y_pair = 2 * o->y_channels,
         .gradient_row = o->kernel * lanes,
     };
     for (int64_t ky = 0; ky < o->kernel; ky++)

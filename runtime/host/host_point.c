@@ -22,7 +22,7 @@ enum { BLOCK_FLOATS = 512 };
 typedef enum HostOp {
     HOST_core,
     HOST_load,
-    HOST_load_repeat,   /* factor > 1 */
+    HOST_load_repeat, /* factor > 1 */
     HOST_load_bilinear,
     HOST_channel,
     HOST_constant,
@@ -34,11 +34,11 @@ typedef enum HostOp {
     HOST_sigmoid,
     HOST_sigmoid_grad,
     HOST_round,
-    HOST_affine,        /* fma of a dense bf16 load and two fixed values */
+    HOST_affine, /* fma of a dense bf16 load and two fixed values */
     HOST_affine_relu,
-    HOST_fma_load,      /* dense bf16 load * a + b */
-    HOST_add_load,      /* a + dense bf16 load */
-    HOST_mask_load      /* dense bf16 load > 0 ? a : 0 */
+    HOST_fma_load, /* dense bf16 load * a + b */
+    HOST_add_load, /* a + dense bf16 load */
+    HOST_mask_load /* dense bf16 load > 0 ? a : 0 */
 } HostOp;
 
 struct HostInstruction {
@@ -46,7 +46,7 @@ struct HostInstruction {
     int32_t out, a, b, d; /* slots */
     const SnugArg *arg;
     int32_t arg_index, factor, row, channel;
-    bool alias;           /* a dense fp32 load may give the arg's own bytes */
+    bool alias; /* a dense fp32 load may give the arg's own bytes */
     float constants[4];
 };
 
@@ -59,18 +59,22 @@ typedef struct Compiler {
     SnugShape domain;
     bool *fixed, *absorbed, *kept; /* of each source register, and of products made here */
     int32_t *uses, *last_use, *slot;
-    int32_t *product;              /* fma: register of a b where both are fixed, else 0 */
-    int32_t product_count;         /* registers count, count + 1, ... */
+    int32_t *product;      /* fma: register of a b where both are fixed, else 0 */
+    int32_t product_count; /* registers count, count + 1, ... */
     int32_t *free_slots, free_count;
 } Compiler;
 
 static int32_t operand_count(SnugPointOp op)
 {
     switch (op) {
-    case SNUG_POINT_add: case SNUG_POINT_multiply: case SNUG_POINT_mask:
+    case SNUG_POINT_add:
+    case SNUG_POINT_multiply:
+    case SNUG_POINT_mask:
     case SNUG_POINT_sigmoid_grad: return 2;
     case SNUG_POINT_fma: return 3;
-    case SNUG_POINT_relu: case SNUG_POINT_sigmoid: case SNUG_POINT_round: return 1;
+    case SNUG_POINT_relu:
+    case SNUG_POINT_sigmoid:
+    case SNUG_POINT_round: return 1;
     default: return 0;
     }
 }
@@ -92,8 +96,8 @@ static bool is_dense_load(const Compiler *c, int32_t i)
     if (i >= c->count)
         return false;
     const SnugPoint *point = &c->code[i];
-    return point->op == SNUG_POINT_load && point->factor <= 1 && point->channel == 0 &&
-           c->args[point->arg].type == SNUG_BF16 && c->args[point->arg].pitch == c->domain.c;
+    return point->op == SNUG_POINT_load && point->factor <= 1 && point->channel == 0
+           && c->args[point->arg].type == SNUG_BF16 && c->args[point->arg].pitch == c->domain.c;
 }
 
 /* Such a load for one reader only. */
@@ -119,8 +123,8 @@ static bool check_point(const Compiler *c, int32_t i, int32_t arg_count)
         if (point->op == SNUG_POINT_channel)
             return arg->type == SNUG_F32 && point->row >= 0 && point->row < arg->shape.w;
         int32_t factor = point->factor > 1 ? point->factor : 1;
-        return arg->type != SNUG_F16 && arg->shape.n == c->domain.n &&
-               arg->shape.h * factor == c->domain.h && arg->shape.w * factor == c->domain.w;
+        return arg->type != SNUG_F16 && arg->shape.n == c->domain.n
+               && arg->shape.h * factor == c->domain.h && arg->shape.w * factor == c->domain.w;
     }
     return true;
 }
@@ -133,8 +137,8 @@ static bool analyse(Compiler *c, int32_t arg_count, const int16_t *with, int32_t
         if (!check_point(c, i, arg_count))
             return false;
         int32_t operands = operand_count(point->op);
-        c->fixed[i] = point->op == SNUG_POINT_channel || point->op == SNUG_POINT_constant ||
-                      operands > 0;
+        c->fixed[i] =
+            point->op == SNUG_POINT_channel || point->op == SNUG_POINT_constant || operands > 0;
         for (int32_t k = 0; k < operands; k++) {
             c->uses[operand(point, k)]++;
             c->fixed[i] = c->fixed[i] && c->fixed[operand(point, k)];
@@ -152,19 +156,30 @@ static bool analyse(Compiler *c, int32_t arg_count, const int16_t *with, int32_t
 static HostInstruction translate(const Compiler *c, int32_t i)
 {
     static const HostOp plain[SNUG_POINT_OP_COUNT] = {
-        [SNUG_POINT_core] = HOST_core, [SNUG_POINT_load] = HOST_load,
-        [SNUG_POINT_load_bilinear] = HOST_load_bilinear, [SNUG_POINT_channel] = HOST_channel,
-        [SNUG_POINT_constant] = HOST_constant, [SNUG_POINT_add] = HOST_add,
-        [SNUG_POINT_multiply] = HOST_multiply, [SNUG_POINT_fma] = HOST_fma,
-        [SNUG_POINT_relu] = HOST_relu, [SNUG_POINT_mask] = HOST_mask,
-        [SNUG_POINT_sigmoid] = HOST_sigmoid, [SNUG_POINT_sigmoid_grad] = HOST_sigmoid_grad,
+        [SNUG_POINT_core] = HOST_core,
+        [SNUG_POINT_load] = HOST_load,
+        [SNUG_POINT_load_bilinear] = HOST_load_bilinear,
+        [SNUG_POINT_channel] = HOST_channel,
+        [SNUG_POINT_constant] = HOST_constant,
+        [SNUG_POINT_add] = HOST_add,
+        [SNUG_POINT_multiply] = HOST_multiply,
+        [SNUG_POINT_fma] = HOST_fma,
+        [SNUG_POINT_relu] = HOST_relu,
+        [SNUG_POINT_mask] = HOST_mask,
+        [SNUG_POINT_sigmoid] = HOST_sigmoid,
+        [SNUG_POINT_sigmoid_grad] = HOST_sigmoid_grad,
         [SNUG_POINT_round] = HOST_round,
     };
     const SnugPoint *point = &c->code[i];
     HostInstruction x = {
-        .op = plain[point->op], .a = point->a, .b = point->b, .d = point->d,
-        .arg_index = point->arg, .factor = point->factor > 1 ? point->factor : 1,
-        .row = point->row, .channel = point->channel,
+        .op = plain[point->op],
+        .a = point->a,
+        .b = point->b,
+        .d = point->d,
+        .arg_index = point->arg,
+        .factor = point->factor > 1 ? point->factor : 1,
+        .row = point->row,
+        .channel = point->channel,
         .alias = !c->kept[i] || i == c->count - 1,
     };
     memcpy(x.constants, point->constants, sizeof x.constants);
@@ -211,7 +226,9 @@ static void split_product(Compiler *c, HostCode *code, HostInstruction *x)
 {
     if (x->op != HOST_fma || !c->fixed[x->a] || !c->fixed[x->b])
         return;
-    HostInstruction product = {.op = HOST_multiply, .a = x->a, .b = x->b,
+    HostInstruction product = {.op = HOST_multiply,
+                               .a = x->a,
+                               .b = x->b,
                                .out = c->count + c->product_count++};
     c->fixed[product.out] = true;
     c->product[x->out] = product.out;
@@ -223,10 +240,18 @@ static void split_product(Compiler *c, HostCode *code, HostInstruction *x)
 static int32_t slots_read(const HostInstruction *x)
 {
     switch (x->op) {
-    case HOST_relu: case HOST_sigmoid: case HOST_round:
-    case HOST_add_load: case HOST_mask_load: return 1;
-    case HOST_add: case HOST_multiply: case HOST_mask: case HOST_sigmoid_grad:
-    case HOST_affine: case HOST_affine_relu: case HOST_fma_load: return 2;
+    case HOST_relu:
+    case HOST_sigmoid:
+    case HOST_round:
+    case HOST_add_load:
+    case HOST_mask_load: return 1;
+    case HOST_add:
+    case HOST_multiply:
+    case HOST_mask:
+    case HOST_sigmoid_grad:
+    case HOST_affine:
+    case HOST_affine_relu:
+    case HOST_fma_load: return 2;
     case HOST_fma: return 3;
     default: return 0;
     }
@@ -252,8 +277,8 @@ static void select_instructions(Compiler *c, HostCode *code)
         split_product(c, code, &chosen[i]);
         absorb(c, &chosen[i]);
         int32_t a = chosen[i].a;
-        if (chosen[i].op == HOST_relu && chosen[a].op == HOST_affine &&
-            c->uses[a] == 1 && !c->kept[a] && !c->absorbed[a]) {
+        if (chosen[i].op == HOST_relu && chosen[a].op == HOST_affine && c->uses[a] == 1
+            && !c->kept[a] && !c->absorbed[a]) {
             chosen[i] = chosen[a];
             chosen[i].op = HOST_affine_relu;
             chosen[i].out = i;
@@ -319,8 +344,8 @@ static bool match_xhat(const Compiler *c, int32_t i, HostGradForm *form)
     if (inner->op == SNUG_POINT_fma && c->product[sum] > 0 && is_dense_load(c, inner->d)) {
         load = inner->d;
         offset = c->product[sum];
-    } else if (inner->op != SNUG_POINT_add ||
-               !load_and_fixed(c, inner->a, inner->b, &load, &offset)) {
+    } else if (inner->op != SNUG_POINT_add
+               || !load_and_fixed(c, inner->a, inner->b, &load, &offset)) {
         return false;
     }
     form->rstd = c->slot[c->fixed[product->a] ? product->a : product->b];
@@ -378,8 +403,8 @@ static bool compiler_init(Compiler *c, int32_t count)
     c->slot = calloc(n, sizeof *c->slot);
     c->product = calloc(n, sizeof *c->product);
     c->free_slots = calloc(3 * n, sizeof *c->free_slots);
-    return c->fixed && c->absorbed && c->kept && c->uses && c->last_use && c->slot &&
-           c->product && c->free_slots;
+    return c->fixed && c->absorbed && c->kept && c->uses && c->last_use && c->slot && c->product
+           && c->free_slots;
 }
 
 static void compiler_free(Compiler *c)
@@ -403,8 +428,8 @@ bool host_code_create(HostCode *code, const SnugPointwise *source, const SnugArg
     Compiler c = {.code = source->code, .count = source->count, .args = args, .domain = domain};
     code->fixed = calloc(2 * (size_t)source->count, sizeof *code->fixed);
     code->moving = calloc((size_t)source->count, sizeof *code->moving);
-    bool ok = compiler_init(&c, source->count) && code->fixed && code->moving &&
-              analyse(&c, arg_count, with, with_count);
+    bool ok = compiler_init(&c, source->count) && code->fixed && code->moving
+              && analyse(&c, arg_count, with, with_count);
     if (ok) {
         select_instructions(&c, code);
         assign_slots(&c, code);
@@ -414,13 +439,13 @@ bool host_code_create(HostCode *code, const SnugPointwise *source, const SnugArg
         if (with_count == 1)
             code->grad = match_grad(&c, with[0]);
         const SnugPoint *only = source->count == 1 ? &source->code[0] : NULL;
-        if (only && only->op == SNUG_POINT_load && only->factor <= 1 && only->channel == 0 &&
-            args[only->arg].pitch == domain.c)
+        if (only && only->op == SNUG_POINT_load && only->factor <= 1 && only->channel == 0
+            && args[only->arg].pitch == domain.c)
             code->copy_arg = only->arg;
         code->is_core = only && only->op == SNUG_POINT_core;
         for (int32_t i = 0; i < code->moving_count; i++)
-            code->by_rows = code->by_rows || code->moving[i].op == HOST_load_repeat ||
-                            code->moving[i].op == HOST_load_bilinear;
+            code->by_rows = code->by_rows || code->moving[i].op == HOST_load_repeat
+                            || code->moving[i].op == HOST_load_bilinear;
         code->block_pixels = domain.c >= BLOCK_FLOATS ? 1 : BLOCK_FLOATS / domain.c;
         code->block_floats = ((int64_t)code->block_pixels * domain.c + 15) / 16 * 16;
     }
@@ -445,8 +470,7 @@ static int64_t header_bytes(const HostCode *code)
 
 int64_t host_code_bytes(const HostCode *code)
 {
-    return header_bytes(code) +
-           code->slot_count * code->block_floats * (int64_t)sizeof(float);
+    return header_bytes(code) + code->slot_count * code->block_floats * (int64_t)sizeof(float);
 }
 
 static float *own_storage(const HostCode *code, const HostRegisters *registers, int32_t slot)
@@ -473,7 +497,10 @@ static void load(const HostCode *code, const HostInstruction *x, HostRegisters *
     float *to = own_storage(code, registers, x->out);
     registers->at[x->out] = to;
     if (pitch == channels && x->arg->type == SNUG_F32 && x->alias) {
-        union { const float *in; float *out; } alias = {.in = (const float *)data + offset};
+        union {
+            const float *in;
+            float *out;
+        } alias = {.in = (const float *)data + offset};
         registers->at[x->out] = alias.out; /* only read */
     } else if (pitch == channels) {
         load_run(code, to, x->arg, data, offset, pixels * channels);
@@ -484,8 +511,8 @@ static void load(const HostCode *code, const HostInstruction *x, HostRegisters *
 }
 
 /* Pixels w, w + 1, ... of a row of the domain, each from (h / factor, w / factor). */
-static void load_repeat(const HostCode *code, const HostInstruction *x, float *to,
-                        const void *data, int64_t n, int64_t h, int64_t w, int64_t pixels)
+static void load_repeat(const HostCode *code, const HostInstruction *x, float *to, const void *data,
+                        int64_t n, int64_t h, int64_t w, int64_t pixels)
 {
     int64_t channels = code->domain.c;
     for (int64_t p = 0; p < pixels; p++) {
@@ -509,10 +536,11 @@ static void load_bilinear(const HostCode *code, const HostInstruction *x, float 
         float *pixel = to + p * channels;
         memset(pixel, 0, (size_t)channels * sizeof *to);
         for (int32_t tap = 0; tap < 4; tap++) {
-            float weight = (tap & 2 ? row.weight : 1.0f - row.weight) *
-                           (tap & 1 ? column.weight : 1.0f - column.weight);
+            float weight = (tap & 2 ? row.weight : 1.0f - row.weight)
+                           * (tap & 1 ? column.weight : 1.0f - column.weight);
             int64_t at = host_pixel(x->arg, n, tap & 2 ? row.second : row.first,
-                                    tap & 1 ? column.second : column.first) + x->channel;
+                                    tap & 1 ? column.second : column.first)
+                         + x->channel;
             if (weight == 0.0f)
                 continue;
             if (x->arg->type == SNUG_BF16)
@@ -541,8 +569,7 @@ static void spread(const HostCode *code, float *to)
         memcpy(to + p * code->domain.c, to, (size_t)code->domain.c * sizeof *to);
 }
 
-static void run_channel(const HostCode *code, const HostInstruction *x, float *to,
-                        const void *data)
+static void run_channel(const HostCode *code, const HostInstruction *x, float *to, const void *data)
 {
     const float *row = (const float *)data + (int64_t)x->row * x->arg->pitch + x->channel;
     memcpy(to, row, (size_t)code->domain.c * sizeof *to);
@@ -557,8 +584,8 @@ static void run_constant(const HostCode *code, const HostInstruction *x, float *
 }
 
 /* One instruction without a load of its own. */
-static void run_arithmetic(const HostCode *code, const HostInstruction *x,
-                           HostRegisters *registers, int64_t n)
+static void run_arithmetic(const HostCode *code, const HostInstruction *x, HostRegisters *registers,
+                           int64_t n)
 {
     const HostLanes *lanes = code->lanes;
     const float *a = registers->at[x->a], *b = NULL, *d = NULL;
@@ -590,7 +617,8 @@ static void run_absorbed(const HostCode *code, const HostInstruction *x, HostReg
     float *to = own_storage(code, registers, x->out);
     registers->at[x->out] = to;
     switch (x->op) {
-    case HOST_affine: case HOST_fma_load: lanes->affine_bf16(to, data, a, b, n); break;
+    case HOST_affine:
+    case HOST_fma_load: lanes->affine_bf16(to, data, a, b, n); break;
     case HOST_affine_relu: lanes->affine_relu_bf16(to, data, a, b, n); break;
     case HOST_add_load: lanes->add_bf16(to, a, data, n); break;
     default: lanes->mask_bf16(to, a, data, n); break;
@@ -628,13 +656,14 @@ const float *host_code_run(const HostCode *code, HostRegisters *registers, void 
         float *to = own_storage(code, registers, x->out);
         switch (x->op) {
         case HOST_core: {
-            union { const float *in; float *out; } alias = {.in = core};
+            union {
+                const float *in;
+                float *out;
+            } alias = {.in = core};
             registers->at[x->out] = alias.out; /* only read */
             break;
         }
-        case HOST_load:
-            load(code, x, registers, data, pixel, pixels);
-            break;
+        case HOST_load: load(code, x, registers, data, pixel, pixels); break;
         case HOST_load_repeat:
             registers->at[x->out] = to;
             load_repeat(code, x, to, data, n, h, w, pixels);
@@ -643,14 +672,15 @@ const float *host_code_run(const HostCode *code, HostRegisters *registers, void 
             registers->at[x->out] = to;
             load_bilinear(code, x, to, data, n, h, w, pixels);
             break;
-        case HOST_affine: case HOST_affine_relu: case HOST_fma_load: case HOST_add_load:
+        case HOST_affine:
+        case HOST_affine_relu:
+        case HOST_fma_load:
+        case HOST_add_load:
         case HOST_mask_load:
             run_absorbed(code, x, registers, (const uint16_t *)data + pixel * code->domain.c,
                          floats);
             break;
-        default:
-            run_arithmetic(code, x, registers, floats);
-            break;
+        default: run_arithmetic(code, x, registers, floats); break;
         }
     }
     return registers->at[code->result];
@@ -668,8 +698,8 @@ static bool fill_block(const HostCode *code, const HostRegisters *registers, voi
                                  registers->at[x->a], registers->at[x->b], floats);
         return true;
     }
-    if (code->moving_count == 2 && x->op == HOST_affine && y->op == HOST_fma_load &&
-        y->b == x->out && y->a != x->out) {
+    if (code->moving_count == 2 && x->op == HOST_affine && y->op == HOST_fma_load && y->b == x->out
+        && y->a != x->out) {
         code->lanes->gradient_bf16(to, (const uint16_t *)args[y->arg_index] + first,
                                    (const uint16_t *)args[x->arg_index] + first,
                                    registers->at[y->a], registers->at[x->a], registers->at[x->b],
@@ -687,9 +717,9 @@ static void fill_run(const HostCode *code, HostRegisters *registers, void *const
     int64_t first = (n * code->domain.h + h) * code->domain.w * channels;
     for (int64_t p = 0; p < pixels; p += code->block_pixels) {
         int64_t count = host_min(code->block_pixels, pixels - p);
-        if (type == SNUG_BF16 &&
-            fill_block(code, registers, args, first + p * channels, count * channels,
-                       (uint16_t *)(void *)tile + p * channels))
+        if (type == SNUG_BF16
+            && fill_block(code, registers, args, first + p * channels, count * channels,
+                          (uint16_t *)(void *)tile + p * channels))
             continue;
         const float *values = host_code_run(code, registers, args, NULL, n, h, p, count);
         if (type == SNUG_BF16)

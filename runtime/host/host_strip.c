@@ -55,7 +55,9 @@ int32_t host_choose_rows(SnugShape domain, int32_t partial, int32_t multiple, do
 static SnugShape result_domain(const SnugKernel *kernel)
 {
     switch (kernel->kind) {
-    case SNUG_KERNEL_map: case SNUG_KERNEL_conv: case SNUG_KERNEL_max_pool: return kernel->window.y;
+    case SNUG_KERNEL_map:
+    case SNUG_KERNEL_conv:
+    case SNUG_KERNEL_max_pool: return kernel->window.y;
     default: return kernel->window.x;
     }
 }
@@ -64,17 +66,13 @@ static bool is_reader_of(const SnugKernel *kernel, int32_t k, SnugShape *domain)
 {
     const SnugWindow *window = &kernel->window;
     switch (kernel->kind) {
-    case SNUG_KERNEL_conv: case SNUG_KERNEL_max_pool:
-        *domain = window->x;
-        return k == 0;
-    case SNUG_KERNEL_conv_dgrad: case SNUG_KERNEL_upsample_grad: case SNUG_KERNEL_bilinear_grad:
-        *domain = window->y;
-        return k == 0;
-    case SNUG_KERNEL_max_pool_grad:
-        *domain = k == 0 ? window->y : window->x;
-        return true;
-    default:
-        return false;
+    case SNUG_KERNEL_conv:
+    case SNUG_KERNEL_max_pool: *domain = window->x; return k == 0;
+    case SNUG_KERNEL_conv_dgrad:
+    case SNUG_KERNEL_upsample_grad:
+    case SNUG_KERNEL_bilinear_grad: *domain = window->y; return k == 0;
+    case SNUG_KERNEL_max_pool_grad: *domain = k == 0 ? window->y : window->x; return true;
+    default: return false;
     }
 }
 
@@ -86,21 +84,21 @@ static bool same_shape(SnugShape a, SnugShape b)
 static bool check_reductions(const HostKernel *k)
 {
     const SnugKernel *kernel = k->kernel;
-    if (kernel->reduction_count < 0 || kernel->reduction_count > SNUG_MAX_REDUCTIONS ||
-        (kernel->reduction_count > 0 && kernel->part_count != 1))
+    if (kernel->reduction_count < 0 || kernel->reduction_count > SNUG_MAX_REDUCTIONS
+        || (kernel->reduction_count > 0 && kernel->part_count != 1))
         return false;
     for (int32_t r = 0; r < kernel->reduction_count; r++) {
         const SnugReduction *reduction = &kernel->reductions[r];
         int32_t rows = reduction->rows_per_partial;
-        if (rows <= 0 || k->strips.domain.h % rows != 0 ||
-            rows != kernel->reductions[0].rows_per_partial)
+        if (rows <= 0 || k->strips.domain.h % rows != 0
+            || rows != kernel->reductions[0].rows_per_partial)
             return false;
         if (reduction->arg < 0 || reduction->arg >= kernel->arg_count)
             return false;
         const SnugArg *arg = &kernel->args[reduction->arg];
-        if (arg->shape.h != k->strips.domain.n * (k->strips.domain.h / rows) ||
-            arg->shape.w != (reduction->kind == SNUG_REDUCE_sum ? 1 : 2) ||
-            arg->shape.c != k->strips.domain.c || arg->type != SNUG_F32)
+        if (arg->shape.h != k->strips.domain.n * (k->strips.domain.h / rows)
+            || arg->shape.w != (reduction->kind == SNUG_REDUCE_sum ? 1 : 2)
+            || arg->shape.c != k->strips.domain.c || arg->type != SNUG_F32)
             return false;
     }
     return true;
@@ -113,9 +111,9 @@ static bool create_codes(HostKernel *k)
     const SnugKernel *kernel = k->kernel;
     for (int32_t i = 0; i < 2; i++) {
         SnugShape domain;
-        if (is_reader_of(kernel, i, &domain) &&
-            !host_code_create(&k->in[i], &kernel->in[i], kernel->args, kernel->arg_count, domain,
-                              NULL, 0))
+        if (is_reader_of(kernel, i, &domain)
+            && !host_code_create(&k->in[i], &kernel->in[i], kernel->args, kernel->arg_count, domain,
+                                 NULL, 0))
             return false;
     }
     k->parts = calloc((size_t)kernel->part_count, sizeof *k->parts);
@@ -130,8 +128,8 @@ static bool create_codes(HostKernel *k)
     for (int32_t i = 0; i < kernel->part_count; i++) {
         SnugShape domain = k->strips.domain;
         domain.c = kernel->parts[i].channel_count;
-        if (!host_code_create(&k->parts[i], &kernel->parts[i].out, kernel->args,
-                              kernel->arg_count, domain, with, kernel->reduction_count))
+        if (!host_code_create(&k->parts[i], &kernel->parts[i].out, kernel->args, kernel->arg_count,
+                              domain, with, kernel->reduction_count))
             return false;
     }
     return true;
@@ -187,8 +185,8 @@ static bool check_output(const HostKernel *k)
             return false;
         channels += kernel->parts[i].channel_count;
     }
-    return same_shape(out->shape, k->strips.domain) && channels == out->shape.c &&
-           (out->type == SNUG_F32 || out->type == SNUG_BF16);
+    return same_shape(out->shape, k->strips.domain) && channels == out->shape.c
+           && (out->type == SNUG_F32 || out->type == SNUG_BF16);
 }
 
 bool host_strips_create(HostKernel *k, bool dry)
@@ -233,8 +231,8 @@ void host_strips_destroy(HostKernel *k)
 static float *sum_block(const HostThread *thread, int32_t reduction, int32_t which)
 {
     const HostKernel *k = thread->k;
-    return (float *)(void *)(thread->memory + k->strips.sums[reduction]) +
-           which * k->parts[0].block_floats;
+    return (float *)(void *)(thread->memory + k->strips.sums[reduction])
+           + which * k->parts[0].block_floats;
 }
 
 static void clear_sums(HostThread *thread)
@@ -271,8 +269,8 @@ static void reduce_block(HostThread *thread, const float *values, int64_t n, boo
 static bool reduce_stored(HostThread *thread, const uint16_t *values, int64_t n, bool is_first)
 {
     const HostKernel *k = thread->k;
-    if (k->kernel->reduction_count != 1 ||
-        k->kernel->reductions[0].kind != SNUG_REDUCE_moments || is_first)
+    if (k->kernel->reduction_count != 1 || k->kernel->reductions[0].kind != SNUG_REDUCE_moments
+        || is_first)
         return false;
     k->lanes->moments_bf16(sum_block(thread, 0, 0), sum_block(thread, 0, 1), values,
                            sum_block(thread, 0, 2), n);
@@ -295,8 +293,8 @@ static bool finish_grad_block(HostThread *thread, const float *core, int64_t at,
 {
     const SnugKernel *kernel = thread->k->kernel;
     const HostGradForm *form = &thread->k->parts[0].grad;
-    if (!form->matches || core == NULL || kernel->output_arg < 0 ||
-        kernel->reductions[0].kind != SNUG_REDUCE_grad)
+    if (!form->matches || core == NULL || kernel->output_arg < 0
+        || kernel->reductions[0].kind != SNUG_REDUCE_grad)
         return false;
     const SnugArg *out = &kernel->args[kernel->output_arg];
     if (out->type != SNUG_BF16 || out->pitch != out->shape.c)
@@ -330,8 +328,8 @@ static void write_partial(HostThread *thread, int64_t index, double count)
         const SnugArg *arg = &k->kernel->args[reduction->arg];
         const float *sum = sum_block(thread, r, 0), *second = sum_block(thread, r, 1);
         const float *origin = sum_block(thread, r, 2);
-        float *out = (float *)thread->launch->args[reduction->arg] +
-                     index * arg->shape.w * arg->pitch;
+        float *out =
+            (float *)thread->launch->args[reduction->arg] + index * arg->shape.w * arg->pitch;
         for (int64_t c = 0; c < channels; c++) {
             double a = 0.0, b = 0.0;
             for (int64_t p = 0; p < pixels; p++) {
@@ -393,8 +391,8 @@ static void finish_block(HostThread *thread, int32_t part, const float *core, in
     bool is_in_place = core == NULL && kernel->kind != SNUG_KERNEL_map;
     const float *values;
 
-    if (is_in_place && out->type == SNUG_BF16 &&
-        reduce_stored(thread, (const uint16_t *)result + pixel * out->pitch, floats, is_first))
+    if (is_in_place && out->type == SNUG_BF16
+        && reduce_stored(thread, (const uint16_t *)result + pixel * out->pitch, floats, is_first))
         return;
     if (is_in_place && out->type == SNUG_BF16) {
         k->lanes->load_bf16(rounded, (const uint16_t *)result + pixel * out->pitch, floats);
@@ -404,8 +402,8 @@ static void finish_block(HostThread *thread, int32_t part, const float *core, in
     } else if (finish_grad_block(thread, core, pixel * code->domain.c, floats, is_first)) {
         return;
     } else {
-        values = host_code_run(code, &thread->parts[part], thread->launch->args, core, n, h, w,
-                               pixels);
+        values =
+            host_code_run(code, &thread->parts[part], thread->launch->args, core, n, h, w, pixels);
         if (out && out->type == SNUG_BF16 && kernel->reduction_count > 0) {
             k->lanes->round_bf16(rounded, values, floats);
             values = rounded;
@@ -464,8 +462,8 @@ static HostThread begin_thread(const HostKernel *k, const HostLaunch *launch, in
     thread.memory = launch->workspace + k->shared.used + t * k->each.used;
     for (int32_t i = 0; i < 2; i++)
         if (k->strips.code_memory[i] >= 0)
-            thread.in[i] = host_code_begin(&k->in[i], thread.memory + k->strips.code_memory[i],
-                                           launch->args);
+            thread.in[i] =
+                host_code_begin(&k->in[i], thread.memory + k->strips.code_memory[i], launch->args);
     thread.parts = (HostRegisters *)(void *)(thread.memory + k->strips.part_headers);
     for (int32_t i = 0; i < k->kernel->part_count; i++)
         thread.parts[i] = host_code_begin(

@@ -80,7 +80,8 @@ static void sum_share(void *context, int32_t t)
 void host_grad_norm_run(const HostLaunch *launch, int32_t threads)
 {
     float *scalars = launch->args[0];
-    UpdateRun run = {.launch = launch, .threads = threads,
+    UpdateRun run = {.launch = launch,
+                     .threads = threads,
                      .elements = all_elements(launch->program)};
     host_team_run(launch->team, threads, sum_share, &run);
     double total = 0.0;
@@ -142,7 +143,8 @@ static void update_share(void *context, int32_t t)
 
 void host_adamw_run(const HostLaunch *launch, int32_t threads)
 {
-    UpdateRun run = {.launch = launch, .threads = threads,
+    UpdateRun run = {.launch = launch,
+                     .threads = threads,
                      .elements = all_elements(launch->program),
                      .constants = constants(launch->args[0])};
     host_team_run(launch->team, threads, update_share, &run);

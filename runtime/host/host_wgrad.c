@@ -17,8 +17,8 @@ static bool is_gradient_arg(const SnugKernel *kernel)
         return false;
     const SnugArg *out = &kernel->args[arg];
     const SnugWindow *w = &kernel->window;
-    return out->type == SNUG_F32 && out->pitch == w->x.c && out->shape.n == w->y.c &&
-           out->shape.h == w->kernel && out->shape.w == w->kernel && out->shape.c == w->x.c;
+    return out->type == SNUG_F32 && out->pitch == w->x.c && out->shape.n == w->y.c
+           && out->shape.h == w->kernel && out->shape.w == w->kernel && out->shape.c == w->x.c;
 }
 
 /* Whether some column of the window lies outside the picture wherever the window is. */
@@ -87,11 +87,11 @@ bool host_wgrad_create(HostKernel *k, bool dry)
     const SnugWindow *w = &kernel->window;
     HostStrips *s = &k->strips;
     *s = (HostStrips){.domain = w->y, .x_tile = -1, .y_tile = -1};
-    if (!host_window_is_valid(w) || !is_gradient_arg(kernel) ||
-        !host_code_create(&k->in[0], &kernel->in[0], kernel->args, kernel->arg_count, w->x, NULL,
-                          0) ||
-        !host_code_create(&k->in[1], &kernel->in[1], kernel->args, kernel->arg_count, w->y, NULL,
-                          0))
+    if (!host_window_is_valid(w) || !is_gradient_arg(kernel)
+        || !host_code_create(&k->in[0], &kernel->in[0], kernel->args, kernel->arg_count, w->x, NULL,
+                             0)
+        || !host_code_create(&k->in[1], &kernel->in[1], kernel->args, kernel->arg_count, w->y, NULL,
+                             0))
         return false;
     k->compute = host_compute_type(kernel);
     for (int32_t i = 0; i < 2; i++)
@@ -101,8 +101,8 @@ bool host_wgrad_create(HostKernel *k, bool dry)
 }
 
 /* Strips [begin, end) onto output channels [first, last) of `gradient`. */
-static void outer_share(HostThread *thread, int64_t begin, int64_t end, int64_t first,
-                        int64_t last, float *gradient)
+static void outer_share(HostThread *thread, int64_t begin, int64_t end, int64_t first, int64_t last,
+                        float *gradient)
 {
     const HostKernel *k = thread->k;
     const HostStrips *s = &k->strips;
@@ -138,8 +138,7 @@ static void run_share(HostThread *thread, int64_t begin, int64_t end)
     bool is_outside = has_column_outside(w);
     for (int64_t strip = begin; strip < end; strip++) {
         int64_t n = strip / s->strips_per_image, row = strip % s->strips_per_image * s->rows;
-        const void *x = host_source_rows(thread, 0, s->x_tile, n, row * w->stride - w->pad,
-                                         x_rows);
+        const void *x = host_source_rows(thread, 0, s->x_tile, n, row * w->stride - w->pad, x_rows);
         const void *y = host_source_rows(thread, 1, s->y_tile, n, row, s->rows);
         /* for such a column the library's bf16 gradient multiplies 0 by what its scratch holds */
         if (is_outside)
@@ -168,11 +167,14 @@ static void run_strips(void *context, int32_t t)
 {
     WgradRun *run = context;
     const HostKernel *k = run->k;
-    HostThread thread = {.k = k, .launch = run->launch, .index = t, .ok = true,
+    HostThread thread = {.k = k,
+                         .launch = run->launch,
+                         .index = t,
+                         .ok = true,
                          .memory = memory_of(run, t)};
     for (int32_t i = 0; i < 2; i++)
-        thread.in[i] = host_code_begin(&k->in[i], thread.memory + k->strips.code_memory[i],
-                                       run->launch->args);
+        thread.in[i] =
+            host_code_begin(&k->in[i], thread.memory + k->strips.code_memory[i], run->launch->args);
     int64_t strips = (int64_t)k->strips.domain.n * k->strips.strips_per_image;
     int64_t channels = k->kernel->window.y.c, begin, end;
     host_share(k->by_channels ? channels : strips, t, k->threads, &begin, &end);

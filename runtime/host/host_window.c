@@ -26,8 +26,8 @@ static void fill(HostThread *thread, int32_t which, int64_t n, int64_t begin, in
 
 static bool is_resampling(const SnugWindow *w)
 {
-    return w->kernel > 0 && w->kernel == w->stride && w->x.n == w->y.n && w->x.c == w->y.c &&
-           w->x.h * w->kernel == w->y.h && w->x.w * w->kernel == w->y.w;
+    return w->kernel > 0 && w->kernel == w->stride && w->x.n == w->y.n && w->x.c == w->y.c
+           && w->x.h * w->kernel == w->y.h && w->x.w * w->kernel == w->y.w;
 }
 
 bool host_window_prepare(HostKernel *k)
@@ -43,8 +43,8 @@ bool host_window_prepare(HostKernel *k)
         return false;
     int32_t multiple = is_pool_grad ? w->stride : 1;
     int64_t row_bytes = is_pool ? x_row * w->stride + y_row : x_row + y_row;
-    s->rows = host_choose_rows(s->domain, s->rows_per_partial, multiple, 0.3, row_bytes,
-                               k->threads);
+    s->rows =
+        host_choose_rows(s->domain, s->rows_per_partial, multiple, 0.3, row_bytes, k->threads);
     if (is_pool) {
         s->x_tile = host_carve(&k->each, ((s->rows - 1) * (int64_t)w->stride + w->kernel) * x_row);
         s->extra = host_carve(&k->each, channels * 4);
@@ -108,8 +108,7 @@ static void pool_core(HostThread *thread, int64_t n, int64_t row, float *core)
     int64_t end = host_min(row + s->rows, w->y.h);
     for (int64_t y = row; y < end; y++)
         for (int64_t x = 0; x < w->y.w; x++)
-            find_maximum(thread, tile, first, y, x, core + ((y - row) * w->y.w + x) * w->y.c,
-                         taps);
+            find_maximum(thread, tile, first, y, x, core + ((y - row) * w->y.w + x) * w->y.c, taps);
 }
 
 /* Gives dy of window (y, x) to the pixel of its maximum, if that lies in rows [row, end). */
@@ -121,8 +120,8 @@ static void give_back(HostThread *thread, const float *dy, const int32_t *taps, 
         int64_t to_row = y * w->stride - w->pad + tap / w->kernel;
         int64_t to_column = x * w->stride - w->pad + tap % w->kernel;
         if (to_row >= row && to_row < end && to_column >= 0 && to_column < w->x.w)
-            thread->k->lanes->add_at_tap(core + ((to_row - row) * w->x.w + to_column) * w->x.c,
-                                         dy, taps, tap, w->x.c);
+            thread->k->lanes->add_at_tap(core + ((to_row - row) * w->x.w + to_column) * w->x.c, dy,
+                                         taps, tap, w->x.c);
     }
 }
 
@@ -139,8 +138,7 @@ static void pool_grad_core(HostThread *thread, int64_t n, int64_t row, float *co
     int64_t x_first = first * w->stride - w->pad;
 
     fill(thread, 0, n, first, last, y_tile);
-    fill(thread, 1, n, x_first, x_first + (k->y_rows - 1) * (int64_t)w->stride + w->kernel,
-         x_tile);
+    fill(thread, 1, n, x_first, x_first + (k->y_rows - 1) * (int64_t)w->stride + w->kernel, x_tile);
     memset(core, 0, (size_t)((int64_t)s->rows * w->x.w * w->x.c) * sizeof *core);
     for (int64_t y = host_max(first, 0); y < host_min(last, w->y.h); y++)
         for (int64_t x = 0; x < w->y.w; x++) {
@@ -180,8 +178,8 @@ static void bilinear_grad_core(HostThread *thread, int64_t n, int64_t row, float
     memset(core, 0, (size_t)((end - row) * small) * sizeof *core);
     for (int64_t y = first; y < last; y++) {
         HostTap down = host_bilinear_tap(y, w->kernel, w->x.h);
-        bool hits = (down.first >= row && down.first < end) ||
-                    (down.second >= row && down.second < end);
+        bool hits =
+            (down.first >= row && down.first < end) || (down.second >= row && down.second < end);
         if (!hits)
             continue;
         fill(thread, 0, n, y, y + 1, tile);
@@ -189,13 +187,11 @@ static void bilinear_grad_core(HostThread *thread, int64_t n, int64_t row, float
         for (int64_t x = 0; x < w->y.w; x++) {
             HostTap across = host_bilinear_tap(x, w->kernel, w->x.w);
             const float *dy = tile + x * channels;
-            lanes->add_scaled(narrow + across.first * channels, dy, 1.0f - across.weight,
-                              channels);
+            lanes->add_scaled(narrow + across.first * channels, dy, 1.0f - across.weight, channels);
             lanes->add_scaled(narrow + across.second * channels, dy, across.weight, channels);
         }
         if (down.first >= row && down.first < end)
-            lanes->add_scaled(core + (down.first - row) * small, narrow, 1.0f - down.weight,
-                              small);
+            lanes->add_scaled(core + (down.first - row) * small, narrow, 1.0f - down.weight, small);
         if (down.second >= row && down.second < end)
             lanes->add_scaled(core + (down.second - row) * small, narrow, down.weight, small);
     }

@@ -157,8 +157,12 @@ bool csv_read_text(Csv *csv, const uint8_t *text, int64_t size, const char *name
     memcpy(csv->text, text, (size_t)size);
     csv->text[size] = '\0';
 
-    Reader reader = {.csv = csv, .name = name, .at = csv->text, .end = csv->text + size,
-                     .line = 1, .error = error};
+    Reader reader = {.csv = csv,
+                     .name = name,
+                     .at = csv->text,
+                     .end = csv->text + size,
+                     .line = 1,
+                     .error = error};
     bool ok = memchr(csv->text, '\0', (size_t)size) == NULL || refuse(&reader, "a 0 byte");
     while (ok && reader.at != reader.end) {
         if (ends_line(*reader.at))
@@ -196,8 +200,8 @@ void csv_free(Csv *csv)
 
 const char *csv_cell(const Csv *csv, int64_t row, int64_t column)
 {
-    if (row < 0 || row >= csv->row_count || column < 0 ||
-        column >= csv->rows[row + 1] - csv->rows[row])
+    if (row < 0 || row >= csv->row_count || column < 0
+        || column >= csv->rows[row + 1] - csv->rows[row])
         return "";
     return csv->cells[csv->rows[row] + column];
 }

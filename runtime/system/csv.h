@@ -7,11 +7,11 @@
 #include "error.h"
 
 typedef struct Csv {
-    char *text;        /* the cells point into it */
+    char *text; /* the cells point into it */
     const char **cells;
     int64_t cell_count;
-    int64_t *rows;     /* {row_count + 1}; row r is cells[rows[r]] .. cells[rows[r + 1] - 1] */
-    int64_t *lines;    /* {row_count}: the line of the file where the row begins, from 1 */
+    int64_t *rows;  /* {row_count + 1}; row r is cells[rows[r]] .. cells[rows[r + 1] - 1] */
+    int64_t *lines; /* {row_count}: the line of the file where the row begins, from 1 */
     int64_t row_count;
 } Csv;
 

@@ -12,7 +12,7 @@
  * sequences: they do no harm on a screen. */
 static int sequence_length(const unsigned char *text)
 {
-    int length = text[0] < 0x80 ? 1
+    int length = text[0] < 0x80             ? 1
                  : (text[0] & 0xE0) == 0xC0 ? 2
                  : (text[0] & 0xF0) == 0xE0 ? 3
                  : (text[0] & 0xF8) == 0xF0 ? 4

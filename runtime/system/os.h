@@ -24,7 +24,8 @@ bool os_make_new_folder(const char *path, bool *is_new, Error *error);
 bool os_exists(const char *path);
 bool os_is_folder(const char *path);
 bool os_remove(const char *path);
-int64_t os_modified(const char *path); /* when it was written last, to compare; -1: there is no such file */
+int64_t os_modified(
+    const char *path); /* when it was written last, to compare; -1: there is no such file */
 /* Names in a folder, without . and .., sorted bytewise; free each and the list. */
 bool os_list_folder(const char *path, char ***names, int64_t *count, Error *error);
 /* "folder/name" into a malloc'ed string. */

@@ -95,8 +95,8 @@ static char *narrow(const wchar_t *text)
 OsLibrary *os_library_open(const char *path)
 {
     bool has_folder = strpbrk(path, "/\\") != NULL;
-    DWORD flags = LOAD_LIBRARY_SEARCH_DEFAULT_DIRS
-                  | (has_folder ? LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR : 0);
+    DWORD flags =
+        LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | (has_folder ? LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR : 0);
     wchar_t *name = wide(path);
     HMODULE module = NULL;
 

@@ -83,8 +83,7 @@ int64_t os_modified(const char *path)
     return (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
 }
 
-bool os_each_name(const char *path, bool (*take)(void *context, const char *name),
-                  void *context)
+bool os_each_name(const char *path, bool (*take)(void *context, const char *name), void *context)
 {
     DIR *folder = opendir(path);
     if (folder == NULL)
@@ -106,8 +105,8 @@ int64_t os_page_bytes(void)
 
 void *os_map_middle(int64_t page, int64_t middle)
 {
-    uint8_t *base = mmap(NULL, (size_t)(middle + 2 * page), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-                         -1, 0);
+    uint8_t *base =
+        mmap(NULL, (size_t)(middle + 2 * page), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED)
         return NULL;
     if (mprotect(base + page, (size_t)middle, PROT_READ | PROT_WRITE) != 0) {
@@ -173,8 +172,8 @@ bool os_start_thread(OsThread *thread)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t handle;
-    bool ok = pthread_attr_setstacksize(&attributes, OS_THREAD_STACK) == 0 &&
-              pthread_create(&handle, &attributes, run_thread, thread) == 0;
+    bool ok = pthread_attr_setstacksize(&attributes, OS_THREAD_STACK) == 0
+              && pthread_create(&handle, &attributes, run_thread, thread) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (ok)

@@ -47,17 +47,12 @@ static int errno_of_windows(void)
 {
     switch (GetLastError()) {
     case ERROR_FILE_NOT_FOUND:
-    case ERROR_PATH_NOT_FOUND:
-        return ENOENT;
+    case ERROR_PATH_NOT_FOUND: return ENOENT;
     case ERROR_ACCESS_DENIED:
-    case ERROR_SHARING_VIOLATION:
-        return EACCES;
-    case ERROR_DISK_FULL:
-        return ENOSPC;
-    case ERROR_DIRECTORY:
-        return ENOTDIR;
-    default:
-        return EIO;
+    case ERROR_SHARING_VIOLATION: return EACCES;
+    case ERROR_DISK_FULL: return ENOSPC;
+    case ERROR_DIRECTORY: return ENOTDIR;
+    default: return EIO;
     }
 }
 
@@ -86,8 +81,9 @@ bool os_rename_over(const char *from, const char *to)
 {
     wchar_t *wide_from = wide(from), *wide_to = wide(to);
     bool converted = wide_from != NULL && wide_to != NULL;
-    bool ok = converted &&
-              MoveFileExW(wide_from, wide_to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
+    bool ok =
+        converted
+        && MoveFileExW(wide_from, wide_to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
     int number = ok ? 0 : converted ? errno_of_windows() : errno;
     free(wide_from);
     free(wide_to);
@@ -146,15 +142,14 @@ bool os_remove(const char *path)
     return ok;
 }
 
-bool os_each_name(const char *path, bool (*take)(void *context, const char *name),
-                  void *context)
+bool os_each_name(const char *path, bool (*take)(void *context, const char *name), void *context)
 {
     char *pattern = os_join(path, "*");
     wchar_t *wide_pattern = pattern == NULL ? NULL : wide(pattern);
     free(pattern);
     WIN32_FIND_DATAW found;
-    HANDLE search = wide_pattern == NULL ? INVALID_HANDLE_VALUE
-                                         : FindFirstFileW(wide_pattern, &found);
+    HANDLE search =
+        wide_pattern == NULL ? INVALID_HANDLE_VALUE : FindFirstFileW(wide_pattern, &found);
     free(wide_pattern);
     if (search == INVALID_HANDLE_VALUE) {
         errno = errno_of_windows();
@@ -163,8 +158,8 @@ bool os_each_name(const char *path, bool (*take)(void *context, const char *name
     bool ok = true;
     do {
         char name[4 * MAX_PATH];
-        if (WideCharToMultiByte(CP_UTF8, 0, found.cFileName, -1, name, (int)sizeof name, NULL,
-                                NULL) > 0)
+        if (WideCharToMultiByte(CP_UTF8, 0, found.cFileName, -1, name, (int)sizeof name, NULL, NULL)
+            > 0)
             ok = take(context, name);
     } while (ok && FindNextFileW(search, &found));
     FindClose(search);

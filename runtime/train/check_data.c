@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/data/image.h"
-#include "runtime/system/os.h"
 #include "run.h"
+#include "runtime/data/image.h"
 #include "runtime/data/outliers.h"
+#include "runtime/system/os.h"
 
 /* ---- the sheet ------------------------------------------------------------------------------- */
 
@@ -47,7 +47,8 @@ static bool draw_cell(const Run *run, const Dataset *dataset, const Augmentation
 static bool write_sheet(const Run *run, const Dataset *dataset, const char *path, Error *error)
 {
     Augmentation augmentation = options_augmentation(&run->options);
-    Image sheet = {.width = SHEET_COLUMNS * SHEET_SIDE, .height = SHEET_ROWS * SHEET_SIDE,
+    Image sheet = {.width = SHEET_COLUMNS * SHEET_SIDE,
+                   .height = SHEET_ROWS * SHEET_SIDE,
                    .channels = 3};
     bool ok = true;
 
@@ -96,8 +97,9 @@ static int32_t check_pictures(const Dataset *dataset)
         }
         for (int32_t k = 0; k < dataset->point_count; k++) {
             const Point *p = &item->points[k];
-            if (!(p->weight > 0) || (p->x >= -0.5f && p->x <= (float)image.width - 0.5f
-                                     && p->y >= -0.5f && p->y <= (float)image.height - 0.5f))
+            if (!(p->weight > 0)
+                || (p->x >= -0.5f && p->x <= (float)image.width - 0.5f && p->y >= -0.5f
+                    && p->y <= (float)image.height - 0.5f))
                 continue;
             printf("       %s: %s at %.1f, %.1f lies outside of the picture of %dx%d\n", item->id,
                    dataset->symbols[k], (double)p->x, (double)p->y, image.width, image.height);

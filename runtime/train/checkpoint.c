@@ -18,9 +18,9 @@ static int64_t form_offset(const SnugParam *param, Form form)
 {
     switch (form) {
     case FORM_model: return param->weight;
-    case FORM_ema:   return param->ema;
-    case FORM_m:     return param->m;
-    default:         return param->v;
+    case FORM_ema: return param->ema;
+    case FORM_m: return param->m;
+    default: return param->v;
     }
 }
 
@@ -193,8 +193,8 @@ static char *state_text(const TrainState *state)
              "\"loss_sum\":\"%s\",\"loss_count\":%d,\"seed\":%lld}",
              (long long)state->update, (long long)state->applied, state->epoch, state->batch,
              (long long)state->micro_steps, state->batch_size, state->train_items, scale,
-             state->loss_scale.good_updates, state->loss_scale.bad_updates, best,
-             state->best_epoch, loss, state->loss_count, (long long)state->seed);
+             state->loss_scale.good_updates, state->loss_scale.bad_updates, best, state->best_epoch,
+             loss, state->loss_count, (long long)state->seed);
     return strdup(text);
 }
 
@@ -344,8 +344,7 @@ static bool read_state(const TensorFile *file, TrainState *state, Error *error)
         .micro_steps = get_whole(object, "micro_steps"),
         .batch_size = (int32_t)get_whole(object, "batch_size"),
         .train_items = (int32_t)get_whole(object, "train_items"),
-        .loss_scale = {get_real(object, "loss_scale"),
-                       (int32_t)get_whole(object, "good_updates"),
+        .loss_scale = {get_real(object, "loss_scale"), (int32_t)get_whole(object, "good_updates"),
                        (int32_t)get_whole(object, "bad_updates")},
         .best_mre = get_real(object, "best_mre"),
         .best_epoch = (int32_t)get_whole(object, "best_epoch"),
@@ -384,8 +383,7 @@ bool checkpoint_load(const char *path, const DeviceOps *ops, Device *device,
                 const char *model = tensor_file_metadata(&file, "model");
                 error_hint(error, "it was made by model %s", model != NULL ? model : "unknown");
             }
-            ok = ok
-                 && checkpoint_load_tensor(&file, entry, param, offset, ops, device, error);
+            ok = ok && checkpoint_load_tensor(&file, entry, param, offset, ops, device, error);
         }
     }
     tensor_file_close(&file);

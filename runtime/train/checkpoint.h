@@ -11,23 +11,23 @@
 #ifndef SNUG_CHECKPOINT_H
 #define SNUG_CHECKPOINT_H
 
-#include "runtime/device.h"
 #include "learn.h"
+#include "runtime/device.h"
 #include "safetensors.h"
 
 /* Where the training stands, between two updates. */
 typedef struct TrainState {
-    int64_t update;         /* updates done, skipped ones too */
-    int64_t applied;        /* updates that were finite: AdamW's t */
-    int32_t epoch;          /* from 0 */
-    int32_t batch;          /* batches of the epoch that are done */
+    int64_t update;  /* updates done, skipped ones too */
+    int64_t applied; /* updates that were finite: AdamW's t */
+    int32_t epoch;   /* from 0 */
+    int32_t batch;   /* batches of the epoch that are done */
     LossScale loss_scale;
-    int64_t micro_steps;    /* done: num_batches_tracked of each batch norm */
-    int32_t batch_size;     /* what `batch` counts, and of how many pictures an epoch is made */
+    int64_t micro_steps; /* done: num_batches_tracked of each batch norm */
+    int32_t batch_size;  /* what `batch` counts, and of how many pictures an epoch is made */
     int32_t train_items;
-    double best_mre;        /* of the validation split, mm; < 0: none yet */
+    double best_mre; /* of the validation split, mm; < 0: none yet */
     int32_t best_epoch;
-    double loss_sum;        /* over the updates of this epoch that were finite */
+    double loss_sum; /* over the updates of this epoch that were finite */
     int32_t loss_count;
     uint64_t seed;
 } TrainState;

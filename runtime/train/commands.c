@@ -1,9 +1,9 @@
 /* eval, predict, export: what is done with trained weights. */
 #include <stdlib.h>
 
+#include "run.h"
 #include "runtime/data/image.h"
 #include "runtime/system/os.h"
-#include "run.h"
 
 bool open_split(const Run *run, const char *split, Dataset *dataset, Error *error)
 {
@@ -11,7 +11,8 @@ bool open_split(const Run *run, const char *split, Dataset *dataset, Error *erro
 
     if (root[0] == '\0') {
         error_set(error, ERROR_USAGE, "--dataset_path is missing");
-        return error_hint(error, "--dataset_path FOLDER: a data set laid out as Aariz or ISBI 2015");
+        return error_hint(error,
+                          "--dataset_path FOLDER: a data set laid out as Aariz or ISBI 2015");
     }
     return dataset_open(dataset, root, split, options_annotation(&run->options),
                         run->program->landmarks, OPTION_IS(&run->options, skip_bad), error);

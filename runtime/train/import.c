@@ -173,8 +173,7 @@ bool import_weights(const char *path, const DeviceOps *ops, Device *device,
         error_set(error, ERROR_MEMORY, "no memory to read %s", path);
     if (ok) {
         int32_t last = match(&import);
-        fprintf(stderr, "%s: %d of %d tensors loaded\n", path, import.loaded,
-                program->param_count);
+        fprintf(stderr, "%s: %d of %d tensors loaded\n", path, import.loaded, program->param_count);
         print_ignored(&import);
         ok = check_missing(&import, last, allow_missing, error)
              && upload_found(&import, ops, device, error);

@@ -291,7 +291,7 @@ void log_update(Log *log, const Progress *p, bool is_finite)
 static void write_events(Log *log, const Progress *p, const ErrorSummary *s)
 {
     const EventScalar scalars[] = {
-        {"epoch/loss", (float)p->loss},     {"valid/mre_px", (float)s->mean_px},
+        {"epoch/loss", (float)p->loss},      {"valid/mre_px", (float)s->mean_px},
         {"valid/mre_mm", (float)s->mean_mm}, {"valid/median_mm", (float)s->median_mm},
         {"valid/sdr_2mm", (float)s->sdr[0]}, {"valid/sdr_2.5mm", (float)s->sdr[1]},
         {"valid/sdr_3mm", (float)s->sdr[2]}, {"valid/sdr_4mm", (float)s->sdr[3]},
@@ -306,8 +306,8 @@ void log_epoch(Log *log, const Progress *p, const ErrorSummary *s, bool is_best)
         fprintf(stderr,
                 "  valid MRE %7.2f px  %6.2f +- %.2f mm  SDR 2/2.5/3/4 mm %5.1f %5.1f %5.1f %5.1f "
                 "%%%s",
-                s->mean_px, s->mean_mm, s->sd_mm, 100 * s->sdr[0], 100 * s->sdr[1],
-                100 * s->sdr[2], 100 * s->sdr[3], is_best ? "  best" : "");
+                s->mean_px, s->mean_mm, s->sd_mm, 100 * s->sdr[0], 100 * s->sdr[1], 100 * s->sdr[2],
+                100 * s->sdr[3], is_best ? "  best" : "");
     fprintf(stderr, "\n");
     fprintf(log->metrics, "%d,%lld,%.9g,%.9g,%g", p->epoch + 1, (long long)p->update, p->loss,
             p->lr, p->loss_scale);

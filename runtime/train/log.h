@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "runtime/system/error.h"
 #include "metrics.h"
+#include "runtime/system/error.h"
 
 typedef struct Progress {
     int32_t epoch, epochs;   /* epoch from 0 */
@@ -17,9 +17,9 @@ typedef struct Progress {
     int64_t epoch_end;       /* update with which the epoch ends */
     double loss;             /* mean of the epoch so far */
     double lr, loss_scale, grad_norm;
-    int64_t images;          /* that this process has trained on */
-    double started;          /* os_seconds */
-    double trained, waited;  /* seconds in updates; of these, waiting for data */
+    int64_t images;         /* that this process has trained on */
+    double started;         /* os_seconds */
+    double trained, waited; /* seconds in updates; of these, waiting for data */
     int64_t planned_bytes;
 } Progress;
 

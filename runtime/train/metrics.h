@@ -27,7 +27,7 @@ typedef struct ErrorSummary {
     int64_t count;
     double mean_px, sd_px, median_px;
     double mean_mm, sd_mm, median_mm;
-    double sdr[4];       /* within 2, 2.5, 3, 4 mm; shares, 0 .. 1 */
+    double sdr[4];          /* within 2, 2.5, 3, 4 mm; shares, 0 .. 1 */
     double low_mm, high_mm; /* 95 % bootstrap interval of mean_mm over pictures: summarize_all */
 } ErrorSummary;
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/system/os.h"
 #include "run.h"
+#include "runtime/system/os.h"
 
 /* The mean of the pixels that fall into each of the smaller picture, which is `factor` times
  * smaller. */

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/system/os.h"
 #include "run.h"
+#include "runtime/system/os.h"
 
 /* Points of image n of the batch, back in the picture's own pixels. */
 static void place_points(const float *peaks, const SnugBuffer *buffer, int32_t n,

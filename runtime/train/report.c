@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "log.h"
-#include "runtime/system/os.h"
 #include "run.h"
+#include "runtime/system/os.h"
 
 /* ---- numbers from the log -------------------------------------------------------------------- */
 
@@ -39,8 +39,16 @@ static bool series_add(Series *series, double x, double y)
     return true;
 }
 
-enum { SERIES_loss, SERIES_lr, SERIES_norm, SERIES_mre, SERIES_median, SERIES_sdr2, SERIES_sdr4,
-       SERIES_COUNT };
+enum {
+    SERIES_loss,
+    SERIES_lr,
+    SERIES_norm,
+    SERIES_mre,
+    SERIES_median,
+    SERIES_sdr2,
+    SERIES_sdr4,
+    SERIES_COUNT
+};
 
 typedef struct Curves {
     Series series[SERIES_COUNT];
@@ -120,8 +128,15 @@ static bool read_lines(Curves *curves, const char *folder, const char *name,
 
 /* ---- curves ---------------------------------------------------------------------------------- */
 
-enum { CHART_WIDTH = 460, CHART_HEIGHT = 220, LEFT = 62, RIGHT = 12, TOP = 10, BOTTOM = 26,
-       MOST_POINTS = 400 };
+enum {
+    CHART_WIDTH = 460,
+    CHART_HEIGHT = 220,
+    LEFT = 62,
+    RIGHT = 12,
+    TOP = 10,
+    BOTTOM = 26,
+    MOST_POINTS = 400
+};
 
 typedef struct Range {
     double low, high;
@@ -167,8 +182,9 @@ static double tick_step(double span)
 
 static void draw_tick_y(FILE *file, const Range *range, double y)
 {
-    fprintf(file, "<path d=\"M%d %.1fH%d\" class=\"grid\"/><text x=\"%d\" y=\"%.1f\" class=\"y\">%g"
-                  "</text>\n",
+    fprintf(file,
+            "<path d=\"M%d %.1fH%d\" class=\"grid\"/><text x=\"%d\" y=\"%.1f\" class=\"y\">%g"
+            "</text>\n",
             LEFT, place_y(range, y), CHART_WIDTH - RIGHT, LEFT - 5, place_y(range, y) + 4, y);
 }
 
@@ -196,8 +212,8 @@ static void draw_axes(FILE *file, const Range *x, const Range *y)
     if (x->high > x->low) {
         double step = fmax(1, tick_step(x->high - x->low));
         for (double k = ceil(x->low / step); k * step <= x->high; k++)
-            fprintf(file, "<text x=\"%.1f\" y=\"%d\" class=\"x\">%g</text>\n",
-                    place_x(x, k * step), CHART_HEIGHT - 8, k * step);
+            fprintf(file, "<text x=\"%.1f\" y=\"%d\" class=\"x\">%g</text>\n", place_x(x, k * step),
+                    CHART_HEIGHT - 8, k * step);
     }
 }
 
@@ -276,9 +292,10 @@ static bool write_table(FILE *file, const Predictions *predictions)
     const Dataset *dataset = predictions->dataset;
     ErrorSummary summary;
 
-    fprintf(file, "<h2>Last validation, split %s</h2>\n<table><tr><th></th><th>points</th>"
-                  "<th>MRE px</th><th>MRE mm</th><th>median mm</th><th>2 mm %%</th>"
-                  "<th>2.5 mm %%</th><th>3 mm %%</th><th>4 mm %%</th></tr>\n",
+    fprintf(file,
+            "<h2>Last validation, split %s</h2>\n<table><tr><th></th><th>points</th>"
+            "<th>MRE px</th><th>MRE mm</th><th>median mm</th><th>2 mm %%</th>"
+            "<th>2.5 mm %%</th><th>3 mm %%</th><th>4 mm %%</th></tr>\n",
             dataset->split);
     if (!summarize(predictions, (ErrorFilter){.point = -1}, &summary))
         return false;
@@ -420,7 +437,7 @@ static bool write_page(FILE *file, void *context)
 
 bool report_write(const Run *run, const Predictions *predictions, Error *error)
 {
-    static const char *const names[SERIES_COUNT] = {"loss",   "rate",         "norm",        "mean",
+    static const char *const names[SERIES_COUNT] = {"loss",   "rate",        "norm",       "mean",
                                                     "median", "within 2 mm", "within 4 mm"};
     static const char *const colors[SERIES_COUNT] = {"#1668b8", "#1668b8", "#1668b8", "#b83a16",
                                                      "#d9a400", "#1668b8", "#2a9d57"};
@@ -431,8 +448,7 @@ bool report_write(const Run *run, const Predictions *predictions, Error *error)
         page.curves.series[k].name = names[k];
         page.curves.series[k].color = colors[k];
     }
-    bool ok = path != NULL
-              && read_lines(&page.curves, run->folder, "log.jsonl", read_update, error)
+    bool ok = path != NULL && read_lines(&page.curves, run->folder, "log.jsonl", read_update, error)
               && read_lines(&page.curves, run->log_folder, "metrics.csv", read_epoch, error)
               && os_write_atomically(path, write_page, &page, error);
     curves_free(&page.curves);

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run.h"
 #include "runtime/system/json.h"
 #include "runtime/system/os.h"
-#include "run.h"
 
 /* A field of a CSV row; quoted where RFC 4180 asks for it. */
 static void write_field(FILE *file, const char *text)
@@ -75,9 +75,9 @@ static json_t *item_json(const Predictions *predictions, int32_t i)
 
     for (int32_t k = 0; k < dataset->point_count; k++) {
         const Prediction *p = &predictions->points[(int64_t)i * dataset->point_count + k];
-        json_t *point = json_pack("{s:s, s:f, s:f, s:f}", "symbol", dataset->symbols[k], "x",
-                                  (double)p->x, "y", (double)p->y, "confidence",
-                                  (double)p->confidence);
+        json_t *point =
+            json_pack("{s:s, s:f, s:f, s:f}", "symbol", dataset->symbols[k], "x", (double)p->x, "y",
+                      (double)p->y, "confidence", (double)p->confidence);
         if (mm > 0) {
             json_object_set_new(point, "x_mm", json_real((double)p->x * mm));
             json_object_set_new(point, "y_mm", json_real((double)p->y * mm));

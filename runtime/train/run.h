@@ -3,10 +3,10 @@
 #define SNUG_RUN_H
 
 #include "checkpoint.h"
-#include "runtime/data/image.h"
-#include "runtime/data/loader.h"
 #include "metrics.h"
 #include "run_options.h"
+#include "runtime/data/image.h"
+#include "runtime/data/loader.h"
 
 typedef struct Run {
     RunOptions options;

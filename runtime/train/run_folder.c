@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run.h"
 #include "runtime/system/json.h"
 #include "runtime/system/os.h"
-#include "run.h"
 
 /* The two paths of a run of this name. Runs that share a --log_dir have a folder each in it: none
  * cuts the rows of another. */
@@ -58,8 +58,14 @@ bool run_folder_of_checkpoint(Run *run, Error *error)
         char *name = file != NULL ? strrchr(folder, '/') : NULL;
         if (name != NULL)
             *name = '\0';
-        ok = set_folders(run, name == NULL ? "." : name == folder ? "/" : folder,
-                         name != NULL ? name + 1 : file != NULL ? folder : ".", error)
+        ok = set_folders(run,
+                         name == NULL     ? "."
+                         : name == folder ? "/"
+                                          : folder,
+                         name != NULL   ? name + 1
+                         : file != NULL ? folder
+                                        : ".",
+                         error)
              && os_make_folders(run->log_folder, error);
     }
     free(folder);
@@ -103,10 +109,9 @@ char *run_folder_find(const Run *run, const char *given, const char *file, Error
 
     /* Only train makes its run folders in --save_dir; for the others that is where results go. */
     if (strcmp(given, "auto") == 0 || given[0] == '\0')
-        return newest_checkpoint(run->options.command == RUN_TRAIN
-                                     ? OPTION_TEXT(&run->options, save_dir)
-                                     : "runs",
-                                 file, error);
+        return newest_checkpoint(
+            run->options.command == RUN_TRAIN ? OPTION_TEXT(&run->options, save_dir) : "runs", file,
+            error);
     path = os_is_folder(given) ? os_join(given, file) : strdup(given);
     if (path != NULL && !os_exists(path)) {
         /* a folder of runs instead of a run */
@@ -134,9 +139,9 @@ bool run_folder_write_plan(const Run *run, Error *error)
     if (run->program->plan_page == NULL)
         return true;
     char *path = os_join(run->folder, "plan.html");
-    bool ok = path != NULL ? os_write_atomically(path, write_pieces,
-                                                 (void *)run->program->plan_page, error)
-                           : error_set(error, ERROR_MEMORY, "no memory for a path");
+    bool ok = path != NULL
+                  ? os_write_atomically(path, write_pieces, (void *)run->program->plan_page, error)
+                  : error_set(error, ERROR_MEMORY, "no memory for a path");
 
     free(path);
     return ok;
@@ -184,12 +189,11 @@ bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset
         p->batch_size, "image_height", p->image_height, "image_width", p->image_width, "device",
         p->device, "threads", p->host_threads, "planned_bytes", (json_int_t)p->total_bytes,
         "arena_bytes", (json_int_t)(p->total_bytes - p->persistent_bytes));
-    json_t *object = json_pack("{s:s, s:i, s:o, s:{s:s, s:i, s:o, s:o}, s:I, s:o}", "snug",
-                               SNUG_VERSION, "program_format", p->version, "program", program,
-                               "data", "root", train->root, "points", train->point_count, "train",
-                               data_json(train), "valid", data_json(valid), "seed",
-                               (json_int_t)run->state.seed, "options",
-                               options ? json_loads(options, 0, NULL) : json_null());
+    json_t *object = json_pack(
+        "{s:s, s:i, s:o, s:{s:s, s:i, s:o, s:o}, s:I, s:o}", "snug", SNUG_VERSION, "program_format",
+        p->version, "program", program, "data", "root", train->root, "points", train->point_count,
+        "train", data_json(train), "valid", data_json(valid), "seed", (json_int_t)run->state.seed,
+        "options", options ? json_loads(options, 0, NULL) : json_null());
     char *text = object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
     bool ok = path != NULL && text != NULL
                   ? os_write_atomically(path, write_text, text, error)

@@ -206,13 +206,9 @@ static bool read_value(Parser *parser, int k, const char *text, Error *error)
     OptionValue *value = &parser->options->values[k];
 
     switch (row->kind) {
-    case TEXT:
-        value->text = text;
-        return true;
-    case SHAPE:
-        return read_shape(parser, row, text, value, error);
-    default:
-        return read_number(row, text, &value->number, error);
+    case TEXT: value->text = text; return true;
+    case SHAPE: return read_shape(parser, row, text, value, error);
+    default: return read_number(row, text, &value->number, error);
     }
 }
 
@@ -240,12 +236,11 @@ static bool parse_flag(Parser *parser, Error *error)
     value->is_given = true;
     if (rows[k].kind == FLAG) {
         value->number = !is_off;
-        return equals == NULL
-               || error_set(error, ERROR_USAGE, "--%s takes no value", rows[k].name);
+        return equals == NULL || error_set(error, ERROR_USAGE, "--%s takes no value", rows[k].name);
     }
-    const char *text = equals != NULL                     ? equals + 1
-                       : parser->at + 1 < parser->argc    ? parser->argv[++parser->at]
-                                                          : "";
+    const char *text = equals != NULL                  ? equals + 1
+                       : parser->at + 1 < parser->argc ? parser->argv[++parser->at]
+                                                       : "";
     if (text[0] == '\0' || strncmp(text, "--", 2) == 0) {
         error_set(error, ERROR_USAGE, "--%s needs a value", rows[k].name);
         return error_hint(error, "--%s %s", rows[k].name, rows[k].argument);
@@ -314,12 +309,8 @@ static bool read_kept(int k, const json_t *item, OptionValue *value)
     const OptionRow *row = &rows[k];
 
     switch (row->kind) {
-    case TEXT:
-        value->text = json_string_value(item);
-        return value->text != NULL;
-    case FLAG:
-        value->number = json_is_true(item);
-        return json_is_boolean(item);
+    case TEXT: value->text = json_string_value(item); return value->text != NULL;
+    case FLAG: value->number = json_is_true(item); return json_is_boolean(item);
     case SHAPE:
         value->number = json_number_value(json_array_get(item, 0));
         value->second = json_number_value(json_array_get(item, 1));

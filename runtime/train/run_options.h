@@ -5,24 +5,18 @@
 #include <stdio.h>
 
 #include "runtime/data/data.h"
-#include "runtime/system/error.h"
 #include "runtime/program.h"
+#include "runtime/system/error.h"
 
-typedef enum RunCommand {
-    RUN_TRAIN,
-    RUN_EVAL,
-    RUN_PREDICT,
-    RUN_CHECK_DATA,
-    RUN_EXPORT
-} RunCommand;
+typedef enum RunCommand { RUN_TRAIN, RUN_EVAL, RUN_PREDICT, RUN_CHECK_DATA, RUN_EXPORT } RunCommand;
 
 /* One value a row of the table, in the form of its kind. */
 typedef struct OptionValue {
-    const char *text;      /* TEXT */
-    double number;         /* WHOLE, REAL, FLAG (0 or 1); SHAPE: height */
-    double second;         /* SHAPE: width */
-    bool is_given;         /* on the command line */
-    bool is_kept;          /* from the checkpoint that the run goes on from */
+    const char *text; /* TEXT */
+    double number;    /* WHOLE, REAL, FLAG (0 or 1); SHAPE: height */
+    double second;    /* SHAPE: width */
+    bool is_given;    /* on the command line */
+    bool is_kept;     /* from the checkpoint that the run goes on from */
 } OptionValue;
 
 typedef enum OptionName {

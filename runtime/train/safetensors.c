@@ -73,8 +73,11 @@ static bool is_utf8(const uint8_t *text, size_t size)
 {
     for (size_t i = 0; i < size;) {
         uint8_t c = text[i++];
-        int more = c < 0x80 ? 0 : c >= 0xC2 && c < 0xE0 ? 1 : c >= 0xE0 && c < 0xF0 ? 2
-                   : c >= 0xF0 && c < 0xF5 ? 3 : -1;
+        int more = c < 0x80                ? 0
+                   : c >= 0xC2 && c < 0xE0 ? 1
+                   : c >= 0xE0 && c < 0xF0 ? 2
+                   : c >= 0xF0 && c < 0xF5 ? 3
+                                           : -1;
         if (more < 0 || (size_t)more > size - i)
             return false;
         for (int k = 0; k < more; k++)
@@ -313,10 +316,10 @@ static bool open_header(TensorFile *file, Error *error)
     uint8_t *text = malloc((size_t)header_bytes + 1);
     if (text == NULL)
         return refuse(error, file->path, "out of memory");
-    const char *why = fread(text, 1, (size_t)header_bytes, file->file) == header_bytes
-                          ? parse_header(file, text, (size_t)header_bytes,
-                                         size - 8 - (int64_t)header_bytes)
-                          : "it cannot be read";
+    const char *why =
+        fread(text, 1, (size_t)header_bytes, file->file) == header_bytes
+            ? parse_header(file, text, (size_t)header_bytes, size - 8 - (int64_t)header_bytes)
+            : "it cannot be read";
     free(text);
     file->data_offset = 8 + (int64_t)header_bytes;
     return why == NULL || refuse(error, file->path, why);
@@ -431,8 +434,8 @@ static json_t *header_object(const TensorSource *sources, int32_t source_count,
     json_decref(texts);
     for (int32_t k = 0; k < source_count; k++) {
         const TensorSource *source = &sources[k];
-        int64_t bytes = tensor_elements(source->rank, source->shape)
-                        * tensor_types[source->type].bits / 8;
+        int64_t bytes =
+            tensor_elements(source->rank, source->shape) * tensor_types[source->type].bits / 8;
         json_t *shape = json_array();
         for (int32_t d = 0; d < source->rank; d++)
             json_array_append_new(shape, json_integer(source->shape[d]));

@@ -16,10 +16,26 @@
 enum { SAFETENSORS_MAX_RANK = 8 };
 
 typedef enum TensorType {
-    TENSOR_F4, TENSOR_F6_E2M3, TENSOR_F6_E3M2, /* these three: fewer than 8 bits an element */
-    TENSOR_BOOL, TENSOR_U8, TENSOR_I8, TENSOR_F8_E5M2, TENSOR_F8_E4M3, TENSOR_F8_E8M0,
-    TENSOR_I16, TENSOR_U16, TENSOR_F16, TENSOR_BF16,
-    TENSOR_I32, TENSOR_U32, TENSOR_F32, TENSOR_F64, TENSOR_I64, TENSOR_U64, TENSOR_C64,
+    TENSOR_F4,
+    TENSOR_F6_E2M3,
+    TENSOR_F6_E3M2, /* these three: fewer than 8 bits an element */
+    TENSOR_BOOL,
+    TENSOR_U8,
+    TENSOR_I8,
+    TENSOR_F8_E5M2,
+    TENSOR_F8_E4M3,
+    TENSOR_F8_E8M0,
+    TENSOR_I16,
+    TENSOR_U16,
+    TENSOR_F16,
+    TENSOR_BF16,
+    TENSOR_I32,
+    TENSOR_U32,
+    TENSOR_F32,
+    TENSOR_F64,
+    TENSOR_I64,
+    TENSOR_U64,
+    TENSOR_C64,
     TENSOR_TYPE_COUNT
 } TensorType;
 
@@ -47,7 +63,7 @@ typedef struct TensorFile {
 
 /* Checks all of the header; reads no tensor. The error's why says which check failed. */
 bool tensor_file_open(TensorFile *file, const char *path, Error *error);
-void tensor_file_close(TensorFile *file); /* of zeros too */
+void tensor_file_close(TensorFile *file);                                      /* of zeros too */
 const TensorEntry *tensor_file_find(const TensorFile *file, const char *name); /* NULL: absent */
 const char *tensor_file_metadata(const TensorFile *file, const char *key);     /* NULL: absent */
 /* All bytes of the tensor into data, entry->end - entry->begin of them. */

@@ -12,18 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/system/json.h"
 #include "log.h"
+#include "run.h"
+#include "runtime/system/json.h"
 #include "runtime/system/os.h"
 #include "runtime/system/random.h"
-#include "run.h"
 
 /* What is to be drawn: large PNGs take longer than an epoch of a small network, so that they wait
  * until they are a small share of the time. */
 typedef struct Drawing {
-    Predictions best, last;    /* of the validations; last is empty where it is the best one */
+    Predictions best, last;        /* of the validations; last is empty where it is the best one */
     bool has_overlays, has_report; /* to be drawn */
-    double seconds;            /* spent so far */
+    double seconds;                /* spent so far */
 } Drawing;
 
 typedef struct Training {
@@ -35,13 +35,13 @@ typedef struct Training {
     Log log;
     Progress progress;
     Drawing drawing;
-    float *image_weights;  /* {batch_size} */
-    int32_t batches;       /* of an epoch */
+    float *image_weights; /* {batch_size} */
+    int32_t batches;      /* of an epoch */
     int64_t updates_an_epoch, warmup_updates, total_updates;
-    int64_t updates_done;  /* by this process */
-    bool is_stopped;       /* before its end, and has said so */
+    int64_t updates_done;    /* by this process */
+    bool is_stopped;         /* before its end, and has said so */
     char *options, *symbols; /* for the checkpoints */
-    const char *bad_param; /* the first whose gradient was not finite, where that is asked */
+    const char *bad_param;   /* the first whose gradient was not finite, where that is asked */
 } Training;
 
 /* ---- weights --------------------------------------------------------------------------------- */
@@ -67,9 +67,8 @@ static void fill_param(const SnugParam *param, uint64_t seed, float *values, int
     RandomKey key = param_key(seed, param->name);
 
     for (int64_t k = 0; k < count; k++)
-        values[k] = param->init_scale > 0
-                        ? param->init_scale * random_normal(key, (uint64_t)k)
-                        : (is_one ? 1.0f : 0.0f);
+        values[k] = param->init_scale > 0 ? param->init_scale * random_normal(key, (uint64_t)k)
+                                          : (is_one ? 1.0f : 0.0f);
 }
 
 bool start_weights(Run *run, Error *error)
@@ -242,8 +241,7 @@ static bool next_batch(Training *training, const Batch **batch, Error *error)
         return false;
     for (const char *w; (w = loader_next_warning(training->loader)) != NULL;)
         log_say(&training->log, "warning: %s\n", w);
-    return *batch != NULL
-           || error_set(error, ERROR_FILES, "the data set ended before its epoch");
+    return *batch != NULL || error_set(error, ERROR_FILES, "the data set ended before its epoch");
 }
 
 static bool one_update(Training *training, Error *error)
@@ -328,8 +326,8 @@ static bool validate(Training *training, Predictions *predictions, ErrorSummary 
         return true;
     if (!summarize(predictions, (ErrorFilter){.point = -1}, summary))
         return error_set(error, ERROR_MEMORY, "no memory for the metrics");
-    *is_best = summary->count > 0
-               && (run->state.best_mre < 0 || summary->mean_mm < run->state.best_mre);
+    *is_best =
+        summary->count > 0 && (run->state.best_mre < 0 || summary->mean_mm < run->state.best_mre);
     return true;
 }
 
@@ -362,15 +360,15 @@ static bool draw(Training *training, bool is_end, Error *error)
         return true;
     if (drawing->has_overlays) {
         char *folder = os_join(run->folder, "overlays");
-        ok = folder != NULL
-                 ? overlays_write(&drawing->best, overlays, OVERLAY_SIDE, folder, error)
-                 : error_set(error, ERROR_MEMORY, "no memory for a path");
+        ok = folder != NULL ? overlays_write(&drawing->best, overlays, OVERLAY_SIDE, folder, error)
+                            : error_set(error, ERROR_MEMORY, "no memory for a path");
         free(folder);
     }
     if (ok && drawing->has_report)
-        ok = report_write(run, drawing->last.points != NULL   ? &drawing->last
-                               : drawing->best.points != NULL ? &drawing->best
-                                                              : NULL,
+        ok = report_write(run,
+                          drawing->last.points != NULL   ? &drawing->last
+                          : drawing->best.points != NULL ? &drawing->best
+                                                         : NULL,
                           error);
     drawing->has_overlays = drawing->has_report = false;
     drawing->seconds += os_seconds() - began;
@@ -378,8 +376,7 @@ static bool draw(Training *training, bool is_end, Error *error)
 }
 
 /* The epoch is over: its row, the state of the next one, checkpoints. */
-static bool close_epoch(Training *training, const ErrorSummary *summary, bool is_best,
-                        Error *error)
+static bool close_epoch(Training *training, const ErrorSummary *summary, bool is_best, Error *error)
 {
     Run *run = training->run;
     TrainState *state = &run->state;
@@ -410,8 +407,8 @@ static bool finish_epoch(Training *training, bool *is_done, Error *error)
     Predictions predictions = {0};
     bool is_best = false;
     int64_t every = OPTION_WHOLE(&run->options, validate_every), epoch = run->state.epoch + 1;
-    bool is_validated = training->has_valid
-                        && (epoch % every == 0 || epoch == training->progress.epochs);
+    bool is_validated =
+        training->has_valid && (epoch % every == 0 || epoch == training->progress.epochs);
     bool ok = !is_validated || validate(training, &predictions, &summary, &is_best, error);
 
     *is_done = ok && !(is_validated && os_interrupted() != 0);
@@ -567,8 +564,10 @@ static bool fit_state_to_data(Training *training, Error *error)
     int64_t seen = (int64_t)state->batch * state->batch_size;
 
     if (state->batch > 0 && items != state->train_items) {
-        error_set(error, ERROR_FILES, "the run stopped within an epoch of %d pictures, now there "
-                  "are %d", state->train_items, items);
+        error_set(error, ERROR_FILES,
+                  "the run stopped within an epoch of %d pictures, now there "
+                  "are %d",
+                  state->train_items, items);
         return error_hint(error, "pictures may be added or removed between two epochs");
     }
     if (state->batch > 0 && size != state->batch_size) {
@@ -639,8 +638,7 @@ static bool prepare(Training *training, Error *error)
 {
     Run *run = training->run;
 
-    if (!start_or_resume(run, error) || !weights_changed(run, error)
-        || !open_data(training, error)
+    if (!start_or_resume(run, error) || !weights_changed(run, error) || !open_data(training, error)
         || !fit_state_to_data(training, error))
         return false;
     plan_updates(training);

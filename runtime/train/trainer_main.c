@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/system/os.h"
 #include "run.h"
+#include "runtime/system/os.h"
 
 static void print_version(const SnugProgram *const *programs, int32_t count)
 {
@@ -54,10 +54,10 @@ static bool run_command(Run *run, int *status, Error *error)
     if (!run->ops->open(&run->device, run->program, &options, error))
         return false;
     switch (run->options.command) {
-    case RUN_EVAL:    ok = command_eval(run, error); break;
+    case RUN_EVAL: ok = command_eval(run, error); break;
     case RUN_PREDICT: ok = command_predict(run, error); break;
-    case RUN_EXPORT:  ok = command_export(run, error); break;
-    default:          ok = train(run, status, error); break;
+    case RUN_EXPORT: ok = command_export(run, error); break;
+    default: ok = train(run, status, error); break;
     }
     if (ok && options.profile)
         ok = profile_print(run, error);

@@ -28,9 +28,9 @@ typedef struct Bench {
     DeviceOptions options;
     int accumulate, updates;
     bool is_card;
-    CudaApi api;             /* to ask the driver for the card's memory */
-    double open_seconds;     /* kernels compiled, memory taken */
-    int64_t used_before;     /* bytes of the card that somebody holds, with our context made */
+    CudaApi api;         /* to ask the driver for the card's memory */
+    double open_seconds; /* kernels compiled, memory taken */
+    int64_t used_before; /* bytes of the card that somebody holds, with our context made */
     double *micro_steps, *update_seconds;
     int32_t micro_step_count;
 } Bench;
@@ -82,15 +82,16 @@ static bool upload_batch(Bench *b, Error *error)
     for (int64_t k = 0; ok && k < pixels; k++)
         image[k] = (uint8_t)random_bits(key, (uint64_t)k);
     for (int64_t k = 0; ok && k < points; k++)
-        point[k] = k % 3 == 2 ? 1.0f
-                              : random_uniform(key, (uint64_t)k) * (float)program->image_width;
+        point[k] =
+            k % 3 == 2 ? 1.0f : random_uniform(key, (uint64_t)k) * (float)program->image_width;
     for (int32_t n = 0; ok && n < program->batch_size; n++)
         weights[n] = LOSS_SCALE / (float)(b->accumulate * program->batch_size);
     if (!ok)
         error_set(error, ERROR_MEMORY, "no memory for a batch of %d", program->batch_size);
-    ok = ok && upload_buffer(b, program->image_buffer, image, pixels, error)
-         && upload_buffer(b, program->points_buffer, point, points * 4, error)
-         && upload_buffer(b, program->image_weights_buffer, weights, program->batch_size * 4, error);
+    ok =
+        ok && upload_buffer(b, program->image_buffer, image, pixels, error)
+        && upload_buffer(b, program->points_buffer, point, points * 4, error)
+        && upload_buffer(b, program->image_weights_buffer, weights, program->batch_size * 4, error);
     free(image);
     free(point);
     return ok;

@@ -16,10 +16,18 @@ enum { CARD_MAX_KERNELS = 64, CARD_MAX_HEADERS = 32, CARD_PITCH = 8 };
 #define CARD_TOLERANCE 2e-3
 
 /* Few multiprocessors: blocks then make several tiles of small pictures, too. */
-static const Card small_card = {.name = "small", .arch = "sm_86", .multiprocessors = 2,
-                                .matrix_tflops = 1, .bandwidth_gbs = 10, .launch_us = 3};
-static const Card large_card = {.name = "large", .arch = "sm_86", .multiprocessors = 48,
-                                .matrix_tflops = 35, .bandwidth_gbs = 500, .launch_us = 3};
+static const Card small_card = {.name = "small",
+                                .arch = "sm_86",
+                                .multiprocessors = 2,
+                                .matrix_tflops = 1,
+                                .bandwidth_gbs = 10,
+                                .launch_us = 3};
+static const Card large_card = {.name = "large",
+                                .arch = "sm_86",
+                                .multiprocessors = 48,
+                                .matrix_tflops = 35,
+                                .bandwidth_gbs = 500,
+                                .launch_us = 3};
 
 /* Kernels to be compiled at once. */
 typedef struct CardSuite {
@@ -106,8 +114,8 @@ static inline void card_write_source(CardSuite *suite, int32_t k)
     if (adds)
         b->kernel.workspace_bytes = wgrad_workspace(suite->cards[k], &b->kernel);
     SnugProgram program = {.kernels = &b->kernel, .kernel_count = 1};
-    assert_true(cuda_kernel_source(suite->arena, &program, suite->cards[k], 0, NULL, 0,
-                                   &suite->texts[k]));
+    assert_true(
+        cuda_kernel_source(suite->arena, &program, suite->cards[k], 0, NULL, 0, &suite->texts[k]));
     suite->images[k] = (KernelImage){.name = suite->names[k], .source = suite->texts[k].source};
 }
 
@@ -121,8 +129,10 @@ static inline void card_compile(CardSuite *suite)
         header_names[h] = cuda_headers[h].name;
     for (int32_t k = 0; k < suite->count; k++)
         card_write_source(suite, k);
-    KernelCompile compile = {.api = &suite->api, .headers = suite->headers,
-                             .header_names = header_names, .header_count = cuda_header_count,
+    KernelCompile compile = {.api = &suite->api,
+                             .headers = suite->headers,
+                             .header_names = header_names,
+                             .header_count = cuda_header_count,
                              .is_quiet = true};
     compile.capability = softgpu_capability(suite->gpu, &compile.is_ptx);
     if (!kernel_cache_compile(&compile, suite->images, suite->count, &error))

@@ -4,11 +4,11 @@
 /* odd sizes and channels, every kernel and stride of the models; transposed convs are the gradients
  * of those with kernel 2 and 4 */
 static const Case cases[] = {
-    {1, 8, 8, 16, 16, 3, 1, 1},   {2, 9, 7, 18, 29, 3, 1, 1},   {1, 40, 33, 36, 72, 3, 1, 1},
-    {2, 12, 20, 18, 36, 3, 2, 1}, {1, 33, 35, 40, 48, 3, 2, 1}, {1, 7, 9, 29, 1, 1, 1, 0},
+    {1, 8, 8, 16, 16, 3, 1, 1},   {2, 9, 7, 18, 29, 3, 1, 1},    {1, 40, 33, 36, 72, 3, 1, 1},
+    {2, 12, 20, 18, 36, 3, 2, 1}, {1, 33, 35, 40, 48, 3, 2, 1},  {1, 7, 9, 29, 1, 1, 1, 0},
     {2, 10, 6, 64, 18, 1, 1, 0},  {1, 17, 19, 144, 40, 1, 1, 0}, {1, 12, 12, 270, 29, 1, 1, 0},
-    {1, 10, 10, 8, 16, 1, 2, 0},  {1, 15, 13, 3, 18, 7, 2, 3},  {2, 8, 10, 16, 8, 4, 2, 1},
-    {1, 9, 9, 4, 4, 3, 1, 0},     {1, 12, 8, 24, 40, 2, 2, 0},  {1, 6, 70, 48, 96, 3, 1, 1},
+    {1, 10, 10, 8, 16, 1, 2, 0},  {1, 15, 13, 3, 18, 7, 2, 3},   {2, 8, 10, 16, 8, 4, 2, 1},
+    {1, 9, 9, 4, 4, 3, 1, 0},     {1, 12, 8, 24, 40, 2, 2, 0},   {1, 6, 70, 48, 96, 3, 1, 1},
 };
 
 static int64_t bytes_of(const SnugArg *arg)
@@ -38,8 +38,8 @@ static void check_order(CardSuite *suite, int32_t k, const char *before)
 
     for (int32_t a = 0; a < b->kernel.arg_count; at += bytes_of(&b->args[a++]))
         memcpy(b->data[a], before + at, (size_t)bytes_of(&b->args[a]));
-    suite->gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = (int64_t)1 << 28, .seed = 99,
-                                                  .skip_races = true});
+    suite->gpu = softgpu_create(
+        &(SoftGpuOptions){.memory_bytes = (int64_t)1 << 28, .seed = 99, .skip_races = true});
     card_run(suite, k, suite->images[k].image);
     char *again = copy_tensors(b);
     if (memcmp(result, again, (size_t)at) != 0)
@@ -166,10 +166,10 @@ static void picture(void **state)
         int16_t x = bench_tensor(b, SNUG_U8, b->kernel.window.x, 0.0f);
         SnugPointwise *in = &b->kernel.in[0];
         point(in, b->in_code[0], (SnugPoint){.op = SNUG_POINT_load, .arg = x});
-        point(in, b->in_code[0], (SnugPoint){.op = SNUG_POINT_constant,
-                                             .constants = {0.017f, 0.018f, 0.019f, 0.0f}});
-        point(in, b->in_code[0], (SnugPoint){.op = SNUG_POINT_constant,
-                                             .constants = {-2.1f, -2.0f, -1.8f, 0.0f}});
+        point(in, b->in_code[0],
+              (SnugPoint){.op = SNUG_POINT_constant, .constants = {0.017f, 0.018f, 0.019f, 0.0f}});
+        point(in, b->in_code[0],
+              (SnugPoint){.op = SNUG_POINT_constant, .constants = {-2.1f, -2.0f, -1.8f, 0.0f}});
         point(in, b->in_code[0], (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 1, .d = 2});
         if (is_gradient) {
             gradient_prologue(b, 1, SNUG_F16, b->kernel.window.y);
@@ -188,7 +188,9 @@ static void picture(void **state)
 static void plain(void **state)
 {
     static const Case plain_cases[] = {
-        {2, 9, 7, 18, 29, 3, 1, 1}, {1, 11, 18, 5, 12, 3, 2, 1}, {1, 21, 13, 12, 7, 5, 4, 2},
+        {2, 9, 7, 18, 29, 3, 1, 1},
+        {1, 11, 18, 5, 12, 3, 2, 1},
+        {1, 21, 13, 12, 7, 5, 4, 2},
     };
     CardSuite *suite = card_open();
 
@@ -310,12 +312,9 @@ static void random_shapes(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forward),
-        cmocka_unit_test(data_gradient),
-        cmocka_unit_test(weight_gradient),
-        cmocka_unit_test(picture),
-        cmocka_unit_test(plain),
-        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(forward),         cmocka_unit_test(data_gradient),
+        cmocka_unit_test(weight_gradient), cmocka_unit_test(picture),
+        cmocka_unit_test(plain),           cmocka_unit_test(random_shapes),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

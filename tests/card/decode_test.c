@@ -10,7 +10,7 @@ typedef struct Maps {
 } Maps;
 
 static const Maps cases[] = {
-    {1, 16, 16, 1, 1, 1.0f},  {2, 17, 31, 5, 5, 1.5f},   {1, 64, 48, 29, 32, 2.0f},
+    {1, 16, 16, 1, 1, 1.0f},   {2, 17, 31, 5, 5, 1.5f},   {1, 64, 48, 29, 32, 2.0f},
     {3, 40, 40, 33, 33, 2.0f}, {1, 96, 96, 70, 72, 3.0f}, {1, 3, 50, 2, 2, 9.0f},
 };
 
@@ -59,8 +59,8 @@ static void expect_near(const Bench *b, const char *name)
     const SnugArg *arg = &b->args[1];
     const float *have = b->data[1], *want = b->expected[1];
 
-    for (int64_t p = 0; p < (int64_t)arg->shape.h * arg->shape.w; p++, have += arg->pitch,
-                 want += arg->pitch) {
+    for (int64_t p = 0; p < (int64_t)arg->shape.h * arg->shape.w;
+         p++, have += arg->pitch, want += arg->pitch) {
         float off = fmaxf(fabsf(have[0] - want[0]), fabsf(have[1] - want[1]));
         if (!(off <= 1e-3f * b->kernel.loss.stride) || have[2] != want[2])
             fail_msg("%s, map %d: (%g, %g) %g, on the host (%g, %g) %g", name, (int)p,
@@ -80,8 +80,7 @@ static void peaks_are_the_hosts(void **state)
         b->kernel.kind = SNUG_KERNEL_decode;
         b->kernel.loss = (SnugLoss){.sigma = maps->sigma, .stride = 4};
         bench_arg(b, SNUG_F32, (SnugShape){maps->n, maps->h, maps->w, maps->k}, maps->pitch, 0.0f);
-        b->kernel.output_arg =
-            bench_arg(b, SNUG_F32, (SnugShape){1, maps->n, maps->k, 3}, 3, 0.0f);
+        b->kernel.output_arg = bench_arg(b, SNUG_F32, (SnugShape){1, maps->n, maps->k, 3}, 3, 0.0f);
         b->kernel.args = b->args;
         b->kernel.workspace_bytes = cuda_small_workspace(&b->kernel);
         draw(b, maps);

@@ -14,8 +14,8 @@ struct KernelPool {
     KernelPoolOptions options;
     Arena *arena;
     Interner *names;
-    Map modules;            /* by interned source: a SoftGpuModule */
-    const char *undefines;  /* of the macros of all headers but prims.cuh */
+    Map modules;           /* by interned source: a SoftGpuModule */
+    const char *undefines; /* of the macros of all headers but prims.cuh */
     ARRAY(SoftGpuModule *) loaded;
     int64_t compiled, shared;
 };
@@ -97,9 +97,13 @@ static bool compile_units(KernelPool *pool, KernelImage *units, int32_t count)
         headers[h] = cuda_headers[h].text;
         names[h] = cuda_headers[h].name;
     }
-    KernelCompile compile = {.api = pool->options.api, .headers = headers, .header_names = names,
-                             .header_count = cuda_header_count, .folder = pool->options.folder,
-                             .threads = pool->options.threads, .is_quiet = true};
+    KernelCompile compile = {.api = pool->options.api,
+                             .headers = headers,
+                             .header_names = names,
+                             .header_count = cuda_header_count,
+                             .folder = pool->options.folder,
+                             .threads = pool->options.threads,
+                             .is_quiet = true};
     compile.capability = softgpu_capability(pool->options.gpu, &compile.is_ptx);
     compile.is_quick = pool->options.is_quick && compile.is_ptx;
     if (kernel_cache_compile(&compile, units, count, &error))
@@ -167,8 +171,8 @@ SoftGpuModule **kernel_pool_load(KernelPool *pool, const SnugProgram *program, u
     for (int32_t u = 0; u < unit_count; u++) {
         int32_t first = u * KERNELS_A_UNIT, rest = count - first;
         units[u].name = arena_printf(pool->arena, "%s.%d", program->model, (int)u);
-        units[u].source = unit_source(pool, sources + first,
-                                      rest < KERNELS_A_UNIT ? rest : KERNELS_A_UNIT);
+        units[u].source =
+            unit_source(pool, sources + first, rest < KERNELS_A_UNIT ? rest : KERNELS_A_UNIT);
     }
     bool ok = compile_units(pool, units, unit_count) && load_units(pool, sources, count, units);
     for (int32_t k = 0; ok && k < program->kernel_count; k++) {

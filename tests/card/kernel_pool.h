@@ -19,11 +19,11 @@
 typedef struct KernelPool KernelPool;
 
 typedef struct KernelPoolOptions {
-    const CudaApi *api;  /* NVRTC is open */
+    const CudaApi *api; /* NVRTC is open */
     SoftGpu *gpu;
-    const char *folder;  /* keeps NVRTC's output; NULL: nothing is kept */
-    bool is_quick;       /* NVRTC optimises less, where that is for the software GPU */
-    int32_t threads;     /* of NVRTC; 0: as many as the machine has */
+    const char *folder; /* keeps NVRTC's output; NULL: nothing is kept */
+    bool is_quick;      /* NVRTC optimises less, where that is for the software GPU */
+    int32_t threads;    /* of NVRTC; 0: as many as the machine has */
 } KernelPoolOptions;
 
 KernelPool *kernel_pool_create(const KernelPoolOptions *options);

@@ -23,8 +23,8 @@
 #include "compiler/check/check_plan.h"
 #include "compiler/pipeline/pipeline.h"
 #include "runtime/card/cuda_api.h"
-#include "runtime/device.h"
 #include "runtime/card/launch_order.h"
+#include "runtime/device.h"
 #include "runtime/system/random.h"
 
 enum { MOST_NAMES = 1024, MOST_NODES = 4096, SIZE = 32, EACH_PLACEMENT = 8 };
@@ -40,11 +40,11 @@ static struct Watch {
     CudaApi api;
     Named functions[MOST_NAMES], nodes[MOST_NODES];
     int32_t function_count, node_count;
-    int32_t edges;    /* of all graphs so far */
-    int32_t left_out; /* the edge that the driver is not told of, -1: none */
-    const char *before, *after;      /* it is between these */
-    bool is_unchecked;               /* tables pass as they are */
-    const SnugProgram *ordered_by;   /* edges are those of this program, NULL: of its own */
+    int32_t edges;                 /* of all graphs so far */
+    int32_t left_out;              /* the edge that the driver is not told of, -1: none */
+    const char *before, *after;    /* it is between these */
+    bool is_unchecked;             /* tables pass as they are */
+    const SnugProgram *ordered_by; /* edges are those of this program, NULL: of its own */
 } watch;
 
 bool __real_cuda_api_open(CudaApi *api, const char *folder, Error *error);
@@ -111,8 +111,7 @@ bool __wrap_device_check_program(const SnugProgram *program, Error *error)
     return watch.is_unchecked || __real_device_check_program(program, error);
 }
 
-bool __wrap_launch_order_find(LaunchOrder *order, const SnugProgram *program,
-                              SnugSegmentId segment)
+bool __wrap_launch_order_find(LaunchOrder *order, const SnugProgram *program, SnugSegmentId segment)
 {
     return __real_launch_order_find(order, watch.ordered_by ? watch.ordered_by : program, segment);
 }
@@ -175,10 +174,10 @@ static bool put_batch(const SnugProgram *program, Error *error)
 static bool put_scalars(const SnugProgram *program, Error *error)
 {
     const float scalars[SNUG_SCALAR_COUNT] = {
-        [SNUG_SCALAR_loss_scale] = 256,    [SNUG_SCALAR_lr] = 1e-3f,
-        [SNUG_SCALAR_beta1] = 0.9f,        [SNUG_SCALAR_beta2] = 0.999f,
-        [SNUG_SCALAR_eps] = 1e-8f,         [SNUG_SCALAR_weight_decay] = 1e-2f,
-        [SNUG_SCALAR_correction1] = 0.1f,  [SNUG_SCALAR_correction2] = 0.001f,
+        [SNUG_SCALAR_loss_scale] = 256,   [SNUG_SCALAR_lr] = 1e-3f,
+        [SNUG_SCALAR_beta1] = 0.9f,       [SNUG_SCALAR_beta2] = 0.999f,
+        [SNUG_SCALAR_eps] = 1e-8f,        [SNUG_SCALAR_weight_decay] = 1e-2f,
+        [SNUG_SCALAR_correction1] = 0.1f, [SNUG_SCALAR_correction2] = 0.001f,
         [SNUG_SCALAR_ema_decay] = 0.9f,
     };
 
@@ -191,8 +190,8 @@ static bool run_segments(const SnugProgram *program, Error *error)
     static const SnugSegmentId segments[] = {SNUG_SEGMENT_init, SNUG_SEGMENT_micro_step,
                                              SNUG_SEGMENT_micro_step, SNUG_SEGMENT_update,
                                              SNUG_SEGMENT_evaluate};
-    bool ok = put_params(program, error) && put_batch(program, error)
-              && put_scalars(program, error);
+    bool ok =
+        put_params(program, error) && put_batch(program, error) && put_scalars(program, error);
 
     for (size_t k = 0; ok && k < sizeof segments / sizeof *segments; k++)
         ok = device_cuda.run(device, segments[k], error);
@@ -236,8 +235,10 @@ static Results good_results;
 static Compilation *compile(void)
 {
     CompileOptions options = {.model_path = SOURCE_DIR "/tests/resume/tiny.snug",
-                              .device = DEVICE_cuda, .card = "RTX 3070 Ti",
-                              .image_height = SIZE, .image_width = SIZE};
+                              .device = DEVICE_cuda,
+                              .card = "RTX 3070 Ti",
+                              .image_height = SIZE,
+                              .image_width = SIZE};
     Compilation *c = compilation_create(&options);
 
     assert_int_equal(run_pipeline(c, "check", stdout), EXIT_STATUS_ok);
@@ -394,15 +395,14 @@ static bool place_over(Plan *plan, uint32_t moved, uint32_t victim)
     Error error;
 
     buffers[moved].offset = buffers[victim].offset;
-    PlanCheck check = check_plan(plan, compilation->kernels[SNUG_SEGMENT_micro_step],
-                                 &compilation->layout, SNUG_SEGMENT_micro_step,
-                                 compilation->scratch);
+    PlanCheck check =
+        check_plan(plan, compilation->kernels[SNUG_SEGMENT_micro_step], &compilation->layout,
+                   SNUG_SEGMENT_micro_step, compilation->scratch);
     const SnugProgram *bad = build_program(compilation);
     buffers[moved].offset = offset;
     assert_true(check.fault == PLAN_overwritten || check.fault == PLAN_collision
                 || check.fault == PLAN_in_place);
-    assert_true(strstr(check.text, buffers[moved].name) != NULL
-                || buffers[moved].value.i == 0);
+    assert_true(strstr(check.text, buffers[moved].name) != NULL || buffers[moved].value.i == 0);
     assert_non_null(strstr(check.text, buffers[victim].name));
 
     assert_false(train(bad, NULL, &error));
@@ -452,8 +452,7 @@ static void a_buffer_over_a_live_one(void **state)
 static SnugProgram *damaged(int32_t b, int64_t shift, int64_t total_bytes)
 {
     SnugProgram *program = arena_new(compilation->arena, SnugProgram);
-    SnugBuffer *buffers =
-        arena_array(compilation->arena, SnugBuffer, (size_t)good->buffer_count);
+    SnugBuffer *buffers = arena_array(compilation->arena, SnugBuffer, (size_t)good->buffer_count);
 
     *program = *good;
     memcpy(buffers, good->buffers, (size_t)good->buffer_count * sizeof *buffers);
@@ -501,9 +500,9 @@ static void an_offset_that_is_not_aligned(void **state)
         if (buffer->storage != STORAGE_arena)
             continue;
         buffer->offset += 8;
-        PlanCheck check = check_plan(plan, compilation->kernels[SNUG_SEGMENT_micro_step],
-                                     &compilation->layout, SNUG_SEGMENT_micro_step,
-                                     compilation->scratch);
+        PlanCheck check =
+            check_plan(plan, compilation->kernels[SNUG_SEGMENT_micro_step], &compilation->layout,
+                       SNUG_SEGMENT_micro_step, compilation->scratch);
         buffer->offset -= 8;
         assert_int_equal(check.fault, PLAN_alignment);
         assert_true(buffer->name == NULL || strstr(check.text, buffer->name) != NULL);
@@ -528,9 +527,9 @@ static void an_arena_a_byte_short(void **state)
 
     (void)state;
     plan->arena_bytes--;
-    PlanCheck check = check_plan(plan, compilation->kernels[SNUG_SEGMENT_micro_step],
-                                 &compilation->layout, SNUG_SEGMENT_micro_step,
-                                 compilation->scratch);
+    PlanCheck check =
+        check_plan(plan, compilation->kernels[SNUG_SEGMENT_micro_step], &compilation->layout,
+                   SNUG_SEGMENT_micro_step, compilation->scratch);
     plan->arena_bytes = arena_bytes;
     assert_int_equal(check.fault, PLAN_bounds);
     assert_non_null(strstr(check.text, "ends at"));

@@ -14,9 +14,9 @@
 #include "kernel_pool.h"
 #include "small_reference.h"
 
-#include "compiler/target/cost.h"
 #include "compiler/emit/cuda.h"
 #include "compiler/emit/emit.h"
+#include "compiler/target/cost.h"
 #include "tests/model/random_graph.h"
 #include "tests/softgpu/softgpu.h"
 
@@ -40,7 +40,7 @@ typedef struct Machine {
     KernelPool *pool;
     const SnugProgram *program;
     const Target *target;
-    const char *model; /* for messages */
+    const char *model;       /* for messages */
     SoftGpuModule **modules; /* by kernel */
     unsigned char *memory;   /* the program's one allocation, as it is between launches */
     int64_t models, launches, products; /* products: launches by the library */
@@ -109,10 +109,13 @@ static bool run_product(Machine *machine, const SnugLaunch *launch, const uint64
     const SnugKernel *kernel = &machine->program->kernels[launch->kernel];
     const SnugGemm *gemm = &machine->program->cuda_kernels[launch->kernel].gemm;
     const int32_t args[] = {gemm->a, gemm->b, gemm->c};
-    SoftGpuProduct p = {.m = gemm->m, .n = gemm->n, .k = gemm->k, .alpha = 1,
-                           .beta = (float)gemm->beta,
-                           .workspace = addresses[kernel->arg_count],
-                           .workspace_bytes = kernel->workspace_bytes};
+    SoftGpuProduct p = {.m = gemm->m,
+                        .n = gemm->n,
+                        .k = gemm->k,
+                        .alpha = 1,
+                        .beta = (float)gemm->beta,
+                        .workspace = addresses[kernel->arg_count],
+                        .workspace_bytes = kernel->workspace_bytes};
     SoftGpuMatrix *matrices[] = {&p.a, &p.b, &p.c};
 
     for (int i = 0; i < 3; i++)
@@ -256,9 +259,9 @@ static void check_form(Machine *machine, const SnugLaunch *launch, bool by_libra
         machine->traffic[own.kind].planned += kernel_bytes(machine->target, &own);
     Bench sizes = sizes_of(b, b->expected);
     reference_any(b);
-    if (by_library ? run_product(machine, launch, addresses)
-                   : run_entries(machine, launch, addresses,
-                                 count + (b->kernel.workspace_bytes > 0))) {
+    if (by_library
+            ? run_product(machine, launch, addresses)
+            : run_entries(machine, launch, addresses, count + (b->kernel.workspace_bytes > 0))) {
         for (int32_t a = 0; a < count; a++) {
             int64_t bytes = arg_elements(&b->args[a]) * host_type_bytes(b->args[a].type);
             softgpu_download(machine->gpu, b->data[a], addresses[a], bytes);
@@ -330,7 +333,8 @@ static void reference_norm(const SnugProgram *program, unsigned char *memory, fl
         const SnugParam *param = &program->params[p];
         for (int64_t i = 0; param->grad >= 0 && i < param_elements(param); i++)
             sum += pow((double)floats_at(memory, param->grad)[i]
-                       / (double)scalars[SNUG_SCALAR_loss_scale], 2);
+                           / (double)scalars[SNUG_SCALAR_loss_scale],
+                       2);
     }
     scalars[SNUG_SCALAR_grad_norm] = (float)sqrt(sum);
     scalars[SNUG_SCALAR_finite] = isfinite(sum) ? 1.0f : 0.0f;
@@ -377,12 +381,13 @@ static void check_params(Machine *machine, const SnugLaunch *launch, const unsig
 
     for (int32_t p = 0; p < program->param_count; p++) {
         const SnugParam *param = &program->params[p];
-        const int64_t offsets[] = {param->weight, param->grad, param->m, param->v, param->ema,
-                                   param->half};
+        const int64_t offsets[] = {param->weight, param->grad, param->m,
+                                   param->v,      param->ema,  param->half};
         static const char *const names[] = {"weight", "grad", "m", "v", "ema", "half"};
         for (size_t k = 0; k < sizeof offsets / sizeof *offsets; k++) {
             bool is_half = k == 5;
-            SnugArg arg = {.type = is_half ? SNUG_F16 : SNUG_F32, .shape = param->shape,
+            SnugArg arg = {.type = is_half ? SNUG_F16 : SNUG_F32,
+                           .shape = param->shape,
                            .pitch = is_half ? (param->shape.c + 7) / 8 * 8 : param->shape.c};
             if (offsets[k] < 0)
                 continue;
@@ -423,7 +428,8 @@ static void check_update(Machine *machine, const SnugLaunch *launch)
     if (run_entries(machine, launch, addresses, kernel->workspace_bytes > 0 ? 2 : 1)) {
         softgpu_download(machine->gpu, machine->memory, base, total);
         check_params(machine, launch, machine->memory, want);
-        SnugArg arg = {.type = SNUG_F32, .shape = {1, 1, 1, SNUG_SCALAR_COUNT},
+        SnugArg arg = {.type = SNUG_F32,
+                       .shape = {1, 1, 1, SNUG_SCALAR_COUNT},
                        .pitch = SNUG_SCALAR_COUNT};
         if (!(error_of(&arg, machine->memory + scalars_at, scalars, NULL, 0, 0, 1) <= TOLERANCE))
             fail_launch(machine, launch, "the scalars are off");
@@ -527,8 +533,10 @@ static void check_model(Machine *machine, Compilation *c, uint64_t seed, bool is
  * evaluation add is compiled for every fourth. Every eighth is not fused. */
 static void check_random(Machine *machine, uint64_t seed)
 {
-    Compilation *c = random_model(&(RandomOptions){
-        .seed = seed, .blocks = seed % 10 == 0 ? 0 : 1 + (int32_t)(seed / 2 % 2), .mixed = true});
+    Compilation *c =
+        random_model(&(RandomOptions){.seed = seed,
+                                      .blocks = seed % 10 == 0 ? 0 : 1 + (int32_t)(seed / 2 % 2),
+                                      .mixed = true});
     char name[32];
 
     snprintf(name, sizeof name, "seed %llu", (unsigned long long)seed);
@@ -545,9 +553,13 @@ static void check_random(Machine *machine, uint64_t seed)
 
 static void check_file(Machine *machine, const char *path, int64_t size, bool unfused)
 {
-    CompileOptions options = {.model_path = path, .device = DEVICE_cuda, .card = "RTX 3070 Ti",
-                              .image_height = size, .image_width = size + size / 4 / 32 * 32,
-                              .no_fusion = unfused, .gemm = GEMM_cublas};
+    CompileOptions options = {.model_path = path,
+                              .device = DEVICE_cuda,
+                              .card = "RTX 3070 Ti",
+                              .image_height = size,
+                              .image_width = size + size / 4 / 32 * 32,
+                              .no_fusion = unfused,
+                              .gemm = GEMM_cublas};
     Compilation *c = compilation_create(&options);
 
     machine->model = path;
@@ -591,11 +603,12 @@ static void check_traffic(Machine *machine, bool is_large)
 
 static void print_worst(const Machine *machine)
 {
-    printf("%lld models, %lld kernels and %lld again, %lld launches, %lld of them by the library too; "
-           "worst error by kind:\n",
-           (long long)machine->models, (long long)kernel_pool_compiled(machine->pool),
-           (long long)kernel_pool_shared(machine->pool), (long long)machine->launches,
-           (long long)machine->products);
+    printf(
+        "%lld models, %lld kernels and %lld again, %lld launches, %lld of them by the library too; "
+        "worst error by kind:\n",
+        (long long)machine->models, (long long)kernel_pool_compiled(machine->pool),
+        (long long)kernel_pool_shared(machine->pool), (long long)machine->launches,
+        (long long)machine->products);
     for (int k = 0; k < SNUG_KERNEL_KIND_COUNT; k++)
         if (machine->worst[k] > 0)
             printf("    %-18s %.2g\n", kernel_kind_name((SnugKernelKind)k), machine->worst[k]);
@@ -606,8 +619,8 @@ int main(int argc, char **argv)
     bool is_random = argc == 5 && strcmp(argv[2], "random") == 0;
     bool is_unfused = argc == 6 && strcmp(argv[5], "unfused") == 0;
     bool is_quick = is_random || (argc == 6 && strcmp(argv[5], "quick") == 0);
-    bool is_file = argc >= 5 && strcmp(argv[2], "model") == 0
-                   && (argc == 5 || is_unfused || is_quick);
+    bool is_file =
+        argc >= 5 && strcmp(argv[2], "model") == 0 && (argc == 5 || is_unfused || is_quick);
     Machine machine = {0};
     CudaApi api = {0};
     Error error = {0};
@@ -623,8 +636,11 @@ int main(int argc, char **argv)
     }
     machine.gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = (int64_t)1 << 31, .seed = 3});
     require(machine.gpu != NULL, "no memory for the software GPU");
-    machine.pool = kernel_pool_create(&(KernelPoolOptions){
-        .api = &api, .gpu = machine.gpu, .folder = argv[1], .is_quick = is_quick, .threads = 1});
+    machine.pool = kernel_pool_create(&(KernelPoolOptions){.api = &api,
+                                                           .gpu = machine.gpu,
+                                                           .folder = argv[1],
+                                                           .is_quick = is_quick,
+                                                           .threads = 1});
     for (int64_t k = 0; is_random && k < atoll(argv[3]) && machine.failures == 0; k++)
         check_random(&machine, (uint64_t)(atoll(argv[4]) + k));
     if (is_file)

@@ -24,8 +24,8 @@ typedef struct Row {
 } Row;
 
 typedef struct Resources {
-    int registers; /* of the entry that needs most */
-    int frame_bytes; /* of a thread: spills and arrays in memory */
+    int registers;    /* of the entry that needs most */
+    int frame_bytes;  /* of a thread: spills and arrays in memory */
     int shared_bytes; /* that the code declares itself */
 } Resources;
 
@@ -117,9 +117,11 @@ static void fail(const char *what, const char *why)
 
 static const SnugProgram *plan_model(const char *path, int arch, Subjects *subjects)
 {
-    CompileOptions options = {.model_path = path, .device = DEVICE_cuda,
+    CompileOptions options = {.model_path = path,
+                              .device = DEVICE_cuda,
                               .card = arch >= 90 ? "H100 SXM" : "RTX 3070 Ti",
-                              .vram_bytes = (int64_t)1 << 40, .reserve_bytes = -1};
+                              .vram_bytes = (int64_t)1 << 40,
+                              .reserve_bytes = -1};
     Compilation *c = compilation_create(&options);
 
     if (run_pipeline(c, "check", stdout) != EXIT_STATUS_ok) {
@@ -160,9 +162,13 @@ static void compile_subjects(const CudaApi *api, Subjects *subjects, int arch, c
     }
     for (int k = 0; k < subjects->count; k++)
         images[k] = subjects->items[k].image;
-    KernelCompile compile = {.api = api, .headers = headers, .header_names = names,
-                             .header_count = cuda_header_count, .capability = arch,
-                             .folder = folder, .is_quiet = true};
+    KernelCompile compile = {.api = api,
+                             .headers = headers,
+                             .header_names = names,
+                             .header_count = cuda_header_count,
+                             .capability = arch,
+                             .folder = folder,
+                             .is_quiet = true};
     if (!kernel_cache_compile(&compile, images, subjects->count, &error))
         fail(error.what, error.why);
     for (int k = 0; k < subjects->count; k++)
@@ -195,7 +201,8 @@ static int read_rows(const char *path, Row *rows)
         if (count == MAX_ROWS
             || sscanf(line, "%63s %95s %d %d %d %d", rows[count].model, rows[count].kernel,
                       &rows[count].arch, &rows[count].registers, &rows[count].shared_bytes,
-                      &rows[count].blocks) != 6)
+                      &rows[count].blocks)
+                   != 6)
             fail(path, line);
         count++;
     }

@@ -62,8 +62,9 @@ static inline void reference_bn_combine(Bench *b)
                   + counts[p] * pow(vector_at(b, 0, 2 * p, c) - mean, 2);
         set_stats(b, 5, c, mean, m2 / total, vector_at(b, 1, 0, c), vector_at(b, 2, 0, c));
         set_vector(b, 3, 0, c, (1 - momentum) * vector_at(b, 3, 0, c) + momentum * mean);
-        set_vector(b, 4, 0, c, (1 - momentum) * vector_at(b, 4, 0, c)
-                                   + momentum * (total > 1 ? m2 / (total - 1) : m2));
+        set_vector(b, 4, 0, c,
+                   (1 - momentum) * vector_at(b, 4, 0, c)
+                       + momentum * (total > 1 ? m2 / (total - 1) : m2));
     }
     free(counts);
 }
@@ -122,9 +123,9 @@ static inline double wing_at(const SnugLoss *loss, double heat, double target, b
     if (!wants_slope)
         return size < theta ? omega * log(1 + pow(size / eps, power))
                             : a * size - (theta * a - omega * log(1 + edge));
-    double inside = size > 0 ? omega * power * pow(size / eps, power - 1)
-                                   / (eps * (1 + pow(size / eps, power)))
-                             : 0;
+    double inside =
+        size > 0 ? omega * power * pow(size / eps, power - 1) / (eps * (1 + pow(size / eps, power)))
+                 : 0;
     return (heat < target ? -1 : 1) * (size < theta ? inside : a);
 }
 
@@ -167,8 +168,7 @@ static inline void reference_loss_grad(Bench *b)
         for (int64_t h = 0; h < d.h; h++)
             for (int64_t w = 0; w < d.w; w++)
                 for (int64_t k = 0; k < d.c; k++)
-                    write_element(out, b->expected[3],
-                                  ((n * d.h + h) * d.w + w) * out->pitch + k,
+                    write_element(out, b->expected[3], ((n * d.h + h) * d.w + w) * out->pitch + k,
                                   vector_at(b, 2, n, k) * loss_of(b, n, k, h, w, true)
                                       / ((double)d.h * d.w));
 }

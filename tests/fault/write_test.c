@@ -109,8 +109,12 @@ static bool write_letter(const char *path, char letter, Error *error)
     TensorSource sources[TENSORS];
 
     for (int k = 0; k < TENSORS; k++)
-        sources[k] = (TensorSource){.name = names[k], .type = TENSOR_U8, .rank = 1,
-                                    .shape = {BYTES}, .fill = fill, .index = letter};
+        sources[k] = (TensorSource){.name = names[k],
+                                    .type = TENSOR_U8,
+                                    .rank = 1,
+                                    .shape = {BYTES},
+                                    .fill = fill,
+                                    .index = letter};
     *error = (Error){0};
     return tensor_file_write(path, sources, TENSORS, NULL, 0, error);
 }

@@ -29,14 +29,30 @@ static bool upload(Device *device, int64_t offset, const void *data, int64_t byt
 
 static const DeviceOps ops = {.name = "array", .upload = upload};
 static const SnugParam params[] = {
-    {.name = "a", .kind = SNUG_PARAM_conv_weight, .shape = {2, 1, 1, 2}, .weight = 0, .m = 16,
-     .v = 32, .ema = 48},
-    {.name = "b", .kind = SNUG_PARAM_bias, .shape = {1, 1, 1, 2}, .weight = 64, .m = 72, .v = 80,
+    {.name = "a",
+     .kind = SNUG_PARAM_conv_weight,
+     .shape = {2, 1, 1, 2},
+     .weight = 0,
+     .m = 16,
+     .v = 32,
+     .ema = 48},
+    {.name = "b",
+     .kind = SNUG_PARAM_bias,
+     .shape = {1, 1, 1, 2},
+     .weight = 64,
+     .m = 72,
+     .v = 80,
      .ema = 88},
 };
-static const SnugProgram program = {.model = "m", .model_path = "m.snug", .overrides = "",
-                                    .device = "host", .batch_size = 1, .image_height = 32,
-                                    .image_width = 32, .params = params, .param_count = 2};
+static const SnugProgram program = {.model = "m",
+                                    .model_path = "m.snug",
+                                    .overrides = "",
+                                    .device = "host",
+                                    .batch_size = 1,
+                                    .image_height = 32,
+                                    .image_width = 32,
+                                    .params = params,
+                                    .param_count = 2};
 
 /* ---- one file ---------------------------------------------------------------------------------- */
 

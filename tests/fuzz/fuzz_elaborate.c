@@ -51,10 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         memcpy(text, bytes, length);
     c->tree = parse_without_imports(c, text, length);
     bool ok = diagnostics_error_count(c->diags) == 0;
-    ok = ok && elaborate(c)     && stage_done(c, "graph");
-    ok = ok && infer_shapes(c)  && stage_done(c, "shapes");
+    ok = ok && elaborate(c) && stage_done(c, "graph");
+    ok = ok && infer_shapes(c) && stage_done(c, "shapes");
     ok = ok && differentiate(c) && stage_done(c, "autodiff");
-    ok = ok && simplify(c)      && stage_done(c, "simplify");
+    ok = ok && simplify(c) && stage_done(c, "simplify");
     if (ok)
         print_graph(out, c->model->train, c->model, c->diags);
     else if (diagnostics_error_count(c->diags) == 0)

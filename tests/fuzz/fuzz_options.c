@@ -24,11 +24,12 @@ static void check_limits(const RunOptions *options)
         const OptionValue *value = &options->values[k];
         if (!value->is_given)
             continue;
-        if (rows[k].kind == TEXT ? value->text[0] == '\0'
-                                 : !(value->number >= rows[k].least && value->number <= rows[k].most))
+        if (rows[k].kind == TEXT
+                ? value->text[0] == '\0'
+                : !(value->number >= rows[k].least && value->number <= rows[k].most))
             abort();
-        if (rows[k].kind == SHAPE && !(value->second >= rows[k].least
-                                       && value->second <= rows[k].most))
+        if (rows[k].kind == SHAPE
+            && !(value->second >= rows[k].least && value->second <= rows[k].most))
             abort();
     }
 }

@@ -18,15 +18,21 @@
 #include "runtime/card/kernel_cache.h"
 #include "tests/softgpu/softgpu.h"
 
-enum { MOST_ALLOCATIONS = 4096, DEFAULT_SHARED_BYTES = 48 << 10, NAN_BYTE = 0xff,
-       JIT_ERROR_LOG = 5, JIT_ERROR_LOG_BYTES = 6, SOFTWARE_CAPABILITY = 86 };
+enum {
+    MOST_ALLOCATIONS = 4096,
+    DEFAULT_SHARED_BYTES = 48 << 10,
+    NAN_BYTE = 0xff,
+    JIT_ERROR_LOG = 5,
+    JIT_ERROR_LOG_BYTES = 6,
+    SOFTWARE_CAPABILITY = 86
+};
 
 /* The process's card. */
 typedef struct Card {
     CudaApi api;
     CudaStream stream;
     CublasHandle library; /* NULL until it is asked for */
-    int32_t capability; /* that code is made for */
+    int32_t capability;   /* that code is made for */
     bool is_ptx, is_filled;
 } Card;
 
@@ -214,7 +220,8 @@ bool softgpu_free(SoftGpu *gpu, uint64_t address)
 
 bool softgpu_upload(SoftGpu *gpu, uint64_t to, const void *from, int64_t bytes)
 {
-    return check(gpu, the_card->api.cuMemcpyHtoD(to, from, (size_t)bytes), "cannot copy to the card");
+    return check(gpu, the_card->api.cuMemcpyHtoD(to, from, (size_t)bytes),
+                 "cannot copy to the card");
 }
 
 bool softgpu_download(SoftGpu *gpu, void *to, uint64_t from, int64_t bytes)
@@ -279,7 +286,8 @@ bool softgpu_allow_shared(SoftGpuKernel *kernel, int64_t bytes)
 {
     return bytes <= DEFAULT_SHARED_BYTES
            || the_card->api.cuFuncSetAttribute(kernel->function, CUDA_FUNCTION_DYNAMIC_SHARED,
-                                               (int)bytes) == 0;
+                                               (int)bytes)
+                  == 0;
 }
 
 SoftGpuStatus softgpu_launch(SoftGpu *gpu, SoftGpuKernel *kernel, const SoftGpuLaunch *launch,

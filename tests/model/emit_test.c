@@ -18,8 +18,11 @@ static Compilation *compile(uint64_t seed, int64_t batch_size)
     if (!differentiate(c) || !simplify(c))
         BUG("seed %llu cannot be differentiated", (unsigned long long)seed);
     arena_reset(c->scratch);
-    c->target = (Target){.device = DEVICE_host, .half = SNUG_F32, .pitch_multiple = 1,
-                         .threads = 2, .budget_bytes = INT64_MAX};
+    c->target = (Target){.device = DEVICE_host,
+                         .half = SNUG_F32,
+                         .pitch_multiple = 1,
+                         .threads = 2,
+                         .budget_bytes = INT64_MAX};
     c->options.model_path = "folder \"with\" */ odd ?\?/ characters";
     c->model->name = "random";
     c->model->batch_size = batch_size; /* names the variant; the buffers are what they are */
@@ -59,7 +62,8 @@ static bool is_clean(const char *cc, const char *folder)
 
     snprintf(command, sizeof command,
              "%s -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only "
-             "-I%s %s/random.c", cc, SOURCE_DIR, folder);
+             "-I%s %s/random.c",
+             cc, SOURCE_DIR, folder);
     return system(command) == 0;
 }
 

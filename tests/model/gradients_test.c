@@ -90,9 +90,10 @@ static void check_param(Subject *subject, Tally *tally, uint32_t p)
     for (int64_t i = 0; i < count; i++)
         largest = fmax(largest, fabs(subject->gradients[p][i]));
     for (int64_t sample = 0; sample < SAMPLES && sample < count; sample++) {
-        int64_t i = count <= SAMPLES ? sample
-                                     : (int64_t)(hash_number(subject->seed + p, (uint64_t)sample)
-                                                 % (uint64_t)count);
+        int64_t i =
+            count <= SAMPLES
+                ? sample
+                : (int64_t)(hash_number(subject->seed + p, (uint64_t)sample) % (uint64_t)count);
         double expected = slope_at(subject, p, i), is = subject->gradients[p][i];
         double error = fabs(expected - is);
         tally->numbers++;
@@ -140,7 +141,8 @@ static void check_simplified(Subject *subject, const Graph *before, Tally *tally
     for (uint32_t p = 1; p < model->params.count; p++) {
         if (memcmp(interpreter_gradient(in, (ParamId){p}),
                    interpreter_gradient(subject->in, (ParamId){p}),
-                   (size_t)param_count(subject, p) * sizeof(double)) == 0)
+                   (size_t)param_count(subject, p) * sizeof(double))
+            == 0)
             continue;
         tally->failures++;
         fprintf(stderr, "seed %llu: simplify changes the gradient of %s\n",

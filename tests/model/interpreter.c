@@ -129,8 +129,8 @@ static void run_conv_wgrad(Call *call)
 static void run_normalize(Call *call)
 {
     for (int64_t i = 0; i < shape_count(call->ys); i++)
-        call->y[i] = (call->x[0][i] / 255 - (double)call->op->mean[i % 3])
-                     / (double)call->op->std[i % 3];
+        call->y[i] =
+            (call->x[0][i] / 255 - (double)call->op->mean[i % 3]) / (double)call->op->std[i % 3];
 }
 
 static void run_bias(Call *call)
@@ -440,8 +440,8 @@ static void run_heatmap(Call *call, const double *map_weight)
                 for (int64_t w = 0; w < s.w; w++) {
                     int64_t i = at(s, n, h, w) + k;
                     double factor = map_factor(loss, point, s, h, w) / area;
-                    double l = pixel_loss(loss, call->x[0][i], target(loss, point, h, w),
-                                          &derivative);
+                    double l =
+                        pixel_loss(loss, call->x[0][i], target(loss, point, h, w), &derivative);
                     if (map_weight == NULL)
                         call->y[n * s.c + k] += factor * l;
                     else

@@ -8,8 +8,8 @@ typedef struct Loose {
     Compilation *c;
     const KernelSet *set;
     Plan *plan;
-    int64_t *buffer;  /* by value: where it is now */
-    uint32_t *last;   /* by value: the last kernel that uses it */
+    int64_t *buffer; /* by value: where it is now */
+    uint32_t *last;  /* by value: the last kernel that uses it */
     uint64_t random;
 } Loose;
 

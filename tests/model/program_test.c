@@ -29,23 +29,23 @@ enum { MAX_MODELS = 100000, ROUNDINGS = 64 };
 
 typedef struct Tally {
     int64_t models, skipped, tensors, ill_conditioned, kernels, absorbed;
-    double worst;         /* error by norm, of the tensors that are not ill-conditioned */
+    double worst;          /* error by norm, of the tensors that are not ill-conditioned */
     double most_roundings; /* error by what rounding does, of the others */
-    double *mixed_errors; /* of each model */
+    double *mixed_errors;  /* of each model */
     int failures;
 } Tally;
 
 typedef struct Subject {
     Compilation *c;
-    Interpreter *in;       /* of the training graph */
-    Interpreter *rounded;  /* the same, each result rounded to fp32 */
+    Interpreter *in;      /* of the training graph */
+    Interpreter *rounded; /* the same, each result rounded to fp32 */
     Interpreter *evaluate;
     Runner runner;
     uint64_t seed;
     bool mixed;
     Tally *tally;
-    double gradient_norm;  /* of all gradients together */
-    double squares[2];     /* mixed: of all gradients' differences, of all gradients */
+    double gradient_norm; /* of all gradients together */
+    double squares[2];    /* mixed: of all gradients' differences, of all gradients */
 } Subject;
 
 static double norm_of(const double *x, int64_t count)
@@ -89,8 +89,7 @@ static void compare(Subject *subject, const char *what, const char *name, const 
     if (is_zero)
         return;
     subject->tally->ill_conditioned++;
-    subject->tally->most_roundings =
-        fmax(subject->tally->most_roundings, error / sqrt(rounding));
+    subject->tally->most_roundings = fmax(subject->tally->most_roundings, error / sqrt(rounding));
     if (error < ROUNDINGS * sqrt(rounding))
         return;
     subject->tally->failures++;
@@ -126,7 +125,8 @@ static void compare_training(Subject *subject)
 
     for (uint32_t p = 1; p < model->params.count; p++)
         sum += pow(norm_of(interpreter_gradient(subject->in, (ParamId){p}),
-                           shape_count(model->params.items[p].shape)), 2);
+                           shape_count(model->params.items[p].shape)),
+                   2);
     subject->gradient_norm = sqrt(sum);
     runner_get_buffer(&subject->runner, program->scalars_buffer, scalars);
     compare(subject, "the", "loss", &scalars[SNUG_SCALAR_loss],
@@ -138,8 +138,7 @@ static void compare_training(Subject *subject)
         double *is = calloc((size_t)count, sizeof *is);
         if (param->kind >= SNUG_PARAM_running_mean) {
             runner_get(&subject->runner, param->weight, is, count);
-            compare(subject, "state", param->name, is,
-                    interpreter_param(subject->in, (ParamId){p}),
+            compare(subject, "state", param->name, is, interpreter_param(subject->in, (ParamId){p}),
                     interpreter_param(subject->rounded, (ParamId){p}), count);
         } else {
             runner_get(&subject->runner, param->grad, is, count);

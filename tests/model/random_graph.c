@@ -66,7 +66,10 @@ static ValueId make_param(Maker *m, SnugParamKind kind, Shape shape, const char 
     const char *name = arena_printf(m->c->arena, "%s%u", what, param.i);
 
     ARRAY_APPEND(m->c->arena, &m->model->params,
-                 ((Param){.name = name, .kind = kind, .shape = shape, .init_scale = 0.1f,
+                 ((Param){.name = name,
+                          .kind = kind,
+                          .shape = shape,
+                          .init_scale = 0.1f,
                           .decay = kind <= SNUG_PARAM_deconv_weight}));
     OpId id = graph_append(m->graph, OP_param, NULL, 0, name, (Span){0});
     Value *value = &m->graph->values.items[graph_output(m->graph, id, 0).i];
@@ -129,8 +132,8 @@ static ValueId make_bn(Maker *m, ValueId x)
         make_vector(m, SNUG_PARAM_running_mean, s.c, "mean"),
         make_vector(m, SNUG_PARAM_running_var, s.c, "var"),
     };
-    OpId id = is_frozen ? append(m, OP_bn_frozen, inputs + 1, 4)
-                        : append(m, OP_bn_stats, inputs, 5);
+    OpId id =
+        is_frozen ? append(m, OP_bn_frozen, inputs + 1, 4) : append(m, OP_bn_stats, inputs, 5);
     Op *op = &m->graph->ops.items[id.i];
 
     op->bn = (SnugBn){.eps = 1e-5f, .momentum = 0.125f, .frozen = is_frozen};
@@ -179,16 +182,11 @@ static ValueId unit(Maker *m, ValueId x, int64_t channels, int32_t stride)
     ValueId y = make_conv(m, x, channels, (int32_t)draw(m, 0, 2) == 0 ? 1 : 3, stride);
 
     switch (draw(m, 0, 5)) {
-    case 0:
-        return y;
-    case 1:
-        return make_bias(m, y);
-    case 2:
-        return unary(m, OP_relu, make_bias(m, y));
-    case 3:
-        return make_bn(m, y);
-    default:
-        return unary(m, OP_relu, make_bn(m, y));
+    case 0: return y;
+    case 1: return make_bias(m, y);
+    case 2: return unary(m, OP_relu, make_bias(m, y));
+    case 3: return make_bn(m, y);
+    default: return unary(m, OP_relu, make_bn(m, y));
     }
 }
 
@@ -196,16 +194,11 @@ static ValueId unit(Maker *m, ValueId x, int64_t channels, int32_t stride)
 static ValueId keep_shape(Maker *m, ValueId x)
 {
     switch (draw(m, 0, 6)) {
-    case 0:
-        return unary(m, OP_relu, x);
-    case 1:
-        return unary(m, OP_sigmoid, x);
-    case 2:
-        return make_scale(m, x);
-    case 3:
-        return make_bn(m, x);
-    default:
-        return unit(m, x, shape_of(m, x).c, 1);
+    case 0: return unary(m, OP_relu, x);
+    case 1: return unary(m, OP_sigmoid, x);
+    case 2: return make_scale(m, x);
+    case 3: return make_bn(m, x);
+    default: return unit(m, x, shape_of(m, x).c, 1);
     }
 }
 
@@ -251,18 +244,13 @@ static ValueId block_resize(Maker *m, ValueId x)
     int64_t what = s.h > 14 || s.w > 14 ? draw(m, 0, 2) : draw(m, 0, 6);
 
     switch (what) {
-    case 0:
-        return unit(m, x, draw(m, 1, 6), 2);
+    case 0: return unit(m, x, draw(m, 1, 6), 2);
     case 1:
-    case 2:
-        return make_pool(m, x);
+    case 2: return make_pool(m, x);
     case 3:
-    case 4:
-        return make_deconv(m, x, draw(m, 1, 5));
-    case 5:
-        return make_resample(m, OP_upsample, x, (int32_t)draw(m, 2, 3));
-    default:
-        return make_resample(m, OP_bilinear, x, (int32_t)draw(m, 2, 3));
+    case 4: return make_deconv(m, x, draw(m, 1, 5));
+    case 5: return make_resample(m, OP_upsample, x, (int32_t)draw(m, 2, 3));
+    default: return make_resample(m, OP_bilinear, x, (int32_t)draw(m, 2, 3));
     }
 }
 
@@ -271,20 +259,14 @@ static ValueId block(Maker *m, ValueId x)
     Shape s = shape_of(m, x);
 
     switch (draw(m, 0, 9)) {
-    case 0:
-        return keep_shape(m, x);
-    case 1:
-        return unit(m, x, draw(m, 1, 7), 1);
-    case 2:
-        return block_residual(m, x);
-    case 3:
-        return block_concat(m, x);
+    case 0: return keep_shape(m, x);
+    case 1: return unit(m, x, draw(m, 1, 7), 1);
+    case 2: return block_residual(m, x);
+    case 3: return block_concat(m, x);
     case 4:
     case 5:
-    case 6:
-        return block_resize(m, x);
-    default:
-        return s.h % 2 == 0 && s.w % 2 == 0 ? block_exchange(m, x) : block_resize(m, x);
+    case 6: return block_resize(m, x);
+    default: return s.h % 2 == 0 && s.w % 2 == 0 ? block_exchange(m, x) : block_resize(m, x);
     }
 }
 
@@ -411,12 +393,9 @@ double random_param_value(const Model *model, ParamId param, uint64_t seed, int6
         while (scale * scale * (double)(p->shape.h * p->shape.w * p->shape.c) > 6)
             scale /= 2;
         return (2 * u - 1) * scale;
-    case SNUG_PARAM_bn_gamma:
-        return index % 5 == 4 ? -u - 0.25 : u + 0.25;
-    case SNUG_PARAM_running_var:
-        return u + 0.5;
-    default:
-        return u - 0.5;
+    case SNUG_PARAM_bn_gamma: return index % 5 == 4 ? -u - 0.25 : u + 0.25;
+    case SNUG_PARAM_running_var: return u + 0.5;
+    default: return u - 0.5;
     }
 }
 
@@ -426,10 +405,8 @@ double random_input_value(const Model *model, const Value *input, uint64_t seed,
     static const double weights[] = {1, 0.5, 1, 0};
 
     switch (input->input) {
-    case INPUT_picture:
-        return (double)(int)(u * 256);
-    case INPUT_image_weights:
-        return index % 2 == 0 ? 1 : 0.5;
+    case INPUT_picture: return (double)(int)(u * 256);
+    case INPUT_image_weights: return index % 2 == 0 ? 1 : 0.5;
     case INPUT_landmarks: {
         const Value *heat = &model->train->values.items[model->heat.i];
         double side = (double)(index % 3 == 0 ? heat->shape.w : heat->shape.h);
@@ -437,8 +414,7 @@ double random_input_value(const Model *model, const Value *input, uint64_t seed,
             return weights[index / 3 % 4];
         return (float)((u * (side + 2) - 1) * (double)model->loss_attributes.stride);
     }
-    case INPUT_tensor:
-        break;
+    case INPUT_tensor: break;
     }
     return 2 * u - 1;
 }

@@ -9,10 +9,10 @@
 
 typedef struct RandomOptions {
     uint64_t seed;
-    int32_t blocks;     /* of the network; 0: chosen by the seed, 1 .. 5 */
-    bool mixed;         /* mixed precision */
-    bool no_picture;    /* the input is a tensor of numbers; otherwise the seed chooses */
-    bool only_picture;  /* the input is a picture and its size even: what a trainer can run */
+    int32_t blocks;    /* of the network; 0: chosen by the seed, 1 .. 5 */
+    bool mixed;        /* mixed precision */
+    bool no_picture;   /* the input is a tensor of numbers; otherwise the seed chooses */
+    bool only_picture; /* the input is a picture and its size even: what a trainer can run */
 } RandomOptions;
 
 /* A compilation as elaborate and infer_shapes leave it: model->train is the forward pass with its

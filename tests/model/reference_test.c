@@ -53,12 +53,9 @@ static double param_value(const Param *param, uint64_t stream, int64_t i)
     case SNUG_PARAM_deconv_weight:
         return (float)((2 * u - 1)
                        * sqrt(3.0 / (double)(param->shape.h * param->shape.w * param->shape.c)));
-    case SNUG_PARAM_running_var:
-        return 0.75 + 0.5 * u;
-    case SNUG_PARAM_bn_gamma:
-        return 0.25 + 0.25 * u;
-    default:
-        return (float)(ends_residual ? 0.5 * u - 0.25 : 0.5 + 0.5 * u);
+    case SNUG_PARAM_running_var: return 0.75 + 0.5 * u;
+    case SNUG_PARAM_bn_gamma: return 0.25 + 0.25 * u;
+    default: return (float)(ends_residual ? 0.5 * u - 0.25 : 0.5 + 0.5 * u);
     }
 }
 
@@ -157,7 +154,7 @@ typedef struct Comparison {
     const Model *model;
     const ReferenceFile *file;
     double tolerance;
-    Interpreter *in;  /* what is compared */
+    Interpreter *in; /* what is compared */
     uint32_t failures;
     double worst;
 } Comparison;
@@ -204,8 +201,8 @@ static double difference_norm(const Record *record, const double *is, uint32_t s
 
 static void compare(Comparison *comparison, const Record *record)
 {
-    double difference = difference_norm(record, find_tensor(comparison, record->name),
-                                        comparison->file->salt);
+    double difference =
+        difference_norm(record, find_tensor(comparison, record->name), comparison->file->salt);
     bool is_zero = record->norm < 1e-12 * comparison->file->gradient_norm;
     double error = is_zero ? 1e3 * difference / comparison->file->gradient_norm /* 1e-6 of all */
                            : difference / record->norm;
@@ -278,8 +275,10 @@ int main(int argc, char **argv)
         return 1;
     }
     Interpreter *in = interpreter_create(c->model->train, c->model);
-    Comparison comparison = {
-        .model = c->model, .file = &file, .in = in, .tolerance = is_double ? 1e-5 : 1e-3};
+    Comparison comparison = {.model = c->model,
+                             .file = &file,
+                             .in = in,
+                             .tolerance = is_double ? 1e-5 : 1e-3};
     fill(in, c->model, file.salt);
     if (is_double)
         interpreter_run(in);

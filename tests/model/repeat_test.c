@@ -138,10 +138,10 @@ static void put_state(Runner *runner, const Start *start)
 {
     const SnugProgram *program = runner->program;
     double scalars[SNUG_SCALAR_COUNT] = {
-        [SNUG_SCALAR_loss_scale] = 1,     [SNUG_SCALAR_lr] = 1e-2,
-        [SNUG_SCALAR_beta1] = 0.9,        [SNUG_SCALAR_beta2] = 0.999,
-        [SNUG_SCALAR_eps] = 1e-8,         [SNUG_SCALAR_weight_decay] = 1e-2,
-        [SNUG_SCALAR_correction1] = 0.1,  [SNUG_SCALAR_correction2] = 1e-3,
+        [SNUG_SCALAR_loss_scale] = 1,    [SNUG_SCALAR_lr] = 1e-2,
+        [SNUG_SCALAR_beta1] = 0.9,       [SNUG_SCALAR_beta2] = 0.999,
+        [SNUG_SCALAR_eps] = 1e-8,        [SNUG_SCALAR_weight_decay] = 1e-2,
+        [SNUG_SCALAR_correction1] = 0.1, [SNUG_SCALAR_correction2] = 1e-3,
         [SNUG_SCALAR_ema_decay] = 0.5,
     };
 
@@ -239,8 +239,8 @@ static void fuse_for_host(Compilation *c)
     exit(1);
 }
 
-static void check_rebuilding(Tally *tally, Compilation *c, const char *name,
-                             const Start *start, const Outcome *kept, Arena *arena)
+static void check_rebuilding(Tally *tally, Compilation *c, const char *name, const Start *start,
+                             const Outcome *kept, Arena *arena)
 {
     for (uint32_t leaves = 2; leaves <= 3; leaves++) {
         c->rebuilds = leaves;
@@ -248,8 +248,7 @@ static void check_rebuilding(Tally *tally, Compilation *c, const char *name,
         make_plans(c);
         check_plans(c);
         Outcome rebuilt = train(c, start, arena);
-        compare(tally, arena_printf(arena, "%s, rebuilding from %u", name, leaves), &rebuilt,
-                kept);
+        compare(tally, arena_printf(arena, "%s, rebuilding from %u", name, leaves), &rebuilt, kept);
     }
 }
 
@@ -355,8 +354,15 @@ static void check_file(Tally *tally, const char *file, int64_t size, double widt
 
 int main(int argc, char **argv)
 {
-    static const struct { const char *name; int64_t size; double width; } files[] = {
-        {"guide_8gb", 64, 0}, {"unet", 32, 16}, {"resnet50_deconv", 64, 0}, {"hrnetv2_w18", 64, 0},
+    static const struct {
+        const char *name;
+        int64_t size;
+        double width;
+    } files[] = {
+        {"guide_8gb", 64, 0},
+        {"unet", 32, 16},
+        {"resnet50_deconv", 64, 0},
+        {"hrnetv2_w18", 64, 0},
     };
     bool is_hrnet = argc > 1 && strcmp(argv[1], "hrnet_w18") == 0;
     int64_t count = is_hrnet ? 0 : argc > 1 ? atoll(argv[1]) : 12;

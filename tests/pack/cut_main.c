@@ -22,8 +22,10 @@ int main(int argc, char **argv)
     long long height = argc > 5 ? atoll(argv[5]) : 1 << 20;
     if (argc < 4 || shape == CUT_SHAPE_COUNT || count < 1 || count > COUNT_MOST || count > life
         || count > height) {
-        fprintf(stderr, "usage: cut large|any|bricks|stacks COUNT SEED [LIFE HEIGHT], "
-                        "COUNT at most %d, LIFE and HEIGHT\n", COUNT_MOST);
+        fprintf(stderr,
+                "usage: cut large|any|bricks|stacks COUNT SEED [LIFE HEIGHT], "
+                "COUNT at most %d, LIFE and HEIGHT\n",
+                COUNT_MOST);
         return 2;
     }
     cut_rectangle(items, (uint32_t)count, (CutShape)shape, life, height, (uint64_t)seed);

@@ -146,9 +146,9 @@ static Spot at(const Patient *patient, int landmark, float dx, float dy)
 
 #define AT(landmark, dx, dy) at(patient, landmark, dx, dy)
 #define COUNT_OF(array)      ((int)(sizeof(array) / sizeof((array)[0])))
-#define FILL(layer, spots, ...) \
+#define FILL(layer, spots, ...)                                                                    \
     film_fill(film, film->layer, spots, COUNT_OF(spots), (Substance){__VA_ARGS__})
-#define STROKE(layer, spots, width, amount) \
+#define STROKE(layer, spots, width, amount)                                                        \
     film_stroke(film, film->layer, spots, COUNT_OF(spots), false, width, amount)
 
 static void draw_soft_tissue(Film *film, const Patient *patient)

@@ -11,9 +11,9 @@
 
 #include <stb_image_write.h>
 
+#include "phantom.h"
 #include "runtime/data/image.h"
 #include "runtime/system/os.h"
-#include "phantom.h"
 
 typedef struct Options {
     const char *out;
@@ -119,10 +119,10 @@ static bool write_picture(const Image *image, Format format, const char *path, E
 static bool draw(const Shot *shot, const Patient *patient, Image *image, Error *error)
 {
     Film film;
-    *image = (Image){malloc((size_t)shot->width * (size_t)shot->height), shot->width, shot->height,
-                     1};
-    bool ok = image->pixels != NULL &&
-              film_create(&film, shot->width, shot->height, shot->mm_per_pixel);
+    *image =
+        (Image){malloc((size_t)shot->width * (size_t)shot->height), shot->width, shot->height, 1};
+    bool ok =
+        image->pixels != NULL && film_create(&film, shot->width, shot->height, shot->mm_per_pixel);
     if (ok) {
         draw_head(&film, patient);
         Exposure exposure = {
@@ -136,8 +136,9 @@ static bool draw(const Shot *shot, const Patient *patient, Image *image, Error *
         ok = film_develop(&film, &exposure, image->pixels);
         film_free(&film);
     }
-    return ok || error_set(error, ERROR_MEMORY, "no memory for a picture of %d x %d pixels",
-                           shot->width, shot->height);
+    return ok
+           || error_set(error, ERROR_MEMORY, "no memory for a picture of %d x %d pixels",
+                        shot->width, shot->height);
 }
 
 /* ---- annotations ----------------------------------------------------------------------------- */
@@ -191,7 +192,8 @@ static bool write_stage(FILE *file, void *context)
 {
     const Shot *shot = context;
     return fprintf(file, "{\n  \"ceph_id\": \"%s\",\n  \"cvm_stage\": {\"value\": %u}\n}\n",
-                   shot->id, 1 + random_bits(shot->key, 1040) % 6) > 0;
+                   shot->id, 1 + random_bits(shot->key, 1040) % 6)
+           > 0;
 }
 
 /* ---- the set --------------------------------------------------------------------------------- */
@@ -221,8 +223,8 @@ static bool write_shot(const Options *options, int split, int32_t number, Error 
     patient.shift.y += (shot.machine->height_mm - 235) / 2;
     char path[1024];
     Image image;
-    bool ok = draw(&shot, &patient, &image, error) &&
-              (!shot.is_rgb || image_make_rgb(&image, error));
+    bool ok =
+        draw(&shot, &patient, &image, error) && (!shot.is_rgb || image_make_rgb(&image, error));
     snprintf(path, sizeof path, "%s/%s/Cephalograms/%s.%s", options->out, splits[split], shot.id,
              extensions[shot.format]);
     ok = ok && write_picture(&image, shot.format, path, error);
@@ -291,8 +293,8 @@ static bool read_number(const char *text, int64_t least, int64_t most, int64_t *
     char *end;
     errno = 0;
     *number = text == NULL ? -1 : strtoll(text, &end, 10);
-    return text != NULL && end != text && *end == '\0' && errno == 0 && *number >= least &&
-           *number <= most;
+    return text != NULL && end != text && *end == '\0' && errno == 0 && *number >= least
+           && *number <= most;
 }
 
 static bool read_options(int count, char **words, Options *options)
@@ -301,8 +303,8 @@ static bool read_options(int count, char **words, Options *options)
         const char *value = i + 1 < count ? words[i + 1] : NULL;
         int64_t number = 0;
         int split = 0;
-        while (split < 3 &&
-               (strncmp(words[i], "--", 2) != 0 || strcmp(words[i] + 2, splits[split]) != 0))
+        while (split < 3
+               && (strncmp(words[i], "--", 2) != 0 || strcmp(words[i] + 2, splits[split]) != 0))
             split++;
         if (strcmp(words[i], "--overlay") == 0) {
             options->overlay = true;

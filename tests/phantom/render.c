@@ -242,8 +242,8 @@ static float value_noise(RandomKey key, float x, float y, float size)
 static float trabeculae(RandomKey key, float x, float y)
 {
     RandomKey other = {{key.key[0] ^ 0x55555555u, key.key[1]}};
-    return 0.4f * value_noise(other, x + 90, y, 14) + 0.5f * value_noise(key, x, y, 3.1f) +
-           0.4f * value_noise(other, x, y, 1.3f) + 0.35f * value_noise(key, x + 50, y, 0.7f);
+    return 0.4f * value_noise(other, x + 90, y, 14) + 0.5f * value_noise(key, x, y, 3.1f)
+           + 0.4f * value_noise(other, x, y, 1.3f) + 0.35f * value_noise(key, x + 50, y, 0.7f);
 }
 
 /* A Gaussian over rows, then columns. */
@@ -300,8 +300,8 @@ bool film_develop(const Film *film, const Exposure *exposure, uint8_t *grey)
             float soft = film->soft[at] * (1 + 0.06f * value_noise(exposure->key, u, v, 9));
             float total = fmaxf(bone + soft, 0);
             float value = 1 - expf(-exposure->contrast * total);
-            float from_middle = hypotf(u / (mm * (float)width) - 0.5f,
-                                       v / (mm * (float)height) - 0.5f);
+            float from_middle =
+                hypotf(u / (mm * (float)width) - 0.5f, v / (mm * (float)height) - 0.5f);
             value += 0.05f * (0.5f - from_middle) + exposure->brightness;
             float edge = fminf(fminf(u, v), fminf((float)width * mm - u, (float)height * mm - v));
             light[at] = value * (edge < border ? 0.04f : 1);

@@ -185,9 +185,12 @@ uint64_t device_map(SoftGpu *gpu, int64_t bytes, bool read_only, bool is_module)
     int32_t at = find_allocation(gpu, begin) + 1;
     memmove(gpu->allocations + at + 1, gpu->allocations + at,
             (size_t)(gpu->allocation_count - at) * sizeof *gpu->allocations);
-    gpu->allocations[at] = (Allocation){.begin = begin, .bytes = bytes, .mapping = mapping,
+    gpu->allocations[at] = (Allocation){.begin = begin,
+                                        .bytes = bytes,
+                                        .mapping = mapping,
                                         .mapped = (size_t)(body + 2 * page),
-                                        .read_only = read_only, .is_module = is_module};
+                                        .read_only = read_only,
+                                        .is_module = is_module};
     gpu->allocation_count++;
     return begin;
 }

@@ -30,10 +30,10 @@ typedef struct Node {
     struct Node **after;
     int32_t after_count, after_capacity;
     bool done, retired; /* retired: the host has waited for it: everything queued later follows */
-    uint64_t seen;          /* mark of a walk */
-    int32_t pins;           /* events and graphs that name it: it is not freed before */
+    uint64_t seen;      /* mark of a walk */
+    int32_t pins;       /* events and graphs that name it: it is not freed before */
     TouchMap *reads, *writes;
-    double finished_ms;     /* on the host's clock */
+    double finished_ms; /* on the host's clock */
 } Node;
 
 /* What is to be done; shared by the launches of a graph. */
@@ -42,20 +42,20 @@ struct Work {
     NodeKind kind;
     SoftGpuKernel *kernel;
     SoftGpuLaunch shape;
-    uint8_t *params;        /* kernel's parameters, packed as in its parameter space */
+    uint8_t *params; /* kernel's parameters, packed as in its parameter space */
     uint64_t to, from;
-    void *host;             /* upload, download; owned where own_host */
+    void *host; /* upload, download; owned where own_host */
     bool own_host;
     size_t bytes;
-    uint32_t value, width;  /* fill */
+    uint32_t value, width; /* fill */
     bool (*call)(Work *work, TouchMap *reads, TouchMap *writes);
-    void *user;             /* of call: free()d with the work */
+    void *user; /* of call: free()d with the work */
     char label[64];
 };
 
 typedef struct Template { /* a node of a graph */
     Work *work;
-    int32_t *after;         /* indices of templates */
+    int32_t *after; /* indices of templates */
     int32_t after_count, after_capacity;
 } Template;
 
@@ -119,10 +119,10 @@ typedef struct Driver {
     struct CUstream_st *streams;
     struct CUevent_st *events;
     Capture *captures;
-    Node **nodes;              /* that are not retired, in the order in which they were queued */
+    Node **nodes; /* that are not retired, in the order in which they were queued */
     int32_t node_count, node_capacity;
     uint64_t walk, random;
-    bool in_order;             /* nodes run as they were queued */
+    bool in_order; /* nodes run as they were queued */
     Pinned *pinned;
     int32_t pinned_count, pinned_capacity;
     bool reported;

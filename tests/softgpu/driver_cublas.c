@@ -23,7 +23,7 @@ typedef struct cublasContext {
     void *workspace;
     size_t workspace_bytes;
     int math, atomics;
-} *cublasHandle_t;
+} * cublasHandle_t;
 
 /* The symbols that the library exports; no header of ours declares them. */
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle);
@@ -80,8 +80,9 @@ cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void *workspace, siz
 {
     if (!handle)
         return CUBLAS_STATUS_NOT_INITIALIZED;
-    if (bytes && (!softgpu_owns(the_driver.gpu, (uintptr_t)workspace, (int64_t)bytes) ||
-                  (uintptr_t)workspace % 256))
+    if (bytes
+        && (!softgpu_owns(the_driver.gpu, (uintptr_t)workspace, (int64_t)bytes)
+            || (uintptr_t)workspace % 256))
         return CUBLAS_STATUS_INVALID_VALUE;
     handle->workspace = workspace;
     handle->workspace_bytes = bytes;
@@ -142,8 +143,8 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, int transposed_a, int transpo
     (void)algorithm;
     if (!handle)
         return CUBLAS_STATUS_NOT_INITIALIZED;
-    if (m < 0 || n < 0 || k < 0 || lda < (transposed_a ? k : m) || ldb < (transposed_b ? n : k) ||
-        ldc < m || !alpha || !beta)
+    if (m < 0 || n < 0 || k < 0 || lda < (transposed_a ? k : m) || ldb < (transposed_b ? n : k)
+        || ldc < m || !alpha || !beta)
         return CUBLAS_STATUS_INVALID_VALUE;
     if (!is_type(a_type) || a_type != b_type || !is_type(c_type) || compute != CUBLAS_COMPUTE_32F)
         return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -160,7 +161,9 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, int transposed_a, int transpo
     *product = (SoftGpuProduct){.a = {(uintptr_t)a, a_type, lda, transposed_a},
                                 .b = {(uintptr_t)b, b_type, ldb, transposed_b},
                                 .c = {(uintptr_t)c, c_type, ldc, 0},
-                                .m = m, .n = n, .k = k,
+                                .m = m,
+                                .n = n,
+                                .k = k,
                                 .workspace = (uintptr_t)handle->workspace,
                                 .workspace_bytes = (int64_t)handle->workspace_bytes};
     memcpy(&product->alpha, alpha, sizeof product->alpha);

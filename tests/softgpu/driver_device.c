@@ -46,8 +46,8 @@ CUresult driver_enter(void)
     pthread_mutex_lock(&the_driver.lock);
     if (the_driver.initialized && the_driver.retained > 0 && has_context)
         return CUDA_SUCCESS;
-    CUresult result = the_driver.initialized ? CUDA_ERROR_INVALID_CONTEXT
-                                             : CUDA_ERROR_NOT_INITIALIZED;
+    CUresult result =
+        the_driver.initialized ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_NOT_INITIALIZED;
     pthread_mutex_unlock(&the_driver.lock);
     return result;
 }
@@ -160,14 +160,44 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
 
 /* CUdevice_attribute and its value: those of a card of compute capability 8.6 with 48 SMs. */
 static const int attributes[][2] = {
-    {1, CARD_THREADS},  {2, 1024},      {3, 1024},       {4, 64},        {5, 2147483647},
-    {6, 65535},         {7, 65535},     {8, CARD_SHARED_DEFAULT},        {9, 65536},
-    {10, LANES},        {11, 2147483647}, {12, 65536},   {13, 1770000},  {16, CARD_SMS},
-    {17, 0},            {18, 0},        {19, 1},         {20, 0},        {31, 1},
-    {32, 0},            {33, 0},        {34, 0},         {35, 0},        {36, 9501000},
-    {37, 256},          {38, 4194304},  {39, 1536},      {40, 2},        {41, 1},
-    {75, 8},            {76, 6},        {78, 1},         {81, 102400},   {82, 65536},
-    {97, CARD_SHARED_OPT_IN}, {106, 16}, {111, 1024},    {115, 0},
+    {1, CARD_THREADS},
+    {2, 1024},
+    {3, 1024},
+    {4, 64},
+    {5, 2147483647},
+    {6, 65535},
+    {7, 65535},
+    {8, CARD_SHARED_DEFAULT},
+    {9, 65536},
+    {10, LANES},
+    {11, 2147483647},
+    {12, 65536},
+    {13, 1770000},
+    {16, CARD_SMS},
+    {17, 0},
+    {18, 0},
+    {19, 1},
+    {20, 0},
+    {31, 1},
+    {32, 0},
+    {33, 0},
+    {34, 0},
+    {35, 0},
+    {36, 9501000},
+    {37, 256},
+    {38, 4194304},
+    {39, 1536},
+    {40, 2},
+    {41, 1},
+    {75, 8},
+    {76, 6},
+    {78, 1},
+    {81, 102400},
+    {82, 65536},
+    {97, CARD_SHARED_OPT_IN},
+    {106, 16},
+    {111, 1024},
+    {115, 0},
 };
 
 CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device)

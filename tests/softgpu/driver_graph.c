@@ -58,10 +58,10 @@ CUresult refuse_in_capture(struct CUstream_st *stream)
     CUresult result = CUDA_SUCCESS;
 
     for (Capture *capture = the_driver.captures; capture; capture = capture->next) {
-        bool forbidden = stream ? stream->capture == capture ||
-                                      (stream == &the_driver.legacy &&
-                                       !capture->origin->non_blocking)
-                                : capture->mode != CU_STREAM_CAPTURE_MODE_RELAXED;
+        bool forbidden =
+            stream ? stream->capture == capture
+                         || (stream == &the_driver.legacy && !capture->origin->non_blocking)
+                   : capture->mode != CU_STREAM_CAPTURE_MODE_RELAXED;
         if (!forbidden)
             continue;
         capture->invalid = true;

@@ -139,15 +139,15 @@ CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t bytes)
 CUresult cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t bytes)
 {
     ENTER();
-    return driver_leave(submit(NULL, copy_work(NODE_download, "cuMemcpyDtoH", 0, from, to, bytes),
-                               true));
+    return driver_leave(
+        submit(NULL, copy_work(NODE_download, "cuMemcpyDtoH", 0, from, to, bytes), true));
 }
 
 CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes)
 {
     ENTER();
-    return driver_leave(submit(NULL, copy_work(NODE_copy, "cuMemcpyDtoD", to, from, NULL, bytes),
-                               false));
+    return driver_leave(
+        submit(NULL, copy_work(NODE_copy, "cuMemcpyDtoD", to, from, NULL, bytes), false));
 }
 
 /* From pinned memory the bytes are read when the copy runs: as late as the card may. Pageable

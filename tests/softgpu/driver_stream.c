@@ -201,8 +201,8 @@ CUresult cuEventQuery(CUevent event)
 CUresult cuEventElapsedTime_v2(float *milliseconds, CUevent start, CUevent end)
 {
     ENTER();
-    if (!is_event(start) || !is_event(end) || start->no_timing || end->no_timing || !start->node ||
-        !end->node)
+    if (!is_event(start) || !is_event(end) || start->no_timing || end->no_timing || !start->node
+        || !end->node)
         return driver_leave(CUDA_ERROR_INVALID_HANDLE);
     if (!start->node->done || !end->node->done)
         return driver_leave(CUDA_ERROR_NOT_READY);

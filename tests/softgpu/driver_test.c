@@ -162,9 +162,9 @@ static void launches_are_checked_when_they_are_made(void **state)
     assert_int_equal(cuFuncSetAttribute(card->kernel,
                                         CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 99 * 1024),
                      CUDA_SUCCESS);
-    assert_int_equal(cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                                        card->kernel),
-                     CUDA_SUCCESS);
+    assert_int_equal(
+        cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, card->kernel),
+        CUDA_SUCCESS);
     assert_int_equal(value, 99 * 1024);
     assert_int_equal(cuLaunchKernel(card->kernel, 1, 1, 1, 32, 1, 1, 49153, NULL, args, NULL),
                      CUDA_SUCCESS);
@@ -417,9 +417,14 @@ static void launch_pair(Card *card, bool edge)
     assert_int_equal(cuGraphCreate(&graph, 0), CUDA_SUCCESS);
     for (int i = 0; i < 2; i++) {
         void *parameters[] = {&args[i][0], &args[i][1]};
-        CUDA_KERNEL_NODE_PARAMS kernel = {.func = card->kernel, .gridDimX = 1, .gridDimY = 1,
-                                          .gridDimZ = 1, .blockDimX = COUNT, .blockDimY = 1,
-                                          .blockDimZ = 1, .kernelParams = parameters};
+        CUDA_KERNEL_NODE_PARAMS kernel = {.func = card->kernel,
+                                          .gridDimX = 1,
+                                          .gridDimY = 1,
+                                          .gridDimZ = 1,
+                                          .blockDimX = COUNT,
+                                          .blockDimY = 1,
+                                          .blockDimZ = 1,
+                                          .kernelParams = parameters};
         assert_int_equal(
             cuGraphAddKernelNode_v2(&nodes[i], graph, nodes, i && edge ? 1 : 0, &kernel),
             CUDA_SUCCESS);

@@ -47,13 +47,13 @@ struct Warp {
     uint32_t active; /* lanes at pc */
     uint32_t pc;
     uint32_t wake; /* pc from which warp_settle must look: lowest pc of another group; 0: at once */
-    uint32_t live;   /* lanes that have not exited */
-    uint32_t born;   /* lanes that are threads of the block */
+    uint32_t live; /* lanes that have not exited */
+    uint32_t born; /* lanes that are threads of the block */
     Group groups[LANES];
     int32_t group_count;
     WarpState state;
-    bool waits;      /* the active lanes wait for other lanes of the warp */
-    int32_t barrier; /* which one it waits at */
+    bool waits;             /* the active lanes wait for other lanes of the warp */
+    int32_t barrier;        /* which one it waits at */
     uint32_t barrier_warps; /* of how many warps; 0: all */
     const Op *barrier_op;
     Block *block;
@@ -78,7 +78,7 @@ typedef struct Shadow {
 typedef struct Races {
     Shadow *shadow; /* one a granule */
     int32_t capacity, granules, shift;
-    uint32_t time;                           /* of the block: barriers completed + 1 */
+    uint32_t time;                        /* of the block: barriers completed + 1 */
     uint32_t clock[MAX_WARPS][MAX_WARPS]; /* [w][v]: what v did before this time is ordered before
                                              what w does now */
 } Races;
@@ -108,7 +108,7 @@ struct Block {
     int32_t warp_count;
     Races races;
     bool races_on;
-    TouchMap *reads, *writes; /* of this CPU thread */
+    TouchMap *reads, *writes;         /* of this CPU thread */
     TouchMap *own_reads, *own_writes; /* of this block, where blocks are checked; else NULL */
     uint64_t random;
 };

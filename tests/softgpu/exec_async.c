@@ -16,7 +16,8 @@ void run_copy_async(Warp *warp, const Op *op)
     int32_t op_index = (int32_t)(op - warp->block->launch->kernel->ops);
 
     to += op->imm2;
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         uint32_t source_bytes = op->r[2] == NO_REGISTER ? op->size : REG(U32, 2)[lane];
         if (op->kind & 2) /* the third operand is the predicate "ignore the source" */
             source_bytes = PREDICATE(2) >> lane & 1 ? 0 : op->size;
@@ -37,15 +38,18 @@ void run_copy_async(Warp *warp, const Op *op)
         }
         if (!copy_source(warp, op, lane, from[lane], source_bytes))
             return;
-        if (warp->block->races_on &&
-            !races_copy_begin(warp, op, lane, (uint32_t)to[lane], op->size))
+        if (warp->block->races_on
+            && !races_copy_begin(warp, op, lane, (uint32_t)to[lane], op->size))
             return;
         memset(at, 0xff, op->size);
         GROW(warp->copies, warp->copy_count, warp->copy_capacity);
-        warp->copies[warp->copy_count++] = (Copy){
-            .from = from[lane], .to = (uint32_t)to[lane], .group = warp->committed[lane],
-            .lane = (uint8_t)lane, .bytes = op->size, .source_bytes = (uint8_t)source_bytes,
-            .op = op_index};
+        warp->copies[warp->copy_count++] = (Copy){.from = from[lane],
+                                                  .to = (uint32_t)to[lane],
+                                                  .group = warp->committed[lane],
+                                                  .lane = (uint8_t)lane,
+                                                  .bytes = op->size,
+                                                  .source_bytes = (uint8_t)source_bytes,
+                                                  .op = op_index};
     }
 }
 
@@ -74,7 +78,7 @@ void run_copy_commit(Warp *warp, const Op *op)
 {
     (void)op;
     FOR_LANES(lane, warp->mask)
-        warp->committed[lane]++;
+    warp->committed[lane]++;
 }
 
 /* 16 bytes are most copies: a size that the compiler knows is faster. */

@@ -17,8 +17,9 @@ static uint64_t add_floats(uint64_t old, uint64_t b, int type)
         return old;
     }
     if (type == NUMBER_f16)
-        return half_from_double((double)float_from_half((uint16_t)old) +
-                                (double)float_from_half((uint16_t)b), ROUND_nearest_even);
+        return half_from_double((double)float_from_half((uint16_t)old)
+                                    + (double)float_from_half((uint16_t)b),
+                                ROUND_nearest_even);
     if (type == NUMBER_bf16)
         return bf16_from_exact(fma_in_format((double)float_from_bf16((uint16_t)old), 1,
                                              (double)float_from_bf16((uint16_t)b), &FORMAT_bf16,
@@ -46,8 +47,8 @@ static uint64_t changed(const Op *op, uint64_t old, uint64_t b, uint64_t c)
         if (!number_is_float(op->to))
             return old + b;
         if (op->count == 2)
-            return add_floats(old & 0xffff, b & 0xffff, op->to) |
-                   add_floats(old >> 16 & 0xffff, b >> 16 & 0xffff, op->to) << 16;
+            return add_floats(old & 0xffff, b & 0xffff, op->to)
+                   | add_floats(old >> 16 & 0xffff, b >> 16 & 0xffff, op->to) << 16;
         return add_floats(old, b, op->to);
     case ATOMIC_and: return old & b;
     case ATOMIC_or: return old | b;
@@ -86,7 +87,8 @@ void run_atomic(Warp *warp, const Op *op)
 {
     U64 addresses = lane_addresses(warp, op, 1), d = lanes_all64(0);
 
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         uint8_t *at = access_pointer(warp, op, lane, addresses[lane], op->size, ACCESS_atomic);
         if (!at)
             return;

@@ -3,6 +3,7 @@
 
 #define HANDLER(name) static void name(Warp *warp, const Op *op)
 
+/* clang-format off */
 #define LOGIC(N, U)                                                                                \
     HANDLER(and_##N) { PUT_U##N(0, REG(U, 1) & REG(U, 2)); }                                       \
     HANDLER(or_##N) { PUT_U##N(0, REG(U, 1) | REG(U, 2)); }                                        \
@@ -17,6 +18,7 @@
 LOGIC(16, U16)
 LOGIC(32, U32)
 LOGIC(64, U64)
+/* clang-format on */
 
 HANDLER(and_pred)
 {
@@ -108,7 +110,7 @@ INLINE uint64_t extract(uint64_t a, uint32_t position, uint32_t length, uint32_t
         T va = REG(T, 1), vd = {0};                                                                \
         U32 vb = REG(U32, 2), vc = REG(U32, 3);                                                    \
         FOR_LANES(i, warp->mask)                                                                   \
-            vd[i] = (__typeof__(vd[0] + 0))extract(va[i], vb[i], vc[i], bits, is_signed);          \
+        vd[i] = (__typeof__(vd[0] + 0))extract(va[i], vb[i], vc[i], bits, is_signed);              \
         PUT_U##bits(0, vd);                                                                        \
     }
 EXTRACT(bfe_u32, U32, 32, 0)
@@ -132,7 +134,7 @@ INLINE uint64_t insert(uint64_t a, uint64_t b, uint32_t position, uint32_t lengt
         T va = REG(T, 1), vb = REG(T, 2), vd = {0};                                                \
         U32 vc = REG(U32, 3), ve = REG(U32, 4);                                                    \
         FOR_LANES(i, warp->mask)                                                                   \
-            vd[i] = (__typeof__(vd[0] + 0))insert(va[i], vb[i], vc[i], ve[i], bits);               \
+        vd[i] = (__typeof__(vd[0] + 0))insert(va[i], vb[i], vc[i], ve[i], bits);                   \
         PUT_U##bits(0, vd);                                                                        \
     }
 INSERT(bfi_b32, U32, 32)
@@ -183,12 +185,42 @@ INLINE uint32_t permute_mode(uint32_t a, uint32_t b, uint32_t c, int mode)
     return permute(a, b, selectors[mode][c & 3]);
 }
 FOUR(prmt_mode, permute_mode(a, b, c, op->kind))
-HANDLER(prmt_f4e) { Op mode = *op; mode.kind = 0; prmt_mode(warp, &mode); }
-HANDLER(prmt_b4e) { Op mode = *op; mode.kind = 1; prmt_mode(warp, &mode); }
-HANDLER(prmt_rc8) { Op mode = *op; mode.kind = 2; prmt_mode(warp, &mode); }
-HANDLER(prmt_ecl) { Op mode = *op; mode.kind = 3; prmt_mode(warp, &mode); }
-HANDLER(prmt_ecr) { Op mode = *op; mode.kind = 4; prmt_mode(warp, &mode); }
-HANDLER(prmt_rc16) { Op mode = *op; mode.kind = 5; prmt_mode(warp, &mode); }
+HANDLER(prmt_f4e)
+{
+    Op mode = *op;
+    mode.kind = 0;
+    prmt_mode(warp, &mode);
+}
+HANDLER(prmt_b4e)
+{
+    Op mode = *op;
+    mode.kind = 1;
+    prmt_mode(warp, &mode);
+}
+HANDLER(prmt_rc8)
+{
+    Op mode = *op;
+    mode.kind = 2;
+    prmt_mode(warp, &mode);
+}
+HANDLER(prmt_ecl)
+{
+    Op mode = *op;
+    mode.kind = 3;
+    prmt_mode(warp, &mode);
+}
+HANDLER(prmt_ecr)
+{
+    Op mode = *op;
+    mode.kind = 4;
+    prmt_mode(warp, &mode);
+}
+HANDLER(prmt_rc16)
+{
+    Op mode = *op;
+    mode.kind = 5;
+    prmt_mode(warp, &mode);
+}
 
 /* ---- counts ---------------------------------------------------------------------------------- */
 
@@ -274,54 +306,98 @@ HANDLER(bmsk_wrap)
 }
 
 const Instruction instructions_bits[] = {
-    {"and.b16", and_16, "2=22", 0}, {"and.b32", and_32, "4=44", 0}, {"and.b64", and_64, "8=88", 0},
-    {"or.b16", or_16, "2=22", 0}, {"or.b32", or_32, "4=44", 0}, {"or.b64", or_64, "8=88", 0},
-    {"xor.b16", xor_16, "2=22", 0}, {"xor.b32", xor_32, "4=44", 0}, {"xor.b64", xor_64, "8=88", 0},
-    {"not.b16", not_16, "2=2", 0}, {"not.b32", not_32, "4=4", 0}, {"not.b64", not_64, "8=8", 0},
-    {"cnot.b16", cnot_16, "2=2", 0}, {"cnot.b32", cnot_32, "4=4", 0},
+    {"and.b16", and_16, "2=22", 0},
+    {"and.b32", and_32, "4=44", 0},
+    {"and.b64", and_64, "8=88", 0},
+    {"or.b16", or_16, "2=22", 0},
+    {"or.b32", or_32, "4=44", 0},
+    {"or.b64", or_64, "8=88", 0},
+    {"xor.b16", xor_16, "2=22", 0},
+    {"xor.b32", xor_32, "4=44", 0},
+    {"xor.b64", xor_64, "8=88", 0},
+    {"not.b16", not_16, "2=2", 0},
+    {"not.b32", not_32, "4=4", 0},
+    {"not.b64", not_64, "8=8", 0},
+    {"cnot.b16", cnot_16, "2=2", 0},
+    {"cnot.b32", cnot_32, "4=4", 0},
     {"cnot.b64", cnot_64, "8=8", 0},
-    {"and.pred", and_pred, "p=pp", 0}, {"or.pred", or_pred, "p=pp", 0},
-    {"xor.pred", xor_pred, "p=pp", 0}, {"not.pred", not_pred, "p=p", 0},
+    {"and.pred", and_pred, "p=pp", 0},
+    {"or.pred", or_pred, "p=pp", 0},
+    {"xor.pred", xor_pred, "p=pp", 0},
+    {"not.pred", not_pred, "p=p", 0},
     {"mov.pred", mov_pred, "p=p", 0},
-    {"mov.b16", mov_16, "2=2", 0}, {"mov.u16", mov_16, "2=2", 0}, {"mov.s16", mov_16, "2=2", 0},
-    {"mov.f16", mov_16, "2=2", 0}, {"mov.f16x2", mov_32, "4=4", 0}, {"mov.bf16", mov_16, "2=2", 0},
+    {"mov.b16", mov_16, "2=2", 0},
+    {"mov.u16", mov_16, "2=2", 0},
+    {"mov.s16", mov_16, "2=2", 0},
+    {"mov.f16", mov_16, "2=2", 0},
+    {"mov.f16x2", mov_32, "4=4", 0},
+    {"mov.bf16", mov_16, "2=2", 0},
     {"mov.bf16x2", mov_32, "4=4", 0},
-    {"mov.b32", mov_32, "4=4", 0}, {"mov.u32", mov_32, "4=4", 0}, {"mov.s32", mov_32, "4=4", 0},
+    {"mov.b32", mov_32, "4=4", 0},
+    {"mov.u32", mov_32, "4=4", 0},
+    {"mov.s32", mov_32, "4=4", 0},
     {"mov.f32", mov_32, "4=4", 0},
-    {"mov.b64", mov_64, "8=8", 0}, {"mov.u64", mov_64, "8=8", 0}, {"mov.s64", mov_64, "8=8", 0},
+    {"mov.b64", mov_64, "8=8", 0},
+    {"mov.u64", mov_64, "8=8", 0},
+    {"mov.s64", mov_64, "8=8", 0},
     {"mov.f64", mov_64, "8=8", 0},
-    {"selp.b16", selp_16, "2=22p", 0}, {"selp.u16", selp_16, "2=22p", 0},
-    {"selp.s16", selp_16, "2=22p", 0}, {"selp.f16", selp_16, "2=22p", 0},
-    {"selp.b32", selp_32, "4=44p", 0}, {"selp.u32", selp_32, "4=44p", 0},
-    {"selp.s32", selp_32, "4=44p", 0}, {"selp.f32", selp_32, "4=44p", 0},
-    {"selp.b64", selp_64, "8=88p", 0}, {"selp.u64", selp_64, "8=88p", 0},
-    {"selp.s64", selp_64, "8=88p", 0}, {"selp.f64", selp_64, "8=88p", 0},
-    {"shl.b16", shl_16, "2=24", 0}, {"shl.b32", shl_32, "4=44", 0}, {"shl.b64", shl_64, "8=84", 0},
-    {"shr.b16", shr_u16, "2=24", 0}, {"shr.b32", shr_u32, "4=44", 0},
+    {"selp.b16", selp_16, "2=22p", 0},
+    {"selp.u16", selp_16, "2=22p", 0},
+    {"selp.s16", selp_16, "2=22p", 0},
+    {"selp.f16", selp_16, "2=22p", 0},
+    {"selp.b32", selp_32, "4=44p", 0},
+    {"selp.u32", selp_32, "4=44p", 0},
+    {"selp.s32", selp_32, "4=44p", 0},
+    {"selp.f32", selp_32, "4=44p", 0},
+    {"selp.b64", selp_64, "8=88p", 0},
+    {"selp.u64", selp_64, "8=88p", 0},
+    {"selp.s64", selp_64, "8=88p", 0},
+    {"selp.f64", selp_64, "8=88p", 0},
+    {"shl.b16", shl_16, "2=24", 0},
+    {"shl.b32", shl_32, "4=44", 0},
+    {"shl.b64", shl_64, "8=84", 0},
+    {"shr.b16", shr_u16, "2=24", 0},
+    {"shr.b32", shr_u32, "4=44", 0},
     {"shr.b64", shr_u64, "8=84", 0},
-    {"shr.u16", shr_u16, "2=24", 0}, {"shr.u32", shr_u32, "4=44", 0},
+    {"shr.u16", shr_u16, "2=24", 0},
+    {"shr.u32", shr_u32, "4=44", 0},
     {"shr.u64", shr_u64, "8=84", 0},
-    {"shr.s16", shr_s16, "2=24", 0}, {"shr.s32", shr_s32, "4=44", 0},
+    {"shr.s16", shr_s16, "2=24", 0},
+    {"shr.s32", shr_s32, "4=44", 0},
     {"shr.s64", shr_s64, "8=84", 0},
-    {"shf.l.wrap.b32", shf_l_wrap, "4=444", 0}, {"shf.r.wrap.b32", shf_r_wrap, "4=444", 0},
-    {"shf.l.clamp.b32", shf_l_clamp, "4=444", 0}, {"shf.r.clamp.b32", shf_r_clamp, "4=444", 0},
-    {"bfe.u32", bfe_u32, "4=444", 0}, {"bfe.s32", bfe_s32, "4=444", 0},
-    {"bfe.u64", bfe_u64, "8=844", 0}, {"bfe.s64", bfe_s64, "8=844", 0},
-    {"bfi.b32", bfi_b32, "4=4444", 0}, {"bfi.b64", bfi_b64, "8=8844", 0},
+    {"shf.l.wrap.b32", shf_l_wrap, "4=444", 0},
+    {"shf.r.wrap.b32", shf_r_wrap, "4=444", 0},
+    {"shf.l.clamp.b32", shf_l_clamp, "4=444", 0},
+    {"shf.r.clamp.b32", shf_r_clamp, "4=444", 0},
+    {"bfe.u32", bfe_u32, "4=444", 0},
+    {"bfe.s32", bfe_s32, "4=444", 0},
+    {"bfe.u64", bfe_u64, "8=844", 0},
+    {"bfe.s64", bfe_s64, "8=844", 0},
+    {"bfi.b32", bfi_b32, "4=4444", 0},
+    {"bfi.b64", bfi_b64, "8=8844", 0},
     {"lop3.b32", lop3, "4=444i", 0},
-    {"prmt.b32", prmt_b32, "4=444", 0}, {"prmt.b32.f4e", prmt_f4e, "4=444", 0},
-    {"prmt.b32.b4e", prmt_b4e, "4=444", 0}, {"prmt.b32.rc8", prmt_rc8, "4=444", 0},
-    {"prmt.b32.ecl", prmt_ecl, "4=444", 0}, {"prmt.b32.ecr", prmt_ecr, "4=444", 0},
+    {"prmt.b32", prmt_b32, "4=444", 0},
+    {"prmt.b32.f4e", prmt_f4e, "4=444", 0},
+    {"prmt.b32.b4e", prmt_b4e, "4=444", 0},
+    {"prmt.b32.rc8", prmt_rc8, "4=444", 0},
+    {"prmt.b32.ecl", prmt_ecl, "4=444", 0},
+    {"prmt.b32.ecr", prmt_ecr, "4=444", 0},
     {"prmt.b32.rc16", prmt_rc16, "4=444", 0},
-    {"popc.b32", popc_b32, "4=4", 0}, {"popc.b64", popc_b64, "4=8", 0},
-    {"clz.b32", clz_b32, "4=4", 0}, {"clz.b64", clz_b64, "4=8", 0},
-    {"bfind.u32", bfind_u32, "4=4", 0}, {"bfind.s32", bfind_s32, "4=4", 0},
-    {"bfind.u64", bfind_u64, "4=8", 0}, {"bfind.s64", bfind_s64, "4=8", 0},
+    {"popc.b32", popc_b32, "4=4", 0},
+    {"popc.b64", popc_b64, "4=8", 0},
+    {"clz.b32", clz_b32, "4=4", 0},
+    {"clz.b64", clz_b64, "4=8", 0},
+    {"bfind.u32", bfind_u32, "4=4", 0},
+    {"bfind.s32", bfind_s32, "4=4", 0},
+    {"bfind.u64", bfind_u64, "4=8", 0},
+    {"bfind.s64", bfind_s64, "4=8", 0},
     {"bfind.shiftamt.u32", bfind_shift_u32, "4=4", 0},
     {"bfind.shiftamt.s32", bfind_shift_s32, "4=4", 0},
     {"bfind.shiftamt.u64", bfind_shift_u64, "4=8", 0},
     {"bfind.shiftamt.s64", bfind_shift_s64, "4=8", 0},
-    {"brev.b32", brev_b32, "4=4", 0}, {"brev.b64", brev_b64, "8=8", 0},
-    {"bmsk.clamp.b32", bmsk, "4=44", 0}, {"bmsk.wrap.b32", bmsk_wrap, "4=44", 0},
+    {"brev.b32", brev_b32, "4=4", 0},
+    {"brev.b64", brev_b64, "8=8", 0},
+    {"bmsk.clamp.b32", bmsk, "4=44", 0},
+    {"bmsk.wrap.b32", bmsk_wrap, "4=44", 0},
     {NULL, NULL, NULL, 0},
 };

@@ -84,24 +84,57 @@ FLOATS(fnan, (a != a) | (b != b))
 
 #define ROWS_I(relation)                                                                           \
     {#relation ".u16", relation##_u16, "22", 0}, {#relation ".s16", relation##_s16, "22", 0},      \
-    {#relation ".u32", relation##_u32, "44", 0}, {#relation ".s32", relation##_s32, "44", 0},      \
-    {#relation ".u64", relation##_u64, "88", 0}, {#relation ".s64", relation##_s64, "88", 0}
+        {#relation ".u32", relation##_u32, "44", 0}, {#relation ".s32", relation##_s32, "44", 0},  \
+        {#relation ".u64", relation##_u64, "88", 0},                                               \
+    {                                                                                              \
+#relation ".s64", relation##_s64, "88", 0                                                  \
+    }
 #define ROWS_F(name, relation)                                                                     \
     {name ".f32", relation##_f32, "44", OP_FLUSH}, {name ".f64", relation##_f64, "88", 0},         \
-    {name ".f16", relation##_f16, "22", 0}, {name ".bf16", relation##_bf16, "22", 0}
+        {name ".f16", relation##_f16, "22", 0},                                                    \
+    {                                                                                              \
+        name ".bf16", relation##_bf16, "22", 0                                                     \
+    }
 
 /* Named by relation and type; the decoder of setp and set looks here. */
 const Instruction instructions_compare[] = {
-    ROWS_I(eq), ROWS_I(ne), ROWS_I(lt), ROWS_I(le), ROWS_I(gt), ROWS_I(ge),
-    {"eq.b16", eq_u16, "22", 0}, {"eq.b32", eq_u32, "44", 0}, {"eq.b64", eq_u64, "88", 0},
-    {"ne.b16", ne_u16, "22", 0}, {"ne.b32", ne_u32, "44", 0}, {"ne.b64", ne_u64, "88", 0},
-    {"lo.u16", lt_u16, "22", 0}, {"lo.u32", lt_u32, "44", 0}, {"lo.u64", lt_u64, "88", 0},
-    {"ls.u16", le_u16, "22", 0}, {"ls.u32", le_u32, "44", 0}, {"ls.u64", le_u64, "88", 0},
-    {"hi.u16", gt_u16, "22", 0}, {"hi.u32", gt_u32, "44", 0}, {"hi.u64", gt_u64, "88", 0},
-    {"hs.u16", ge_u16, "22", 0}, {"hs.u32", ge_u32, "44", 0}, {"hs.u64", ge_u64, "88", 0},
-    ROWS_F("eq", feq), ROWS_F("ne", fne), ROWS_F("lt", flt), ROWS_F("le", fle), ROWS_F("gt", fgt),
-    ROWS_F("ge", fge), ROWS_F("equ", fequ), ROWS_F("neu", fneu), ROWS_F("ltu", fltu),
-    ROWS_F("leu", fleu), ROWS_F("gtu", fgtu), ROWS_F("geu", fgeu), ROWS_F("num", fnum),
+    ROWS_I(eq),
+    ROWS_I(ne),
+    ROWS_I(lt),
+    ROWS_I(le),
+    ROWS_I(gt),
+    ROWS_I(ge),
+    {"eq.b16", eq_u16, "22", 0},
+    {"eq.b32", eq_u32, "44", 0},
+    {"eq.b64", eq_u64, "88", 0},
+    {"ne.b16", ne_u16, "22", 0},
+    {"ne.b32", ne_u32, "44", 0},
+    {"ne.b64", ne_u64, "88", 0},
+    {"lo.u16", lt_u16, "22", 0},
+    {"lo.u32", lt_u32, "44", 0},
+    {"lo.u64", lt_u64, "88", 0},
+    {"ls.u16", le_u16, "22", 0},
+    {"ls.u32", le_u32, "44", 0},
+    {"ls.u64", le_u64, "88", 0},
+    {"hi.u16", gt_u16, "22", 0},
+    {"hi.u32", gt_u32, "44", 0},
+    {"hi.u64", gt_u64, "88", 0},
+    {"hs.u16", ge_u16, "22", 0},
+    {"hs.u32", ge_u32, "44", 0},
+    {"hs.u64", ge_u64, "88", 0},
+    ROWS_F("eq", feq),
+    ROWS_F("ne", fne),
+    ROWS_F("lt", flt),
+    ROWS_F("le", fle),
+    ROWS_F("gt", fgt),
+    ROWS_F("ge", fge),
+    ROWS_F("equ", fequ),
+    ROWS_F("neu", fneu),
+    ROWS_F("ltu", fltu),
+    ROWS_F("leu", fleu),
+    ROWS_F("gtu", fgtu),
+    ROWS_F("geu", fgeu),
+    ROWS_F("num", fnum),
     ROWS_F("nan", fnan),
     {NULL, NULL, NULL, 0},
 };

@@ -7,15 +7,17 @@
 
 static const Format *format_of(int type)
 {
-    return type == NUMBER_f16 ? &FORMAT_f16 : type == NUMBER_bf16 ? &FORMAT_bf16
-         : type == NUMBER_tf32 ? &FORMAT_tf32 : &FORMAT_f32;
+    return type == NUMBER_f16    ? &FORMAT_f16
+           : type == NUMBER_bf16 ? &FORMAT_bf16
+           : type == NUMBER_tf32 ? &FORMAT_tf32
+                                 : &FORMAT_f32;
 }
 
 int number_bytes(int type)
 {
     static const int bytes[NUMBER_COUNT] = {
-        [NUMBER_u8] = 1, [NUMBER_s8] = 1, [NUMBER_u16] = 2, [NUMBER_s16] = 2, [NUMBER_u32] = 4,
-        [NUMBER_s32] = 4, [NUMBER_u64] = 8, [NUMBER_s64] = 8, [NUMBER_f16] = 2, [NUMBER_bf16] = 2,
+        [NUMBER_u8] = 1,   [NUMBER_s8] = 1,  [NUMBER_u16] = 2, [NUMBER_s16] = 2, [NUMBER_u32] = 4,
+        [NUMBER_s32] = 4,  [NUMBER_u64] = 8, [NUMBER_s64] = 8, [NUMBER_f16] = 2, [NUMBER_bf16] = 2,
         [NUMBER_tf32] = 4, [NUMBER_f32] = 4, [NUMBER_f64] = 8};
 
     return bytes[type];
@@ -125,8 +127,8 @@ static double float_from_integer(uint64_t bits, const Op *op)
         uint64_t size = negative && (int64_t)bits < 0 ? 0 - bits : bits;
         /* a double holds 53 bits: what it would lose is kept as one odd bit, so that one rounding
          * follows */
-        double wide = size >> 53 ? ldexp((double)(size >> 11 | (size & 2047 ? 1 : 0)), 11)
-                                 : (double)size;
+        double wide =
+            size >> 53 ? ldexp((double)(size >> 11 | (size & 2047 ? 1 : 0)), 11) : (double)size;
         return round_to_format(size == bits ? wide : -wide, format_of(op->to),
                                (Rounding)op->rounding);
     }
@@ -204,7 +206,8 @@ void run_convert(Warp *warp, const Op *op)
 {
     U64 d = lanes_all64(0);
 
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         uint64_t bits = convert(register_lane(warp, op->r[1], lane, op->size), op);
         d[lane] = number_is_float(op->to) ? bits : extend(bits, op->to);
     }
@@ -222,7 +225,7 @@ void run_convert_pair(Warp *warp, const Op *op)
     U32 a = REG(U32, 1), b = REG(U32, 2), d = a;
 
     FOR_LANES(lane, warp->mask)
-        d[lane] = (uint32_t)(convert_float(a[lane], op) << 16 | convert_float(b[lane], op));
+    d[lane] = (uint32_t)(convert_float(a[lane], op) << 16 | convert_float(b[lane], op));
     PUT_U32(0, d);
 }
 
@@ -298,8 +301,8 @@ void run_f32_from_u32(Warp *warp, const Op *op)
 /* One wide source to `count` results of `width` bytes, low bits first. */
 void run_unpack(Warp *warp, const Op *op)
 {
-    U64 wide = op->size == 4 ? __builtin_convertvector(REG(U32, op->count), U64)
-                             : REG(U64, op->count);
+    U64 wide =
+        op->size == 4 ? __builtin_convertvector(REG(U32, op->count), U64) : REG(U64, op->count);
 
     for (int k = 0; k < op->count; k++) {
         U64 part = wide >> (uint64_t)(8 * op->width * k);

@@ -50,8 +50,10 @@ INLINE void put_f64(Warp *warp, const Op *op, F64 v)
 
 static int host_rounding(int mode)
 {
-    static const int modes[] = {[ROUND_nearest_even] = FE_TONEAREST, [ROUND_zero] = FE_TOWARDZERO,
-                                [ROUND_down] = FE_DOWNWARD, [ROUND_up] = FE_UPWARD};
+    static const int modes[] = {[ROUND_nearest_even] = FE_TONEAREST,
+                                [ROUND_zero] = FE_TOWARDZERO,
+                                [ROUND_down] = FE_DOWNWARD,
+                                [ROUND_up] = FE_UPWARD};
 
     return modes[mode];
 }
@@ -75,7 +77,8 @@ static int host_rounding(int mode)
         F32 va = A32, vb = sources > 1 ? B32 : va, vc = sources > 2 ? C32 : va, vd = va;           \
         int before = fegetround();                                                                 \
         fesetround(host_rounding(op->rounding));                                                   \
-        FOR_LANES(i, warp->mask) {                                                                 \
+        FOR_LANES(i, warp->mask)                                                                   \
+        {                                                                                          \
             volatile float a = va[i], b = vb[i], c = vc[i];                                        \
             volatile float d = expression;                                                         \
             (void)b, (void)c;                                                                      \
@@ -174,7 +177,8 @@ static double lesser(double a, double b)
         F64 va = A64, vb = sources > 1 ? B64 : va, vc = sources > 2 ? C64 : va, vd = va;           \
         int before = fegetround();                                                                 \
         fesetround(host_rounding(op->rounding));                                                   \
-        FOR_LANES(i, warp->mask) {                                                                 \
+        FOR_LANES(i, warp->mask)                                                                   \
+        {                                                                                          \
             volatile double a = va[i], b = vb[i], c = vc[i];                                       \
             volatile double d = expression;                                                        \
             (void)b, (void)c;                                                                      \

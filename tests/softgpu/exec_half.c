@@ -12,7 +12,15 @@
 /* ---- one number a lane ----------------------------------------------------------------------- */
 
 typedef enum HalfOp {
-    HALF_add, HALF_sub, HALF_mul, HALF_fma, HALF_min, HALF_max, HALF_neg, HALF_abs, HALF_ex2,
+    HALF_add,
+    HALF_sub,
+    HALF_mul,
+    HALF_fma,
+    HALF_min,
+    HALF_max,
+    HALF_neg,
+    HALF_abs,
+    HALF_ex2,
     HALF_tanh
 } HalfOp;
 
@@ -81,16 +89,17 @@ static uint16_t one_half(HalfOp what, uint16_t x, uint16_t y, uint16_t z, const 
     {                                                                                              \
         U16 a = REG(U16, 1), b = REG(U16, b_index), c = REG(U16, c_index), d = a;                  \
         FOR_LANES(i, warp->mask)                                                                   \
-            d[i] = one_half(what, a[i], b[i], c[i], &kinds[which], op);                            \
+        d[i] = one_half(what, a[i], b[i], c[i], &kinds[which], op);                                \
         PUT_U16(0, d);                                                                             \
     }
 #define PAIR(name, what, which, b_index, c_index)                                                  \
     HANDLER(name)                                                                                  \
     {                                                                                              \
         U32 a = REG(U32, 1), b = REG(U32, b_index), c = REG(U32, c_index), d = a;                  \
-        FOR_LANES(i, warp->mask) {                                                                 \
-            uint32_t low = one_half(what, (uint16_t)a[i], (uint16_t)b[i], (uint16_t)c[i],          \
-                                    &kinds[which], op);                                            \
+        FOR_LANES(i, warp->mask)                                                                   \
+        {                                                                                          \
+            uint32_t low =                                                                         \
+                one_half(what, (uint16_t)a[i], (uint16_t)b[i], (uint16_t)c[i], &kinds[which], op); \
             uint32_t high = one_half(what, (uint16_t)(a[i] >> 16), (uint16_t)(b[i] >> 16),         \
                                      (uint16_t)(c[i] >> 16), &kinds[which], op);                   \
             d[i] = low | high << 16;                                                               \
@@ -165,8 +174,8 @@ INLINE F32 fma_in_double(F32 a, F32 b, F32 c)
     d += __builtin_convertvector(c, F64);
     F32 narrowed = __builtin_convertvector(d, F32);
     F64 back = __builtin_convertvector(narrowed, F64);
-    U32 inexact = (U32)__builtin_convertvector((I64)(back != d), I32);
-    U32 toward = (U32)__builtin_convertvector((I64)((back > d) == (back > 0)), I32);
+    U32 inexact = (U32) __builtin_convertvector((I64)(back != d), I32);
+    U32 toward = (U32) __builtin_convertvector((I64)((back > d) == (back > 0)), I32);
     U32 bits = (U32)narrowed;
     U32 finite = (U32)((bits & 0x7f800000u) != 0x7f800000u);
     /* truncate, then set the last bit */
@@ -223,30 +232,51 @@ INLINE U16 lesser(U16 a, U16 b, U16 flip)
 EXTREME(min, 0)
 EXTREME(max, 0x8000)
 
-enum { SUM = OP_FLUSH | OP_SATURATE, FUSED = OP_FLUSH | OP_SATURATE | OP_RELU,
-       ORDER = OP_FLUSH | OP_NAN };
+enum {
+    SUM = OP_FLUSH | OP_SATURATE,
+    FUSED = OP_FLUSH | OP_SATURATE | OP_RELU,
+    ORDER = OP_FLUSH | OP_NAN
+};
 
 const Instruction instructions_half[] = {
-    {"add.f16", add_f16, "2=22", SUM}, {"sub.f16", sub_f16, "2=22", SUM},
-    {"mul.f16", mul_f16, "2=22", SUM}, {"fma.f16", fma_f16, "2=222", FUSED},
-    {"min.f16", min_f16, "2=22", ORDER}, {"max.f16", max_f16, "2=22", ORDER},
-    {"neg.f16", neg_f16, "2=2", OP_FLUSH}, {"abs.f16", abs_f16, "2=2", OP_FLUSH},
-    {"ex2.approx.f16", ex2_f16, "2=2", OP_FLUSH}, {"tanh.approx.f16", tanh_f16, "2=2", 0},
-    {"add.f16x2", add_f16x2, "4=44", SUM}, {"sub.f16x2", sub_f16x2, "4=44", SUM},
-    {"mul.f16x2", mul_f16x2, "4=44", SUM}, {"fma.f16x2", fma_f16x2, "4=444", FUSED},
-    {"min.f16x2", min_f16x2, "4=44", ORDER}, {"max.f16x2", max_f16x2, "4=44", ORDER},
-    {"neg.f16x2", neg_f16x2_slow, "4=4", OP_FLUSH}, {"abs.f16x2", abs_f16x2_slow, "4=4", OP_FLUSH},
+    {"add.f16", add_f16, "2=22", SUM},
+    {"sub.f16", sub_f16, "2=22", SUM},
+    {"mul.f16", mul_f16, "2=22", SUM},
+    {"fma.f16", fma_f16, "2=222", FUSED},
+    {"min.f16", min_f16, "2=22", ORDER},
+    {"max.f16", max_f16, "2=22", ORDER},
+    {"neg.f16", neg_f16, "2=2", OP_FLUSH},
+    {"abs.f16", abs_f16, "2=2", OP_FLUSH},
+    {"ex2.approx.f16", ex2_f16, "2=2", OP_FLUSH},
+    {"tanh.approx.f16", tanh_f16, "2=2", 0},
+    {"add.f16x2", add_f16x2, "4=44", SUM},
+    {"sub.f16x2", sub_f16x2, "4=44", SUM},
+    {"mul.f16x2", mul_f16x2, "4=44", SUM},
+    {"fma.f16x2", fma_f16x2, "4=444", FUSED},
+    {"min.f16x2", min_f16x2, "4=44", ORDER},
+    {"max.f16x2", max_f16x2, "4=44", ORDER},
+    {"neg.f16x2", neg_f16x2_slow, "4=4", OP_FLUSH},
+    {"abs.f16x2", abs_f16x2_slow, "4=4", OP_FLUSH},
     {"ex2.approx.f16x2", ex2_f16x2_slow, "4=4", OP_FLUSH},
     {"tanh.approx.f16x2", tanh_f16x2_slow, "4=4", 0},
-    {"add.bf16", add_bf16, "2=22", 0}, {"sub.bf16", sub_bf16, "2=22", 0},
-    {"mul.bf16", mul_bf16, "2=22", 0}, {"fma.bf16", fma_bf16, "2=222", OP_RELU},
-    {"min.bf16", min_bf16, "2=22", OP_NAN}, {"max.bf16", max_bf16, "2=22", OP_NAN},
-    {"neg.bf16", neg_bf16, "2=2", 0}, {"abs.bf16", abs_bf16, "2=2", 0},
-    {"ex2.approx.bf16", ex2_bf16, "2=2", OP_FLUSH}, {"tanh.approx.bf16", tanh_bf16, "2=2", 0},
-    {"add.bf16x2", add_bf16x2, "4=44", 0}, {"sub.bf16x2", sub_bf16x2, "4=44", 0},
-    {"mul.bf16x2", mul_bf16x2, "4=44", 0}, {"fma.bf16x2", fma_bf16x2, "4=444", OP_RELU},
-    {"min.bf16x2", min_bf16x2, "4=44", OP_NAN}, {"max.bf16x2", max_bf16x2, "4=44", OP_NAN},
-    {"neg.bf16x2", neg_bf16x2, "4=4", 0}, {"abs.bf16x2", abs_bf16x2, "4=4", 0},
+    {"add.bf16", add_bf16, "2=22", 0},
+    {"sub.bf16", sub_bf16, "2=22", 0},
+    {"mul.bf16", mul_bf16, "2=22", 0},
+    {"fma.bf16", fma_bf16, "2=222", OP_RELU},
+    {"min.bf16", min_bf16, "2=22", OP_NAN},
+    {"max.bf16", max_bf16, "2=22", OP_NAN},
+    {"neg.bf16", neg_bf16, "2=2", 0},
+    {"abs.bf16", abs_bf16, "2=2", 0},
+    {"ex2.approx.bf16", ex2_bf16, "2=2", OP_FLUSH},
+    {"tanh.approx.bf16", tanh_bf16, "2=2", 0},
+    {"add.bf16x2", add_bf16x2, "4=44", 0},
+    {"sub.bf16x2", sub_bf16x2, "4=44", 0},
+    {"mul.bf16x2", mul_bf16x2, "4=44", 0},
+    {"fma.bf16x2", fma_bf16x2, "4=444", OP_RELU},
+    {"min.bf16x2", min_bf16x2, "4=44", OP_NAN},
+    {"max.bf16x2", max_bf16x2, "4=44", OP_NAN},
+    {"neg.bf16x2", neg_bf16x2, "4=4", 0},
+    {"abs.bf16x2", abs_bf16x2, "4=4", 0},
     {"ex2.approx.bf16x2", ex2_bf16x2, "4=4", OP_FLUSH},
     {"tanh.approx.bf16x2", tanh_bf16x2, "4=4", 0},
     {NULL, NULL, NULL, 0},

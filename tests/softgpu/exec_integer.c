@@ -84,16 +84,16 @@ DIVIDE_SIGNED(64, I64, int64_t, uint64_t)
 __extension__ typedef __int128 Wide;
 __extension__ typedef unsigned __int128 UnsignedWide;
 
-LANEWISE2(mul_hi_u16, U16, uint16_t, 16, (uint32_t)a * b >> 16)
-LANEWISE2(mul_hi_s16, I16, int16_t, 16, (int32_t)a * b >> 16)
-LANEWISE2(mul_hi_u32, U32, uint32_t, 32, (uint64_t)a * b >> 32)
-LANEWISE2(mul_hi_s32, I32, int32_t, 32, (int64_t)a * b >> 32)
-LANEWISE2(mul_hi_u64, U64, uint64_t, 64, (UnsignedWide)a * b >> 64)
-LANEWISE2(mul_hi_s64, I64, int64_t, 64, (Wide)a * b >> 64)
+LANEWISE2(mul_hi_u16, U16, uint16_t, 16, (uint32_t)a *b >> 16)
+LANEWISE2(mul_hi_s16, I16, int16_t, 16, (int32_t)a *b >> 16)
+LANEWISE2(mul_hi_u32, U32, uint32_t, 32, (uint64_t)a *b >> 32)
+LANEWISE2(mul_hi_s32, I32, int32_t, 32, (int64_t)a *b >> 32)
+LANEWISE2(mul_hi_u64, U64, uint64_t, 64, (UnsignedWide)a *b >> 64)
+LANEWISE2(mul_hi_s64, I64, int64_t, 64, (Wide)a *b >> 64)
 LANEWISE3(mad_hi_u32, U32, uint32_t, 32, ((uint64_t)a * b >> 32) + c)
-LANEWISE3(mad_hi_s32, I32, int32_t, 32, (uint32_t)((int64_t)a * b >> 32) + (uint32_t)c)
-LANEWISE3(mad_hi_u64, U64, uint64_t, 64, (uint64_t)((UnsignedWide)a * b >> 64) + c)
-LANEWISE3(mad_hi_s64, I64, int64_t, 64, (uint64_t)((Wide)a * b >> 64) + (uint64_t)c)
+LANEWISE3(mad_hi_s32, I32, int32_t, 32, (uint32_t)((int64_t)a *b >> 32) + (uint32_t)c)
+LANEWISE3(mad_hi_u64, U64, uint64_t, 64, (uint64_t)((UnsignedWide)a *b >> 64) + c)
+LANEWISE3(mad_hi_s64, I64, int64_t, 64, (uint64_t)((Wide)a *b >> 64) + (uint64_t)c)
 LANEWISE2(mul24_lo_u32, U32, uint32_t, 32, (a & 0xffffff) * (b & 0xffffff))
 LANEWISE2(mul24_lo_s32, I32, int32_t, 32,
           ((int64_t)(int32_t)((uint32_t)a << 8) >> 8) * ((int64_t)(int32_t)((uint32_t)b << 8) >> 8))
@@ -145,45 +145,87 @@ LANEWISE2(sub_sat_s32, I32, int32_t, 32, saturate_s32((int64_t)a - b))
 /* ---- the table ------------------------------------------------------------------------------- */
 
 const Instruction instructions_integer[] = {
-    {"add.u16", add_16, "2=22", 0}, {"add.s16", add_16, "2=22", 0},
-    {"add.u32", add_32, "4=44", 0}, {"add.s32", add_32, "4=44", 0},
-    {"add.u64", add_64, "8=88", 0}, {"add.s64", add_64, "8=88", 0},
-    {"add.sat.s32", add_sat_s32, "4=44", 0}, {"sub.sat.s32", sub_sat_s32, "4=44", 0},
-    {"sub.u16", sub_16, "2=22", 0}, {"sub.s16", sub_16, "2=22", 0},
-    {"sub.u32", sub_32, "4=44", 0}, {"sub.s32", sub_32, "4=44", 0},
-    {"sub.u64", sub_64, "8=88", 0}, {"sub.s64", sub_64, "8=88", 0},
-    {"mul.lo.u16", mul_lo_16, "2=22", 0}, {"mul.lo.s16", mul_lo_16, "2=22", 0},
-    {"mul.lo.u32", mul_lo_32, "4=44", 0}, {"mul.lo.s32", mul_lo_32, "4=44", 0},
-    {"mul.lo.u64", mul_lo_64, "8=88", 0}, {"mul.lo.s64", mul_lo_64, "8=88", 0},
-    {"mul.hi.u16", mul_hi_u16, "2=22", 0}, {"mul.hi.s16", mul_hi_s16, "2=22", 0},
-    {"mul.hi.u32", mul_hi_u32, "4=44", 0}, {"mul.hi.s32", mul_hi_s32, "4=44", 0},
-    {"mul.hi.u64", mul_hi_u64, "8=88", 0}, {"mul.hi.s64", mul_hi_s64, "8=88", 0},
-    {"mul.wide.u16", mul_wide_u16, "4=22", 0}, {"mul.wide.s16", mul_wide_s16, "4=22", 0},
-    {"mul.wide.u32", mul_wide_u32, "8=44", 0}, {"mul.wide.s32", mul_wide_s32, "8=44", 0},
-    {"mul24.lo.u32", mul24_lo_u32, "4=44", 0}, {"mul24.lo.s32", mul24_lo_s32, "4=44", 0},
-    {"mad.lo.u16", mad_lo_16, "2=222", 0}, {"mad.lo.s16", mad_lo_16, "2=222", 0},
-    {"mad.lo.u32", mad_lo_32, "4=444", 0}, {"mad.lo.s32", mad_lo_32, "4=444", 0},
-    {"mad.lo.u64", mad_lo_64, "8=888", 0}, {"mad.lo.s64", mad_lo_64, "8=888", 0},
-    {"mad.hi.u32", mad_hi_u32, "4=444", 0}, {"mad.hi.s32", mad_hi_s32, "4=444", 0},
-    {"mad.hi.u64", mad_hi_u64, "8=888", 0}, {"mad.hi.s64", mad_hi_s64, "8=888", 0},
-    {"mad.wide.u16", mad_wide_u16, "4=224", 0}, {"mad.wide.s16", mad_wide_s16, "4=224", 0},
-    {"mad.wide.u32", mad_wide_u32, "8=448", 0}, {"mad.wide.s32", mad_wide_s32, "8=448", 0},
-    {"div.u16", div_u16, "2=22", 0}, {"div.s16", div_s16, "2=22", 0},
-    {"div.u32", div_u32, "4=44", 0}, {"div.s32", div_s32, "4=44", 0},
-    {"div.u64", div_u64, "8=88", 0}, {"div.s64", div_s64, "8=88", 0},
-    {"rem.u16", rem_u16, "2=22", 0}, {"rem.s16", rem_s16, "2=22", 0},
-    {"rem.u32", rem_u32, "4=44", 0}, {"rem.s32", rem_s32, "4=44", 0},
-    {"rem.u64", rem_u64, "8=88", 0}, {"rem.s64", rem_s64, "8=88", 0},
-    {"min.u16", min_u16, "2=22", 0}, {"min.s16", min_s16, "2=22", 0},
-    {"min.u32", min_u32, "4=44", 0}, {"min.s32", min_s32, "4=44", 0},
-    {"min.u64", min_u64, "8=88", 0}, {"min.s64", min_s64, "8=88", 0},
-    {"max.u16", max_u16, "2=22", 0}, {"max.s16", max_s16, "2=22", 0},
-    {"max.u32", max_u32, "4=44", 0}, {"max.s32", max_s32, "4=44", 0},
-    {"max.u64", max_u64, "8=88", 0}, {"max.s64", max_s64, "8=88", 0},
-    {"neg.s16", neg_16, "2=2", 0}, {"neg.s32", neg_32, "4=4", 0}, {"neg.s64", neg_64, "8=8", 0},
-    {"abs.s16", abs_16, "2=2", 0}, {"abs.s32", abs_32, "4=4", 0}, {"abs.s64", abs_64, "8=8", 0},
-    {"sad.u32", sad_u32, "4=444", 0}, {"sad.s32", sad_s32, "4=444", 0},
-    {"dp4a.u32.u32", dp4a_uu, "4=444", 0}, {"dp4a.u32.s32", dp4a_us, "4=444", 0},
-    {"dp4a.s32.u32", dp4a_su, "4=444", 0}, {"dp4a.s32.s32", dp4a_ss, "4=444", 0},
+    {"add.u16", add_16, "2=22", 0},
+    {"add.s16", add_16, "2=22", 0},
+    {"add.u32", add_32, "4=44", 0},
+    {"add.s32", add_32, "4=44", 0},
+    {"add.u64", add_64, "8=88", 0},
+    {"add.s64", add_64, "8=88", 0},
+    {"add.sat.s32", add_sat_s32, "4=44", 0},
+    {"sub.sat.s32", sub_sat_s32, "4=44", 0},
+    {"sub.u16", sub_16, "2=22", 0},
+    {"sub.s16", sub_16, "2=22", 0},
+    {"sub.u32", sub_32, "4=44", 0},
+    {"sub.s32", sub_32, "4=44", 0},
+    {"sub.u64", sub_64, "8=88", 0},
+    {"sub.s64", sub_64, "8=88", 0},
+    {"mul.lo.u16", mul_lo_16, "2=22", 0},
+    {"mul.lo.s16", mul_lo_16, "2=22", 0},
+    {"mul.lo.u32", mul_lo_32, "4=44", 0},
+    {"mul.lo.s32", mul_lo_32, "4=44", 0},
+    {"mul.lo.u64", mul_lo_64, "8=88", 0},
+    {"mul.lo.s64", mul_lo_64, "8=88", 0},
+    {"mul.hi.u16", mul_hi_u16, "2=22", 0},
+    {"mul.hi.s16", mul_hi_s16, "2=22", 0},
+    {"mul.hi.u32", mul_hi_u32, "4=44", 0},
+    {"mul.hi.s32", mul_hi_s32, "4=44", 0},
+    {"mul.hi.u64", mul_hi_u64, "8=88", 0},
+    {"mul.hi.s64", mul_hi_s64, "8=88", 0},
+    {"mul.wide.u16", mul_wide_u16, "4=22", 0},
+    {"mul.wide.s16", mul_wide_s16, "4=22", 0},
+    {"mul.wide.u32", mul_wide_u32, "8=44", 0},
+    {"mul.wide.s32", mul_wide_s32, "8=44", 0},
+    {"mul24.lo.u32", mul24_lo_u32, "4=44", 0},
+    {"mul24.lo.s32", mul24_lo_s32, "4=44", 0},
+    {"mad.lo.u16", mad_lo_16, "2=222", 0},
+    {"mad.lo.s16", mad_lo_16, "2=222", 0},
+    {"mad.lo.u32", mad_lo_32, "4=444", 0},
+    {"mad.lo.s32", mad_lo_32, "4=444", 0},
+    {"mad.lo.u64", mad_lo_64, "8=888", 0},
+    {"mad.lo.s64", mad_lo_64, "8=888", 0},
+    {"mad.hi.u32", mad_hi_u32, "4=444", 0},
+    {"mad.hi.s32", mad_hi_s32, "4=444", 0},
+    {"mad.hi.u64", mad_hi_u64, "8=888", 0},
+    {"mad.hi.s64", mad_hi_s64, "8=888", 0},
+    {"mad.wide.u16", mad_wide_u16, "4=224", 0},
+    {"mad.wide.s16", mad_wide_s16, "4=224", 0},
+    {"mad.wide.u32", mad_wide_u32, "8=448", 0},
+    {"mad.wide.s32", mad_wide_s32, "8=448", 0},
+    {"div.u16", div_u16, "2=22", 0},
+    {"div.s16", div_s16, "2=22", 0},
+    {"div.u32", div_u32, "4=44", 0},
+    {"div.s32", div_s32, "4=44", 0},
+    {"div.u64", div_u64, "8=88", 0},
+    {"div.s64", div_s64, "8=88", 0},
+    {"rem.u16", rem_u16, "2=22", 0},
+    {"rem.s16", rem_s16, "2=22", 0},
+    {"rem.u32", rem_u32, "4=44", 0},
+    {"rem.s32", rem_s32, "4=44", 0},
+    {"rem.u64", rem_u64, "8=88", 0},
+    {"rem.s64", rem_s64, "8=88", 0},
+    {"min.u16", min_u16, "2=22", 0},
+    {"min.s16", min_s16, "2=22", 0},
+    {"min.u32", min_u32, "4=44", 0},
+    {"min.s32", min_s32, "4=44", 0},
+    {"min.u64", min_u64, "8=88", 0},
+    {"min.s64", min_s64, "8=88", 0},
+    {"max.u16", max_u16, "2=22", 0},
+    {"max.s16", max_s16, "2=22", 0},
+    {"max.u32", max_u32, "4=44", 0},
+    {"max.s32", max_s32, "4=44", 0},
+    {"max.u64", max_u64, "8=88", 0},
+    {"max.s64", max_s64, "8=88", 0},
+    {"neg.s16", neg_16, "2=2", 0},
+    {"neg.s32", neg_32, "4=4", 0},
+    {"neg.s64", neg_64, "8=8", 0},
+    {"abs.s16", abs_16, "2=2", 0},
+    {"abs.s32", abs_32, "4=4", 0},
+    {"abs.s64", abs_64, "8=8", 0},
+    {"sad.u32", sad_u32, "4=444", 0},
+    {"sad.s32", sad_s32, "4=444", 0},
+    {"dp4a.u32.u32", dp4a_uu, "4=444", 0},
+    {"dp4a.u32.s32", dp4a_us, "4=444", 0},
+    {"dp4a.s32.u32", dp4a_su, "4=444", 0},
+    {"dp4a.s32.s32", dp4a_ss, "4=444", 0},
     {NULL, NULL, NULL, 0},
 };

@@ -112,10 +112,10 @@ uint8_t *access_pointer(Warp *warp, const Op *op, uint32_t lane, uint64_t addres
     switch (actual_space(op, &address)) {
     case SPACE_shared:
         at = shared_pointer(warp, op, lane, address, bytes);
-        if (at && block->races_on && access != ACCESS_atomic &&
-            !(access == ACCESS_write
-                  ? races_write(warp, op, lane, (uint32_t)address, (int32_t)bytes)
-                  : races_read(warp, op, lane, (uint32_t)address, (int32_t)bytes)))
+        if (at && block->races_on && access != ACCESS_atomic
+            && !(access == ACCESS_write
+                     ? races_write(warp, op, lane, (uint32_t)address, (int32_t)bytes)
+                     : races_read(warp, op, lane, (uint32_t)address, (int32_t)bytes)))
             return NULL;
         return at;
     case SPACE_local:
@@ -148,8 +148,8 @@ INLINE uint64_t read_element(const uint8_t *at, int size, bool is_signed)
     do {                                                                                           \
         T *d = (T *)(warp->file + op->r[k]);                                                       \
         FOR_LANES(lane, warp->mask)                                                                \
-            (*d)[lane] = (__typeof__((*d)[0]))read_element(                                     \
-                at[lane] + (size_t)k * (size_bytes), (int)(size_bytes), false);                    \
+        (*d)[lane] = (__typeof__((*d)[0]))read_element(at[lane] + (size_t)k * (size_bytes),        \
+                                                       (int)(size_bytes), false);                  \
     } while (0)
 
 static void read_registers(Warp *warp, const Op *op, const uint8_t *const *at)
@@ -168,7 +168,7 @@ static void read_registers(Warp *warp, const Op *op, const uint8_t *const *at)
         } else {
             U64 d = lanes_all64(0);
             FOR_LANES(lane, warp->mask)
-                d[lane] = read_element(at[lane] + k * op->size, op->size, is_signed);
+            d[lane] = read_element(at[lane] + k * op->size, op->size, is_signed);
             if (op->width == 2)
                 PUT_U16(k, __builtin_convertvector(d, U16));
             else if (op->width == 4)
@@ -185,7 +185,8 @@ void run_load(Warp *warp, const Op *op)
     U64 addresses = lane_addresses(warp, op, op->count);
     uint32_t bytes = (uint32_t)op->size * op->count;
 
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         at[lane] = access_pointer(warp, op, lane, addresses[lane], bytes, ACCESS_read);
         if (!at[lane])
             return;
@@ -201,7 +202,8 @@ void run_load_param(Warp *warp, const Op *op)
     U64 addresses = lane_addresses(warp, op, op->count);
     uint32_t bytes = (uint32_t)op->size * op->count;
 
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         if (addresses[lane] + bytes > (uint64_t)launch->kernel->param_bytes) {
             fault(warp, op, lane, SOFTGPU_FAULT_out_of_bounds,
                   "%u bytes at offset %llu of the parameters; there are %d bytes", bytes,
@@ -230,7 +232,8 @@ void run_store(Warp *warp, const Op *op)
     U64 addresses = lane_addresses(warp, op, 0);
     uint32_t bytes = (uint32_t)op->size * op->count;
 
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         uint8_t *at = access_pointer(warp, op, lane, addresses[lane], bytes, ACCESS_write);
         if (!at)
             return;
@@ -262,7 +265,8 @@ void run_is_space(Warp *warp, const Op *op)
     U64 a = REG(U64, 1);
     uint32_t bits = 0;
 
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         uint64_t address = a[lane];
         Op generic = {.space = SPACE_generic};
         Space space = actual_space(&generic, &address);

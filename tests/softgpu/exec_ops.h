@@ -6,8 +6,19 @@
 
 typedef enum NumberType {
     NUMBER_none,
-    NUMBER_u8, NUMBER_s8, NUMBER_u16, NUMBER_s16, NUMBER_u32, NUMBER_s32, NUMBER_u64, NUMBER_s64,
-    NUMBER_f16, NUMBER_bf16, NUMBER_tf32, NUMBER_f32, NUMBER_f64,
+    NUMBER_u8,
+    NUMBER_s8,
+    NUMBER_u16,
+    NUMBER_s16,
+    NUMBER_u32,
+    NUMBER_s32,
+    NUMBER_u64,
+    NUMBER_s64,
+    NUMBER_f16,
+    NUMBER_bf16,
+    NUMBER_tf32,
+    NUMBER_f32,
+    NUMBER_f64,
     NUMBER_COUNT
 } NumberType;
 
@@ -44,8 +55,16 @@ void run_is_space(Warp *warp, const Op *op);
 /* ---- exec_atomic.c: r = result (or NO_REGISTER), address, b, c; to: NumberType; rounding unused
  */
 typedef enum AtomicOp {
-    ATOMIC_add, ATOMIC_and, ATOMIC_or, ATOMIC_xor, ATOMIC_exch, ATOMIC_cas, ATOMIC_min, ATOMIC_max,
-    ATOMIC_inc, ATOMIC_dec
+    ATOMIC_add,
+    ATOMIC_and,
+    ATOMIC_or,
+    ATOMIC_xor,
+    ATOMIC_exch,
+    ATOMIC_cas,
+    ATOMIC_min,
+    ATOMIC_max,
+    ATOMIC_inc,
+    ATOMIC_dec
 } AtomicOp;
 void run_atomic(Warp *warp, const Op *op); /* from: AtomicOp; count 2: a pair of 16 bits */
 
@@ -53,17 +72,17 @@ void run_atomic(Warp *warp, const Op *op); /* from: AtomicOp; count 2: a pair of
 void run_copy_async(Warp *warp,
                     const Op *op); /* r: destination, source, source bytes; size: bytes */
 void run_copy_commit(Warp *warp, const Op *op);
-void run_copy_wait(Warp *warp, const Op *op);  /* imm: groups that may stay; -1: everything */
+void run_copy_wait(Warp *warp, const Op *op); /* imm: groups that may stay; -1: everything */
 
 /* ---- exec_warp.c ---- */
 enum { SHUFFLE_up, SHUFFLE_down, SHUFFLE_bfly, SHUFFLE_idx };
-void run_shuffle(Warp *warp, const Op *op);  /* r: d, p, a, b, c, member mask */
+void run_shuffle(Warp *warp, const Op *op); /* r: d, p, a, b, c, member mask */
 enum { VOTE_all, VOTE_any, VOTE_uni, VOTE_ballot };
-void run_vote(Warp *warp, const Op *op);     /* r: d, predicate, member mask; to: negated */
+void run_vote(Warp *warp, const Op *op); /* r: d, predicate, member mask; to: negated */
 void run_active_mask(Warp *warp, const Op *op);
-void run_match(Warp *warp, const Op *op);    /* r: d, p, a, member mask; kind 1: all */
+void run_match(Warp *warp, const Op *op); /* r: d, p, a, member mask; kind 1: all */
 enum { REDUX_add, REDUX_min, REDUX_max, REDUX_and, REDUX_or, REDUX_xor };
-void run_redux(Warp *warp, const Op *op);    /* r: d, a, member mask */
+void run_redux(Warp *warp, const Op *op);        /* r: d, a, member mask */
 void run_warp_barrier(Warp *warp, const Op *op); /* r: member mask */
 void run_elect(Warp *warp, const Op *op);
 

@@ -8,12 +8,12 @@ static uint32_t member_mask(Warp *warp, const Op *op, int index)
     uint32_t first = masks[(uint32_t)__builtin_ctz(warp->mask)];
 
     FOR_LANES(lane, warp->mask)
-        if (masks[lane] != first || !(first >> lane & 1)) {
-            fault(warp, op, lane, SOFTGPU_FAULT_divergent_warp,
-                  "the member mask 0x%08x of this lane is not that of the others, or leaves it out",
-                  masks[lane]);
-            return 0;
-        }
+    if (masks[lane] != first || !(first >> lane & 1)) {
+        fault(warp, op, lane, SOFTGPU_FAULT_divergent_warp,
+              "the member mask 0x%08x of this lane is not that of the others, or leaves it out",
+              masks[lane]);
+        return 0;
+    }
     return first;
 }
 
@@ -42,7 +42,8 @@ void run_shuffle(Warp *warp, const Op *op)
 
     if (!members || !gather_lanes(warp, op, members))
         return;
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         int32_t me = (int32_t)lane, by = (int32_t)(b[lane] & 31), clamp = (int32_t)(c[lane] & 31);
         int32_t segment = (int32_t)(c[lane] >> 8 & 31);
         int32_t last = (me & segment) | (clamp & ~segment), first = me & segment;
@@ -98,7 +99,8 @@ void run_match(Warp *warp, const Op *op)
     if (!members || !gather_lanes(warp, op, members))
         return;
     members &= warp->born;
-    FOR_LANES(lane, warp->mask) {
+    FOR_LANES(lane, warp->mask)
+    {
         uint64_t mine = register_lane(warp, op->r[2], lane, op->size);
         uint32_t same = 0;
         for (uint32_t other = 0; other < LANES; other++)
@@ -138,7 +140,8 @@ void run_redux(Warp *warp, const Op *op)
 
     if (!members || !gather_lanes(warp, op, members))
         return;
-    FOR_LANES(lane, members & warp->born) {
+    FOR_LANES(lane, members & warp->born)
+    {
         total = first ? a[lane] : reduce_two(op, total, a[lane]);
         first = false;
     }

@@ -43,8 +43,8 @@ static Run run_threads(const char *body, uint32_t threads, uint32_t blocks)
     static uint32_t in[BYTES / 4];
     char text[8192];
     Run run = {0};
-    SoftGpu *gpu = softgpu_create(
-        &(SoftGpuOptions){.memory_bytes = 1 << 20, .seed = 7, .check_blocks = true});
+    SoftGpu *gpu =
+        softgpu_create(&(SoftGpuOptions){.memory_bytes = 1 << 20, .seed = 7, .check_blocks = true});
 
     snprintf(text, sizeof text, "%s%s%s", HEAD, body, TAIL);
     SoftGpuModule *module = softgpu_load(gpu, text, "planted.ptx");
@@ -341,9 +341,10 @@ static void a_launch_has_the_cards_limits(void **state)
 {
     SoftGpu *gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = 1 << 20});
     SoftGpuModule *module = softgpu_load(
-        gpu, ".version 8.0\n.target sm_86\n.address_size 64\n.extern .shared .align 16 .b8 all[];\n"
-             ".visible .entry k()\n.maxntid 256, 1, 1\n{\n.reg .b32 %r<3>;\nmov.u32 %r1, all;\n"
-             "mov.u32 %r2, 1;\nst.shared.u32 [%r1], %r2;\nret;\n}\n",
+        gpu,
+        ".version 8.0\n.target sm_86\n.address_size 64\n.extern .shared .align 16 .b8 all[];\n"
+        ".visible .entry k()\n.maxntid 256, 1, 1\n{\n.reg .b32 %r<3>;\nmov.u32 %r1, all;\n"
+        "mov.u32 %r2, 1;\nst.shared.u32 [%r1], %r2;\nret;\n}\n",
         "limits.ptx");
     SoftGpuKernel *kernel = softgpu_kernel(module, "k");
     SoftGpuLaunch one = {{1, 1, 1}, {1, 1, 1}, 16};
@@ -402,9 +403,11 @@ static void blocks_do_not_share_what_they_write(void **state)
         {"st.global.u32 [%d5], %r1;\n", "writes what another block writes"},
         {"ld.global.u32 %r9, [%d5];\nst.global.u32 [%d9], %r9;\n", "another block"},
         {"add.s64 %d9, %d9, %d8;\nsetp.eq.u32 %p1, %r10, 1;\n@%p1 add.s64 %d9, %d9, -258;\n"
-         "cvt.u16.u32 %h1, %r1;\nst.global.u16 [%d9], %h1;\n", NULL}, /* halves of the same words */
+         "cvt.u16.u32 %h1, %r1;\nst.global.u16 [%d9], %h1;\n",
+         NULL}, /* halves of the same words */
         {"add.s64 %d9, %d9, %d8;\nsetp.eq.u32 %p1, %r10, 1;\n@%p1 add.s64 %d9, %d9, -260;\n"
-         "cvt.u16.u32 %h1, %r1;\nst.global.u16 [%d9], %h1;\n", "writes what another block writes"},
+         "cvt.u16.u32 %h1, %r1;\nst.global.u16 [%d9], %h1;\n",
+         "writes what another block writes"},
     };
     char body[1024];
 
@@ -424,7 +427,8 @@ static void blocks_do_not_share_what_they_write(void **state)
 static void bytes_are_counted(void **state)
 {
     Run result = run_threads("ld.global.u32 %r9, [%d4];\nld.global.u32 %r9, [%d1];\n"
-                             "st.global.u32 [%d5], %r9;\n", 32, 1);
+                             "st.global.u32 [%d5], %r9;\n",
+                             32, 1);
 
     (void)state;
     assert_int_equal(result.counters.global_read_bytes, 32 * 4 * 2);

@@ -71,8 +71,8 @@ static uint64_t upload(SoftGpu *gpu, const void *from, int64_t bytes)
 /* Runs the kernel; the device is the caller's to ask and to destroy. */
 static SoftGpu *run(const char *ptx, Problem *p)
 {
-    SoftGpu *gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = 1 << 24, .seed = 3,
-                                                    .check_blocks = true});
+    SoftGpu *gpu =
+        softgpu_create(&(SoftGpuOptions){.memory_bytes = 1 << 24, .seed = 3, .check_blocks = true});
     SoftGpuModule *module = softgpu_load(gpu, ptx, "gemm.ptx");
     int m = M, n = N, k = K;
 
@@ -83,7 +83,8 @@ static SoftGpu *run(const char *ptx, Problem *p)
     uint64_t scales = upload(gpu, p->scales, sizeof p->scales);
     uint64_t c = softgpu_allocate(gpu, sizeof p->c);
     void *args[] = {&a, &b, &scales, &c, &m, &n, &k};
-    SoftGpuLaunch launch = {.grid = {N / 64, (M + 63) / 64, 1}, .block = {128, 1, 1},
+    SoftGpuLaunch launch = {.grid = {N / 64, (M + 63) / 64, 1},
+                            .block = {128, 1, 1},
                             .shared_bytes = 3 * (64 * 40 + 32 * 72) * 2};
     softgpu_launch(gpu, kernel, &launch, args);
     softgpu_download(gpu, p->c, c, sizeof p->c);
@@ -136,8 +137,8 @@ static void each_mistake_is_named(void **state)
         char *ptx = compile(mistakes[i].mistake);
         SoftGpu *gpu = run(ptx, p);
         SoftGpuFault fault = softgpu_fault(gpu);
-        bool expected = fault == mistakes[i].fault ||
-                        (mistakes[i].or_fault && fault == mistakes[i].or_fault);
+        bool expected =
+            fault == mistakes[i].fault || (mistakes[i].or_fault && fault == mistakes[i].or_fault);
         if (!expected || !strstr(softgpu_report(gpu), mistakes[i].says))
             fail_msg("%s: fault %d, the report is: %s", mistakes[i].mistake, fault,
                      softgpu_report(gpu));

@@ -16,7 +16,7 @@ enum {
 typedef struct Allocation {
     uint64_t begin; /* as the program sees it */
     int64_t bytes;
-    void *mapping;  /* with its guard pages */
+    void *mapping; /* with its guard pages */
     size_t mapped;
     bool read_only; /* constant memory */
     bool is_module; /* a module's variable: not counted as the program's memory */
@@ -27,14 +27,14 @@ struct SoftGpu {
     SoftGpuStatus status;
     SoftGpuFault fault;
     char report[2048];
-    pthread_mutex_t lock;     /* of the fault */
-    Allocation *allocations;  /* by address */
+    pthread_mutex_t lock;    /* of the fault */
+    Allocation *allocations; /* by address */
     int32_t allocation_count, allocation_capacity;
     int64_t used_bytes;
     SoftGpuModule *modules;
     SoftGpuCounters last;
     uint64_t launch_serial;
-    struct Worker *workers; /* launch.c */
+    struct Worker *workers;   /* launch.c */
     TouchMap *reads, *writes; /* of the last launch: touch.c */
 };
 

@@ -111,6 +111,6 @@ uint16_t half_from_exact(double x)
     exponent -= 1;
     if (exponent < -14)
         return (uint16_t)(sign | (uint16_t)ldexp(fabs(x), 24));
-    return (uint16_t)(sign | (uint16_t)((exponent + 15) << 10) |
-                      ((uint16_t)ldexp(fabs(x), 10 - exponent) & 1023));
+    return (uint16_t)(sign | (uint16_t)((exponent + 15) << 10)
+                      | ((uint16_t)ldexp(fabs(x), 10 - exponent) & 1023));
 }

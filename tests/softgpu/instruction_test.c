@@ -20,7 +20,7 @@
 
 __extension__ typedef unsigned __int128 Unsigned128;
 __extension__ typedef __int128 Signed128;
-__extension__ typedef _Float16 Half;  /* the compiler's own rounding: not that of half.c */
+__extension__ typedef _Float16 Half;   /* the compiler's own rounding: not that of half.c */
 __extension__ typedef __float128 Wide; /* every sum of products of fp16 or bf16 is exact */
 
 /* ---- numbers from bits and back -------------------------------------------------------------- */
@@ -139,8 +139,8 @@ static uint64_t dot4(uint64_t a, uint64_t b, int a_signed, int b_signed)
     int64_t sum = 0;
 
     for (int k = 0; k < 32; k += 8)
-        sum += (a_signed ? (int64_t)(int8_t)(a >> k) : (int64_t)(uint8_t)(a >> k)) *
-               (b_signed ? (int64_t)(int8_t)(b >> k) : (int64_t)(uint8_t)(b >> k));
+        sum += (a_signed ? (int64_t)(int8_t)(a >> k) : (int64_t)(uint8_t)(a >> k))
+               * (b_signed ? (int64_t)(int8_t)(b >> k) : (int64_t)(uint8_t)(b >> k));
     return (uint64_t)sum;
 }
 
@@ -312,16 +312,18 @@ static const Case cases[] = {
 };
 
 /* Edge cases of each width; what a family does not care about costs it nothing. */
-static const uint64_t values16[] = {
-    0, 0x8000, 1, 0x8001, 0x03ff, 0x0400, 0x3c00, 0xbc00, 0x3c01, 0x3555, 0x7bff, 0xfbff, 0x7c00,
-    0xfc00, 0x7e00, 0x0801, 0x6400, 0x7fff, 0xffff, 0x5bff, 0x3f80, 0x7f7f, 0x1003, 15, 16, 17};
+static const uint64_t values16[] = {0,      0x8000, 1,      0x8001, 0x03ff, 0x0400, 0x3c00,
+                                    0xbc00, 0x3c01, 0x3555, 0x7bff, 0xfbff, 0x7c00, 0xfc00,
+                                    0x7e00, 0x0801, 0x6400, 0x7fff, 0xffff, 0x5bff, 0x3f80,
+                                    0x7f7f, 0x1003, 15,     16,     17};
 static const uint64_t values32[] = {
-    0, 0x80000000, 1, 2, 31, 32, 33, 0xffffffff, 0x7fffffff, 0x7f800000, 0xff800000, 0x7fc00000,
-    0x3f800000, 0xbf800000, 0x3f000000, 0x3f800001, 0x00000fff, 0x00800000, 0x007fffff, 0x807fffff,
-    0x7f7fffff, 0x477fe000, 0x477ff000, 0x477fefff, 0x33000000, 0x33000001, 0x38802000, 0x38801000,
-    0x38803000, 0x4b000001, 0x4f000000, 0xcf000000, 0x4f800000, 0x5f000000, 0x40200000, 0x40600000,
-    0xc0200000, 0x3c003c00, 0x7bff0001, 0x7e00fc00, 0x83ff0400, 0x12345678, 0xdeadbeef, 0x3210,
-    0x00fe8c47, 0x3f808000, 0x3f818000, 0x7f7fc000, 0x80000fff};
+    0,          0x80000000, 1,          2,          31,         32,         33,
+    0xffffffff, 0x7fffffff, 0x7f800000, 0xff800000, 0x7fc00000, 0x3f800000, 0xbf800000,
+    0x3f000000, 0x3f800001, 0x00000fff, 0x00800000, 0x007fffff, 0x807fffff, 0x7f7fffff,
+    0x477fe000, 0x477ff000, 0x477fefff, 0x33000000, 0x33000001, 0x38802000, 0x38801000,
+    0x38803000, 0x4b000001, 0x4f000000, 0xcf000000, 0x4f800000, 0x5f000000, 0x40200000,
+    0x40600000, 0xc0200000, 0x3c003c00, 0x7bff0001, 0x7e00fc00, 0x83ff0400, 0x12345678,
+    0xdeadbeef, 0x3210,     0x00fe8c47, 0x3f808000, 0x3f818000, 0x7f7fc000, 0x80000fff};
 static const uint64_t values64[] = {0,
                                     1,
                                     2,
@@ -460,8 +462,9 @@ static int check_case(const Case *one)
 {
     static uint64_t in[COUNT][4], out[COUNT];
     const char *sources = strchr(one->operands, '=') + 1;
-    uint64_t keep = one->operands[0] == 'p' ? 1 : one->operands[0] == '8' ? ~UINT64_C(0)
-                                                : (UINT64_C(1) << 8 * (one->operands[0] - '0')) - 1;
+    uint64_t keep = one->operands[0] == 'p'   ? 1
+                    : one->operands[0] == '8' ? ~UINT64_C(0)
+                                              : (UINT64_C(1) << 8 * (one->operands[0] - '0')) - 1;
     char text[4096];
     SoftGpu *gpu = softgpu_create(&(SoftGpuOptions){.memory_bytes = 1 << 24});
     int wrong = 0;

@@ -11,15 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TURN = 20000 };                       /* instructions */
-#define ENDLESS (INT64_C(1) << 33)           /* of a warp */
+enum { TURN = 20000 };             /* instructions */
+#define ENDLESS (INT64_C(1) << 33) /* of a warp */
 
 typedef struct Worker {
     Block block;
     uint8_t *files, *locals;
     int64_t files_bytes, locals_bytes;
     SoftGpuCounters counters;
-    uint64_t *next;    /* shared by the workers of a launch: blocks taken so far */
+    uint64_t *next; /* shared by the workers of a launch: blocks taken so far */
     uint64_t stride, start, blocks;
     pthread_t thread;
 } Worker;
@@ -103,8 +103,8 @@ static void describe_place(const Warp *warp, const Op *op, uint32_t lane, char *
     copy_line(kernel->module, op->line, instruction, sizeof instruction);
     if (op->source >= 0) {
         const Source *where = &kernel->sources[op->source];
-        const char *file = where->file >= 0 && where->file < 64 ? kernel->module->files[where->file]
-                                                               : NULL;
+        const char *file =
+            where->file >= 0 && where->file < 64 ? kernel->module->files[where->file] : NULL;
         snprintf(source, sizeof source, ", source %.250s:%d", file ? file : "?", where->line);
     }
     snprintf(text, size, "%s, PTX line %d (%s)%s, block (%u,%u,%u), %s (%u,%u,%u)", kernel->name,
@@ -231,8 +231,12 @@ static void begin_warp(Warp *warp, Block *block, int32_t index, uint32_t threads
     int32_t capacity = warp->copy_capacity;
     uint8_t *file = warp->file, *local = warp->local;
 
-    *warp = (Warp){.file = file, .local = local, .copies = copies, .copy_capacity = capacity,
-                   .block = block, .index = index};
+    *warp = (Warp){.file = file,
+                   .local = local,
+                   .copies = copies,
+                   .copy_capacity = capacity,
+                   .block = block,
+                   .index = index};
     warp->born = left >= LANES ? UINT32_MAX : (1u << left) - 1;
     warp->live = warp->active = warp->born;
     warp->wake = UINT32_MAX;
@@ -248,7 +252,8 @@ static void reduce_barrier(Block *block, uint32_t warps)
 {
     uint32_t count = 0, threads = 0;
 
-    FOR_LANES(w, warps) {
+    FOR_LANES(w, warps)
+    {
         const Warp *warp = &block->warps[w];
         const Op *op = warp->barrier_op;
         if (op->kind < BARRIER_popc)
@@ -257,7 +262,8 @@ static void reduce_barrier(Block *block, uint32_t warps)
         count += (uint32_t)__builtin_popcount((op->to ? ~bits : bits) & warp->born);
         threads += (uint32_t)__builtin_popcount(warp->born);
     }
-    FOR_LANES(w, warps) {
+    FOR_LANES(w, warps)
+    {
         Warp *warp = &block->warps[w];
         const Op *op = warp->barrier_op;
         warp->mask = warp->born;
@@ -292,7 +298,7 @@ static bool complete_barriers(Block *block, uint32_t *arrived)
             races_barrier(&block->races, all);
         arrived[number] = 0;
         FOR_LANES(w, here)
-            block->warps[w].state = WARP_runs;
+        block->warps[w].state = WARP_runs;
         some = true;
     }
     return some;
@@ -307,8 +313,8 @@ static void report_barrier(Block *block)
         int32_t done = 0, elsewhere = 0;
         for (int32_t v = 0; v < block->warp_count; v++) {
             done += block->warps[v].state == WARP_done;
-            elsewhere += block->warps[v].state == WARP_at_barrier &&
-                         block->warps[v].barrier != warp->barrier;
+            elsewhere += block->warps[v].state == WARP_at_barrier
+                         && block->warps[v].barrier != warp->barrier;
         }
         fault(warp, warp->barrier_op, ALL_LANES, SOFTGPU_FAULT_divergent_barrier,
               "barrier %d never completes: of %d warps %d have exited, %d wait at another barrier",
@@ -542,8 +548,9 @@ static void run_grid(SoftGpu *gpu, Launch *launch)
         worker->start = mix(random) % blocks;
     }
     int32_t started = 1;
-    while (started < count && pthread_create(&gpu->workers[started].thread, NULL, work,
-                                             &gpu->workers[started]) == 0)
+    while (started < count
+           && pthread_create(&gpu->workers[started].thread, NULL, work, &gpu->workers[started])
+                  == 0)
         started++;
     work(&gpu->workers[0]);
     for (int32_t i = 1; i < started; i++)

@@ -81,8 +81,8 @@ static void it_runs_what_nvrtc_made(void **state)
     assert_int_equal(api.cuMemcpyHtoDAsync(x_at, x, bytes, stream), 0);
     assert_int_equal(api.cuMemcpyHtoDAsync(y_at, y, bytes, stream), 0);
     void *args[] = {&a, &x_at, &y_at, &n};
-    assert_int_equal(api.cuLaunchKernel(axpy, (COUNT + 127) / 128, 1, 1, 128, 1, 1, 0, stream, args,
-                                        NULL), 0);
+    assert_int_equal(
+        api.cuLaunchKernel(axpy, (COUNT + 127) / 128, 1, 1, 128, 1, 1, 0, stream, args, NULL), 0);
     assert_int_equal(api.cuStreamSynchronize(stream), 0);
     assert_int_equal(api.cuMemcpyDtoH(y, y_at, bytes), 0);
     for (int i = 0; i < COUNT; i++)

@@ -27,15 +27,16 @@ static float read_number(const SoftGpuMatrix *matrix, int row, int column)
 
 static void write_number(const SoftGpuMatrix *matrix, int row, int column, float x)
 {
-    uint8_t *to = (uint8_t *)(uintptr_t)matrix->at +
-                  ((int64_t)column * matrix->leading + row) * element_bytes(matrix->type);
+    uint8_t *to = (uint8_t *)(uintptr_t)matrix->at
+                  + ((int64_t)column * matrix->leading + row) * element_bytes(matrix->type);
 
     if (matrix->type == SOFTGPU_TYPE_f32) {
         memcpy(to, &x, sizeof x);
         return;
     }
-    uint16_t half = matrix->type == SOFTGPU_TYPE_f16 ? half_from_double((double)x, ROUND_nearest_even)
-                                               : bf16_from_double((double)x, ROUND_nearest_even);
+    uint16_t half = matrix->type == SOFTGPU_TYPE_f16
+                        ? half_from_double((double)x, ROUND_nearest_even)
+                        : bf16_from_double((double)x, ROUND_nearest_even);
     memcpy(to, &half, sizeof half);
 }
 
@@ -100,11 +101,11 @@ static void multiply_matrices(const SoftGpuProduct *product)
 
 bool multiply(SoftGpu *gpu, const SoftGpuProduct *product, TouchMap *reads, TouchMap *writes)
 {
-    if (!touch_workspace(gpu, product, writes) ||
-        !touch_matrix(gpu, &product->a, product->m, product->k, reads) ||
-        !touch_matrix(gpu, &product->b, product->k, product->n, reads) ||
-        !touch_matrix(gpu, &product->c, product->m, product->n, writes) ||
-        (product->beta != 0 && !touch_matrix(gpu, &product->c, product->m, product->n, reads)))
+    if (!touch_workspace(gpu, product, writes)
+        || !touch_matrix(gpu, &product->a, product->m, product->k, reads)
+        || !touch_matrix(gpu, &product->b, product->k, product->n, reads)
+        || !touch_matrix(gpu, &product->c, product->m, product->n, writes)
+        || (product->beta != 0 && !touch_matrix(gpu, &product->c, product->m, product->n, reads)))
         return false;
     multiply_matrices(product);
     return true;

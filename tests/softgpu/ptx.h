@@ -56,24 +56,24 @@ enum OpFlag {
     OP_ROUND = 1 << 2,    /* rounding is not to nearest even: see Op.rounding */
     OP_NEGATED = 1 << 3,  /* the guard is @!p */
     OP_RELU = 1 << 4,
-    OP_NAN = 1 << 5,      /* min.NaN, max.NaN */
-    OP_ALIGNED = 1 << 6,  /* all threads of a warp execute it together */
+    OP_NAN = 1 << 5,     /* min.NaN, max.NaN */
+    OP_ALIGNED = 1 << 6, /* all threads of a warp execute it together */
     OP_SIGNED = 1 << 7,
-    OP_UNIFORM = 1 << 8,  /* memory: the address is the same for all lanes (param) */
+    OP_UNIFORM = 1 << 8, /* memory: the address is the same for all lanes (param) */
     OP_TRANSPOSE = 1 << 9,
-    OP_SECOND = 1 << 10   /* shfl, match: it has the predicate result */
+    OP_SECOND = 1 << 10 /* shfl, match: it has the predicate result */
 };
 
 enum { OP_REGISTERS = 15, NO_REGISTER = -1 };
 
 struct Op {
     void (*run)(Warp *warp, const Op *op);
-    int64_t imm; /* branch: index of the target; memory: offset; else as the op says */
-    uint32_t imm2;              /* cp.async: offset of the destination */
-    int32_t r[OP_REGISTERS];    /* results first, then sources */
-    int32_t guard;              /* predicate, or NO_REGISTER */
-    int32_t line;               /* of the PTX text */
-    int32_t source;             /* index into Kernel.sources, -1: unknown */
+    int64_t imm;             /* branch: index of the target; memory: offset; else as the op says */
+    uint32_t imm2;           /* cp.async: offset of the destination */
+    int32_t r[OP_REGISTERS]; /* results first, then sources */
+    int32_t guard;           /* predicate, or NO_REGISTER */
+    int32_t line;            /* of the PTX text */
+    int32_t source;          /* index into Kernel.sources, -1: unknown */
     uint16_t flags;
     uint8_t result_count, register_count;
     uint8_t space, size, count; /* memory: state space, bytes an element, elements a lane */
@@ -106,13 +106,31 @@ typedef enum RegisterRole {
 } RegisterRole;
 
 typedef enum Special {
-    SPECIAL_tid_x, SPECIAL_tid_y, SPECIAL_tid_z,
-    SPECIAL_ntid_x, SPECIAL_ntid_y, SPECIAL_ntid_z,
-    SPECIAL_ctaid_x, SPECIAL_ctaid_y, SPECIAL_ctaid_z,
-    SPECIAL_nctaid_x, SPECIAL_nctaid_y, SPECIAL_nctaid_z,
-    SPECIAL_laneid, SPECIAL_warpid, SPECIAL_nwarpid, SPECIAL_smid, SPECIAL_nsmid, SPECIAL_gridid,
-    SPECIAL_lanemask_eq, SPECIAL_lanemask_lt, SPECIAL_lanemask_le, SPECIAL_lanemask_gt,
-    SPECIAL_lanemask_ge, SPECIAL_dynamic_smem_size, SPECIAL_total_smem_size,
+    SPECIAL_tid_x,
+    SPECIAL_tid_y,
+    SPECIAL_tid_z,
+    SPECIAL_ntid_x,
+    SPECIAL_ntid_y,
+    SPECIAL_ntid_z,
+    SPECIAL_ctaid_x,
+    SPECIAL_ctaid_y,
+    SPECIAL_ctaid_z,
+    SPECIAL_nctaid_x,
+    SPECIAL_nctaid_y,
+    SPECIAL_nctaid_z,
+    SPECIAL_laneid,
+    SPECIAL_warpid,
+    SPECIAL_nwarpid,
+    SPECIAL_smid,
+    SPECIAL_nsmid,
+    SPECIAL_gridid,
+    SPECIAL_lanemask_eq,
+    SPECIAL_lanemask_lt,
+    SPECIAL_lanemask_le,
+    SPECIAL_lanemask_gt,
+    SPECIAL_lanemask_ge,
+    SPECIAL_dynamic_smem_size,
+    SPECIAL_total_smem_size,
     SPECIAL_COUNT
 } Special;
 
@@ -120,7 +138,7 @@ typedef struct Register {
     uint8_t bytes; /* of a lane: 2, 4, 8; 0: predicate */
     uint8_t role;
     uint64_t bits;
-    int32_t slot;  /* byte offset in the register file; -1: never used */
+    int32_t slot; /* byte offset in the register file; -1: never used */
 } Register;
 
 /* ---- kernels and modules --------------------------------------------------------------------- */
@@ -145,10 +163,10 @@ struct SoftGpuKernel {
     Param *params;
     int32_t param_count;
     int32_t param_bytes;
-    int64_t file_bytes;     /* register file of one warp */
-    int32_t shared_bytes;   /* static */
-    int32_t dynamic_base;   /* offset of dynamic shared memory */
-    int32_t local_bytes;    /* of one thread */
+    int64_t file_bytes;   /* register file of one warp */
+    int32_t shared_bytes; /* static */
+    int32_t dynamic_base; /* offset of dynamic shared memory */
+    int32_t local_bytes;  /* of one thread */
     int32_t max_threads;
     bool exact_threads;     /* .reqntid */
     bool has_atomics;       /* on memory that may be global */
@@ -185,9 +203,8 @@ bool ptx_error(SoftGpu *gpu, const char *module, int32_t line, const char *forma
 bool place_registers(SoftGpuKernel *kernel);
 
 #define GROW(array, count, capacity)                                                               \
-    ((count) < (capacity)                                                                          \
-         ? true                                                                                    \
-         : grow_array((void **)&(array), &(capacity), (int64_t)sizeof *(array)))
+    ((count) < (capacity) ? true                                                                   \
+                          : grow_array((void **)&(array), &(capacity), (int64_t)sizeof *(array)))
 /* Doubles *capacity; out of memory ends the program: a test tool has nothing better to do. */
 bool grow_array(void **array, int32_t *capacity, int64_t element_bytes);
 void *allocate_or_exit(int64_t count, int64_t bytes);

@@ -60,9 +60,9 @@ static bool take_modifier(const char *part, bool is_float, Op *op)
         uint16_t flags;
         uint8_t rounding;
     } modifiers[] = {
-        {"ftz", OP_FLUSH, 0},         {"relu", OP_RELU, 0},           {"NaN", OP_NAN, 0},
-        {"rn", 0, ROUND_nearest_even}, {"rz", OP_ROUND, ROUND_zero},
-        {"rm", OP_ROUND, ROUND_down}, {"rp", OP_ROUND, ROUND_up},
+        {"ftz", OP_FLUSH, 0},          {"relu", OP_RELU, 0},         {"NaN", OP_NAN, 0},
+        {"rn", 0, ROUND_nearest_even}, {"rz", OP_ROUND, ROUND_zero}, {"rm", OP_ROUND, ROUND_down},
+        {"rp", OP_ROUND, ROUND_up},
     };
 
     if (is_float && strcmp(part, "sat") == 0) {
@@ -114,8 +114,8 @@ static bool parse_operands(Parser *parser, Op *op, const char *letters)
             continue;
         }
         int bytes = *at == 'p' ? 0 : *at - '0';
-        op->r[count] = results ? parse_result(parser, bytes, false)
-                               : parse_source(parser, bytes, false);
+        op->r[count] =
+            results ? parse_result(parser, bytes, false) : parse_source(parser, bytes, false);
         if (op->r[count++] == NO_REGISTER)
             return false;
     }
@@ -253,8 +253,9 @@ static bool decode_select_sign(Parser *parser, Mnemonic *name, Op *op)
     const Instruction *row = find_instruction(instructions_bits, row_text);
     if (!row)
         return unknown(parser, name);
-    if (!parse_operands(parser, op, (char[]){row->operands[0], '=', row->operands[0],
-                                             row->operands[0], '4', '\0'}))
+    if (!parse_operands(
+            parser, op,
+            (char[]){row->operands[0], '=', row->operands[0], row->operands[0], '4', '\0'}))
         return false;
     compare.run = find_instruction(instructions_compare, "ge.s32")->run;
     compare.r[0] = new_register(parser, 0);
@@ -303,16 +304,16 @@ static bool decode_mov(Parser *parser, Mnemonic *name, Op *op)
         int count = list_length(parser);
         if (wide % (count ? count : 3) || wide / count < 2 || wide / count > 4)
             return unknown(parser, name);
-        if (parse_list(parser, op->r, 4, wide / count, false, true) != count ||
-            !expect(parser, ","))
+        if (parse_list(parser, op->r, 4, wide / count, false, true) != count
+            || !expect(parser, ","))
             return false;
         op->r[count] = parse_source(parser, wide, false);
         op->run = run_unpack;
         op->result_count = (uint8_t)count;
         return op->r[count] != NO_REGISTER && finish_pack(parser, op, count, wide);
     }
-    if (token_is(&parser->tokens[parser->at + 1], ",") &&
-        token_is(&parser->tokens[parser->at + 2], "{")) { /* pack */
+    if (token_is(&parser->tokens[parser->at + 1], ",")
+        && token_is(&parser->tokens[parser->at + 2], "{")) { /* pack */
         op->r[0] = parse_result(parser, wide, false);
         if (op->r[0] == NO_REGISTER || !expect(parser, ","))
             return false;
@@ -321,8 +322,8 @@ static bool decode_mov(Parser *parser, Mnemonic *name, Op *op)
             return unknown(parser, name);
         op->run = run_pack;
         op->result_count = 1;
-        return parse_list(parser, op->r + 1, 4, wide / count, false, false) == count &&
-               finish_pack(parser, op, count, wide);
+        return parse_list(parser, op->r + 1, 4, wide / count, false, false) == count
+               && finish_pack(parser, op, count, wide);
     }
     for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++)
         if (token_is(&parser->tokens[parser->at + 2], clocks[i])) {
@@ -345,10 +346,11 @@ static NumberType number_type(const char *name)
     static const struct {
         const char *name;
         NumberType type;
-    } types[] = {{"u8", NUMBER_u8},   {"s8", NUMBER_s8},   {"u16", NUMBER_u16}, {"s16", NUMBER_s16},
-                 {"u32", NUMBER_u32}, {"s32", NUMBER_s32}, {"u64", NUMBER_u64}, {"s64", NUMBER_s64},
-                 {"f16", NUMBER_f16}, {"bf16", NUMBER_bf16}, {"tf32", NUMBER_tf32},
-                 {"f32", NUMBER_f32}, {"f64", NUMBER_f64}};
+    } types[] = {{"u8", NUMBER_u8},     {"s8", NUMBER_s8},     {"u16", NUMBER_u16},
+                 {"s16", NUMBER_s16},   {"u32", NUMBER_u32},   {"s32", NUMBER_s32},
+                 {"u64", NUMBER_u64},   {"s64", NUMBER_s64},   {"f16", NUMBER_f16},
+                 {"bf16", NUMBER_bf16}, {"tf32", NUMBER_tf32}, {"f32", NUMBER_f32},
+                 {"f64", NUMBER_f64}};
 
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(types[i].name, name) == 0)
@@ -362,10 +364,15 @@ static bool take_rounding(Mnemonic *name, Op *op, bool *whole)
         const char *name;
         Rounding mode;
         bool whole;
-    } modes[] = {{"rn", ROUND_nearest_even, false}, {"rz", ROUND_zero, false},
-                 {"rm", ROUND_down, false}, {"rp", ROUND_up, false},
-                 {"rna", ROUND_nearest_away, false}, {"rni", ROUND_nearest_even, true},
-                 {"rzi", ROUND_zero, true}, {"rmi", ROUND_down, true}, {"rpi", ROUND_up, true}};
+    } modes[] = {{"rn", ROUND_nearest_even, false},
+                 {"rz", ROUND_zero, false},
+                 {"rm", ROUND_down, false},
+                 {"rp", ROUND_up, false},
+                 {"rna", ROUND_nearest_away, false},
+                 {"rni", ROUND_nearest_even, true},
+                 {"rzi", ROUND_zero, true},
+                 {"rmi", ROUND_down, true},
+                 {"rpi", ROUND_up, true}};
 
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (take(name, modes[i].name)) {
@@ -383,8 +390,8 @@ static bool decode_convert_pair(Parser *parser, Mnemonic *name, Op *op)
     op->from = NUMBER_f32;
     if (op->to == NUMBER_none || !take(name, "f32") || name->taken != name->count)
         return unknown(parser, name);
-    bool plain = op->to == NUMBER_f16 && op->rounding == ROUND_nearest_even &&
-                 !(op->flags & OP_RELU);
+    bool plain =
+        op->to == NUMBER_f16 && op->rounding == ROUND_nearest_even && !(op->flags & OP_RELU);
     op->run = plain ? run_f16x2_from_f32 : run_convert_pair;
     if (!parse_operands(parser, op, "4=44"))
         return false;
@@ -427,8 +434,8 @@ static void choose_conversion(Op *op)
         return;
     for (size_t i = 0; i < sizeof fast_conversions / sizeof fast_conversions[0]; i++) {
         const FastConversion *fast = &fast_conversions[i];
-        if (fast->to == op->to && fast->from == op->from && fast->to_bytes == op->width &&
-            fast->from_bytes == op->size)
+        if (fast->to == op->to && fast->from == op->from && fast->to_bytes == op->width
+            && fast->from_bytes == op->size)
             op->run = fast->run;
     }
 }
@@ -479,8 +486,11 @@ static Decoder find_decoder(const char *base)
     static const struct {
         const char *base;
         Decoder decode;
-    } decoders[] = {{"setp", decode_setp}, {"set", decode_set}, {"slct", decode_select_sign},
-                    {"mov", decode_mov}, {"cvt", decode_convert}};
+    } decoders[] = {{"setp", decode_setp},
+                    {"set", decode_set},
+                    {"slct", decode_select_sign},
+                    {"mov", decode_mov},
+                    {"cvt", decode_convert}};
 
     for (size_t i = 0; i < sizeof decoders / sizeof decoders[0]; i++)
         if (strcmp(decoders[i].base, base) == 0)

@@ -48,8 +48,9 @@ static bool take_space(Mnemonic *name, Op *op)
     static const struct {
         const char *name;
         Space space;
-    } spaces[] = {{"global", SPACE_global}, {"shared", SPACE_shared}, {"shared::cta", SPACE_shared},
-                  {"local", SPACE_local}, {"const", SPACE_constant}, {"param", SPACE_param},
+    } spaces[] = {{"global", SPACE_global},      {"shared", SPACE_shared},
+                  {"shared::cta", SPACE_shared}, {"local", SPACE_local},
+                  {"const", SPACE_constant},     {"param", SPACE_param},
                   {"param::entry", SPACE_param}, {"param::func", SPACE_param}};
 
     for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++)
@@ -92,8 +93,8 @@ static void note_granule(Parser *parser, const Op *op, int bytes)
 {
     int shift = __builtin_ctz((unsigned)bytes);
 
-    if ((op->space == SPACE_shared || op->space == SPACE_generic) &&
-        shift < parser->kernel->granule_shift)
+    if ((op->space == SPACE_shared || op->space == SPACE_generic)
+        && shift < parser->kernel->granule_shift)
         parser->kernel->granule_shift = shift;
 }
 
@@ -230,8 +231,8 @@ static bool decode_atomic(Parser *parser, Mnemonic *name, Op *op)
     take(name, "noftz");
     bool pair = name->taken < name->count && strstr(name->parts[name->taken], "x2");
     const ElementType *type = take_type(name);
-    if (!type || name->taken != name->count || type->size < 2 ||
-        (number_is_float((int)type->type) && what != ATOMIC_add))
+    if (!type || name->taken != name->count || type->size < 2
+        || (number_is_float((int)type->type) && what != ATOMIC_add))
         return unknown(parser, name);
     op->from = (uint8_t)what;
     op->to = (uint8_t)type->type;
@@ -267,8 +268,8 @@ static bool decode_convert_address(Parser *parser, Mnemonic *name, Op *op)
 {
     bool to = take(name, "to");
 
-    if (!take_space(name, op) || op->space == SPACE_param || !take(name, "u64") ||
-        name->taken != name->count)
+    if (!take_space(name, op) || op->space == SPACE_param || !take(name, "u64")
+        || name->taken != name->count)
         return unknown(parser, name);
     op->run = to ? run_from_generic : run_to_generic;
     op->r[0] = parse_result(parser, 8, false);
@@ -299,9 +300,9 @@ static bool decode_is_space(Parser *parser, Mnemonic *name, Op *op)
 static bool decode_prefetch(Parser *parser, Mnemonic *name, Op *op)
 {
     take_space(name, op);
-    if (!(take(name, "L1") || take(name, "L2") || take(name, "L2::evict_last") ||
-          take(name, "L2::evict_normal")) ||
-        name->taken != name->count)
+    if (!(take(name, "L1") || take(name, "L2") || take(name, "L2::evict_last")
+          || take(name, "L2::evict_normal"))
+        || name->taken != name->count)
         return unknown(parser, name);
     return parse_address(parser, op, 0);
 }
@@ -322,8 +323,8 @@ static bool parse_copy(Parser *parser, Op *op, bool policy)
     Op to = *op, from = *op;
     int64_t bytes;
 
-    if (!parse_address(parser, &to, 0) || !expect(parser, ",") ||
-        !parse_address(parser, &from, 1) || !expect(parser, ",") || !parse_integer(parser, &bytes))
+    if (!parse_address(parser, &to, 0) || !expect(parser, ",") || !parse_address(parser, &from, 1)
+        || !expect(parser, ",") || !parse_integer(parser, &bytes))
         return false;
     if (from.kind != 8)
         return parse_error(parser, "a global address of 32 bits");
@@ -373,8 +374,8 @@ static bool decode_copy(Parser *parser, Mnemonic *name, Op *op)
         op->imm = groups;
     } else {
         bool cg = take(name, "cg");
-        if ((!cg && !take(name, "ca")) || !(take(name, "shared") || take(name, "shared::cta")) ||
-            !take(name, "global"))
+        if ((!cg && !take(name, "ca")) || !(take(name, "shared") || take(name, "shared::cta"))
+            || !take(name, "global"))
             return unknown(parser, name);
         bool policy = take(name, "L2::cache_hint");
         take_hint(name);
@@ -395,11 +396,17 @@ Decoder find_memory_decoder(const char *base)
     static const struct {
         const char *base;
         Decoder decode;
-    } decoders[] = {{"ld", decode_load}, {"ldu", decode_load}, {"st", decode_store},
-                    {"atom", decode_atomic}, {"red", decode_atomic},
-                    {"cvta", decode_convert_address}, {"isspacep", decode_is_space},
-                    {"prefetch", decode_prefetch}, {"membar", decode_fence},
-                    {"fence", decode_fence}, {"cp", decode_copy}};
+    } decoders[] = {{"ld", decode_load},
+                    {"ldu", decode_load},
+                    {"st", decode_store},
+                    {"atom", decode_atomic},
+                    {"red", decode_atomic},
+                    {"cvta", decode_convert_address},
+                    {"isspacep", decode_is_space},
+                    {"prefetch", decode_prefetch},
+                    {"membar", decode_fence},
+                    {"fence", decode_fence},
+                    {"cp", decode_copy}};
 
     for (size_t i = 0; i < sizeof decoders / sizeof decoders[0]; i++)
         if (strcmp(decoders[i].base, base) == 0)

@@ -96,8 +96,8 @@ static bool decode_match(Parser *parser, Mnemonic *name, Op *op)
         return unknown(parser, name);
     op->run = run_match;
     op->kind = (uint8_t)mode;
-    if (!result_and_predicate(parser, op, 4) || !source(parser, op, 2, op->size) ||
-        !source(parser, op, 3, 4))
+    if (!result_and_predicate(parser, op, 4) || !source(parser, op, 2, op->size)
+        || !source(parser, op, 3, 4))
         return false;
     ptx_append_op(parser, op);
     return true;
@@ -141,8 +141,8 @@ static bool decode_elect(Parser *parser, Mnemonic *name, Op *op)
     if (!take(name, "sync") || !is_complete(name))
         return unknown(parser, name);
     op->run = run_elect;
-    if (!result_and_predicate(parser, op, 4) || !(op->flags & OP_SECOND) ||
-        !source(parser, op, 2, 4))
+    if (!result_and_predicate(parser, op, 4) || !(op->flags & OP_SECOND)
+        || !source(parser, op, 2, 4))
         return parse_error(parser, "elect.sync takes d|p, mask");
     ptx_append_op(parser, op);
     return true;
@@ -250,8 +250,8 @@ static bool decode_load_matrix(Parser *parser, Mnemonic *name, Op *op)
 
 static bool decode_move_matrix(Parser *parser, Mnemonic *name, Op *op)
 {
-    if (!take(name, "sync") || !take(name, "aligned") || !take(name, "m8n8") ||
-        !take(name, "trans") || !take(name, "b16") || !is_complete(name))
+    if (!take(name, "sync") || !take(name, "aligned") || !take(name, "m8n8") || !take(name, "trans")
+        || !take(name, "b16") || !is_complete(name))
         return unknown(parser, name);
     op->run = run_move_matrix;
     op->r[0] = parse_result(parser, 4, false);
@@ -281,14 +281,14 @@ static bool decode_mma(Parser *parser, Mnemonic *name, Op *op)
     if (name->count != 10 || !take(name, "sync") || !take(name, "aligned"))
         return unknown(parser, name);
     for (size_t i = 0; i < sizeof mma_names / sizeof mma_names[0]; i++)
-        if (!strcmp(mma_names[i].shape, name->parts[3]) &&
-            !strcmp(mma_names[i].type, name->parts[7]) &&
-            !strcmp(mma_names[i].type, name->parts[8]))
+        if (!strcmp(mma_names[i].shape, name->parts[3])
+            && !strcmp(mma_names[i].type, name->parts[7])
+            && !strcmp(mma_names[i].type, name->parts[8]))
             found = &mma_names[i];
     bool wide = !strcmp(name->parts[6], "f32");
-    if (!found || strcmp(name->parts[4], "row") || strcmp(name->parts[5], "col") ||
-        strcmp(name->parts[6], name->parts[9]) ||
-        (!wide && (strcmp(name->parts[6], "f16") || strcmp(found->type, "f16"))))
+    if (!found || strcmp(name->parts[4], "row") || strcmp(name->parts[5], "col")
+        || strcmp(name->parts[6], name->parts[9])
+        || (!wide && (strcmp(name->parts[6], "f16") || strcmp(found->type, "f16"))))
         return unknown(parser, name);
     int c_count = wide ? 4 : 2, at = 0;
     const int counts[4] = {c_count, found->a_count, found->b_count, c_count};
@@ -337,11 +337,19 @@ Decoder find_warp_decoder(const char *base)
     static const struct {
         const char *base;
         Decoder decode;
-    } decoders[] = {{"shfl", decode_shuffle}, {"vote", decode_vote}, {"match", decode_match},
-                    {"redux", decode_redux}, {"activemask", decode_active_mask},
-                    {"elect", decode_elect}, {"bar", decode_barrier}, {"barrier", decode_barrier},
-                    {"ldmatrix", decode_load_matrix}, {"movmatrix", decode_move_matrix},
-                    {"mma", decode_mma}, {"trap", decode_trap}, {"nanosleep", decode_sleep}};
+    } decoders[] = {{"shfl", decode_shuffle},
+                    {"vote", decode_vote},
+                    {"match", decode_match},
+                    {"redux", decode_redux},
+                    {"activemask", decode_active_mask},
+                    {"elect", decode_elect},
+                    {"bar", decode_barrier},
+                    {"barrier", decode_barrier},
+                    {"ldmatrix", decode_load_matrix},
+                    {"movmatrix", decode_move_matrix},
+                    {"mma", decode_mma},
+                    {"trap", decode_trap},
+                    {"nanosleep", decode_sleep}};
 
     for (size_t i = 0; i < sizeof decoders / sizeof decoders[0]; i++)
         if (strcmp(decoders[i].base, base) == 0)

@@ -62,8 +62,9 @@ static bool parse_initial(Parser *parser, uint8_t *to, int64_t *offset, int64_t 
         return parse_error(parser, "expected a number before '%.*s'", (int)token->length,
                            token->start);
     } else if (negative) {
-        bits = token->is_double ? bits ^ UINT64_C(1) << 63
-               : token->is_float ? bits ^ UINT64_C(1) << 31 : 0 - bits;
+        bits = token->is_double  ? bits ^ UINT64_C(1) << 63
+               : token->is_float ? bits ^ UINT64_C(1) << 31
+                                 : 0 - bits;
     }
     advance(parser);
     if (*offset + bytes > size)
@@ -83,8 +84,8 @@ static bool add_global(Parser *parser, Symbol *symbol, int bytes)
         return parse_error(parser, "no memory for %lld bytes", (long long)symbol->size);
     memset((void *)(uintptr_t)address, 0, (size_t)symbol->size);
     symbol->offset = address;
-    module->globals = realloc(module->globals,
-                              (size_t)(module->global_count + 1) * sizeof *module->globals);
+    module->globals =
+        realloc(module->globals, (size_t)(module->global_count + 1) * sizeof *module->globals);
     char *name = allocate_or_exit(symbol->length + 1, 1);
     memcpy(name, symbol->name, (size_t)symbol->length);
     module->globals[module->global_count++] =
@@ -105,8 +106,8 @@ static bool place_variable(Parser *parser, Symbol *symbol, int64_t align, bool i
         return add_global(parser, symbol, bytes);
     if (symbol->space == SPACE_shared && is_extern) {
         symbol->is_dynamic = true;
-        parser->dynamic_align_module = align > parser->dynamic_align_module
-                                           ? (int32_t)align : parser->dynamic_align_module;
+        parser->dynamic_align_module =
+            align > parser->dynamic_align_module ? (int32_t)align : parser->dynamic_align_module;
         return true;
     }
     if (symbol->space == SPACE_shared && parser->scope_depth == 0) {
@@ -214,8 +215,8 @@ static const FunctionText *find_function(const Parser *parser, const Token *name
 {
     for (int32_t i = 0; i < parser->function_count; i++) {
         const Token *known = parser->functions[i].name;
-        if (known->length == name->length &&
-            !memcmp(known->start, name->start, (size_t)name->length))
+        if (known->length == name->length
+            && !memcmp(known->start, name->start, (size_t)name->length))
             return &parser->functions[i];
     }
     return NULL;
@@ -235,8 +236,8 @@ static bool inline_function(Parser *parser, const FunctionText *function, const 
         return parse_error(parser, "calls nested deeper than 16");
     parser->inlined[parser->inline_depth++] = function;
     open_scope(parser);
-    if (!bind_parameters(parser, function->results, results, result_count) ||
-        !bind_parameters(parser, function->params, values, value_count))
+    if (!bind_parameters(parser, function->results, results, result_count)
+        || !bind_parameters(parser, function->params, values, value_count))
         return false;
     parser->at = function->body;
     if (!parse_body(parser))
@@ -302,12 +303,12 @@ static bool parse_location(Parser *parser)
     SoftGpuKernel *kernel = parser->kernel;
     int64_t file, line, column;
 
-    if (!parse_integer(parser, &file) || !parse_integer(parser, &line) ||
-        !parse_integer(parser, &column))
+    if (!parse_integer(parser, &file) || !parse_integer(parser, &line)
+        || !parse_integer(parser, &column))
         return false;
     while (accept(parser, ","))
-        while (!token_is(current(parser), ",") && current(parser)->kind != TOKEN_end &&
-               current(parser)->line == parser->tokens[parser->at - 1].line)
+        while (!token_is(current(parser), ",") && current(parser)->kind != TOKEN_end
+               && current(parser)->line == parser->tokens[parser->at - 1].line)
             advance(parser);
     if (line == 0)
         return true;

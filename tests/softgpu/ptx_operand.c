@@ -10,9 +10,10 @@ int ptx_type_bytes(const Token *token)
         const char *name;
         int bytes;
     } types[] = {
-        {".b32", 4}, {".u32", 4}, {".s32", 4}, {".f32", 4}, {".f16x2", 4}, {".bf16x2", 4},
-        {".b64", 8}, {".u64", 8}, {".s64", 8}, {".f64", 8}, {".b16", 2}, {".u16", 2}, {".s16", 2},
-        {".f16", 2}, {".bf16", 2}, {".b8", 1}, {".u8", 1}, {".s8", 1}, {".pred", 0},
+        {".b32", 4},    {".u32", 4}, {".s32", 4}, {".f32", 4},  {".f16x2", 4},
+        {".bf16x2", 4}, {".b64", 8}, {".u64", 8}, {".s64", 8},  {".f64", 8},
+        {".b16", 2},    {".u16", 2}, {".s16", 2}, {".f16", 2},  {".bf16", 2},
+        {".b8", 1},     {".u8", 1},  {".s8", 1},  {".pred", 0},
     };
 
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
@@ -28,8 +29,10 @@ int32_t new_register(Parser *parser, int bytes)
     SoftGpuKernel *kernel = parser->kernel;
 
     GROW(kernel->registers, kernel->register_count, kernel->register_capacity);
-    kernel->registers[kernel->register_count] = (Register){
-        .bytes = (uint8_t)(bytes == 1 ? 2 : bytes), .role = REGISTER_virtual, .slot = -1};
+    kernel->registers[kernel->register_count] =
+        (Register){.bytes = (uint8_t)(bytes == 1 ? 2 : bytes),
+                   .role = REGISTER_virtual,
+                   .slot = -1};
     return kernel->register_count++;
 }
 
@@ -79,15 +82,29 @@ typedef struct SpecialName {
 } SpecialName;
 
 static const SpecialName special_names[] = {
-    {"%tid.x", SPECIAL_tid_x}, {"%tid.y", SPECIAL_tid_y}, {"%tid.z", SPECIAL_tid_z},
-    {"%ntid.x", SPECIAL_ntid_x}, {"%ntid.y", SPECIAL_ntid_y}, {"%ntid.z", SPECIAL_ntid_z},
-    {"%ctaid.x", SPECIAL_ctaid_x}, {"%ctaid.y", SPECIAL_ctaid_y}, {"%ctaid.z", SPECIAL_ctaid_z},
-    {"%nctaid.x", SPECIAL_nctaid_x}, {"%nctaid.y", SPECIAL_nctaid_y},
-    {"%nctaid.z", SPECIAL_nctaid_z}, {"%laneid", SPECIAL_laneid}, {"%warpid", SPECIAL_warpid},
-    {"%nwarpid", SPECIAL_nwarpid}, {"%smid", SPECIAL_smid}, {"%nsmid", SPECIAL_nsmid},
-    {"%gridid", SPECIAL_gridid}, {"%lanemask_eq", SPECIAL_lanemask_eq},
-    {"%lanemask_lt", SPECIAL_lanemask_lt}, {"%lanemask_le", SPECIAL_lanemask_le},
-    {"%lanemask_gt", SPECIAL_lanemask_gt}, {"%lanemask_ge", SPECIAL_lanemask_ge},
+    {"%tid.x", SPECIAL_tid_x},
+    {"%tid.y", SPECIAL_tid_y},
+    {"%tid.z", SPECIAL_tid_z},
+    {"%ntid.x", SPECIAL_ntid_x},
+    {"%ntid.y", SPECIAL_ntid_y},
+    {"%ntid.z", SPECIAL_ntid_z},
+    {"%ctaid.x", SPECIAL_ctaid_x},
+    {"%ctaid.y", SPECIAL_ctaid_y},
+    {"%ctaid.z", SPECIAL_ctaid_z},
+    {"%nctaid.x", SPECIAL_nctaid_x},
+    {"%nctaid.y", SPECIAL_nctaid_y},
+    {"%nctaid.z", SPECIAL_nctaid_z},
+    {"%laneid", SPECIAL_laneid},
+    {"%warpid", SPECIAL_warpid},
+    {"%nwarpid", SPECIAL_nwarpid},
+    {"%smid", SPECIAL_smid},
+    {"%nsmid", SPECIAL_nsmid},
+    {"%gridid", SPECIAL_gridid},
+    {"%lanemask_eq", SPECIAL_lanemask_eq},
+    {"%lanemask_lt", SPECIAL_lanemask_lt},
+    {"%lanemask_le", SPECIAL_lanemask_le},
+    {"%lanemask_gt", SPECIAL_lanemask_gt},
+    {"%lanemask_ge", SPECIAL_lanemask_ge},
     {"%dynamic_smem_size", SPECIAL_dynamic_smem_size},
     {"%total_smem_size", SPECIAL_total_smem_size},
 };
@@ -208,8 +225,8 @@ bool parse_integer(Parser *parser, int64_t *value)
 {
     bool negative = accept(parser, "-");
 
-    if (current(parser)->kind != TOKEN_number || current(parser)->is_float ||
-        current(parser)->is_double)
+    if (current(parser)->kind != TOKEN_number || current(parser)->is_float
+        || current(parser)->is_double)
         return parse_error(parser, "expected an integer before '%.*s'",
                            (int)current(parser)->length, current(parser)->start);
     *value = (int64_t)(negative ? 0 - current(parser)->bits : current(parser)->bits);

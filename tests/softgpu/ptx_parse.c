@@ -61,8 +61,8 @@ const Symbol *find_symbol(const Parser *parser, const Token *name, int32_t *inde
     for (int32_t i = parser->symbol_count - 1; i >= 0; i--) {
         const Symbol *symbol = &parser->symbols[i];
         if (symbol->range ? in_range(symbol, name, index)
-                          : symbol->length == name->length &&
-                                memcmp(symbol->name, name->start, (size_t)name->length) == 0)
+                          : symbol->length == name->length
+                                && memcmp(symbol->name, name->start, (size_t)name->length) == 0)
             return symbol;
     }
     return NULL;
@@ -72,7 +72,9 @@ Symbol *add_symbol(Parser *parser, SymbolKind kind, const Token *name)
 {
     GROW(parser->symbols, parser->symbol_count, parser->symbol_capacity);
     Symbol *symbol = &parser->symbols[parser->symbol_count++];
-    *symbol = (Symbol){.name = name->start, .length = name->length, .kind = (uint8_t)kind,
+    *symbol = (Symbol){.name = name->start,
+                       .length = name->length,
+                       .kind = (uint8_t)kind,
                        .scope = parser->scope};
     return symbol;
 }
@@ -91,9 +93,9 @@ static const Symbol *find_label(const Parser *parser, const Token *name)
 {
     for (int32_t i = parser->symbol_count - 1; i >= 0; i--) {
         const Symbol *symbol = &parser->symbols[i];
-        if (symbol->scope == parser->scope && symbol->kind == SYMBOL_label &&
-            symbol->length == name->length &&
-            memcmp(symbol->name, name->start, (size_t)name->length) == 0)
+        if (symbol->scope == parser->scope && symbol->kind == SYMBOL_label
+            && symbol->length == name->length
+            && memcmp(symbol->name, name->start, (size_t)name->length) == 0)
             return symbol;
     }
     return NULL;
@@ -166,9 +168,9 @@ static bool parse_function(Parser *parser)
         accept(parser, ";");
     }
     for (int32_t i = 0; i < parser->function_count; i++)
-        if (parser->functions[i].name->length == function.name->length &&
-            !memcmp(parser->functions[i].name->start, function.name->start,
-                    (size_t)function.name->length)) {
+        if (parser->functions[i].name->length == function.name->length
+            && !memcmp(parser->functions[i].name->start, function.name->start,
+                       (size_t)function.name->length)) {
             parser->functions[i] = function; /* the body follows its declaration */
             return !parser->failed;
         }
@@ -237,9 +239,9 @@ static bool parse_performance(Parser *parser)
     while (current(parser)->kind == TOKEN_word && token_starts(current(parser), ".")) {
         const Token *directive = current(parser);
         bool threads = token_is(directive, ".maxntid") || token_is(directive, ".reqntid");
-        bool known = threads || token_is(directive, ".minnctapersm") ||
-                     token_is(directive, ".maxnctapersm") || token_is(directive, ".maxnreg") ||
-                     token_is(directive, ".pragma") || token_is(directive, ".noreturn");
+        bool known = threads || token_is(directive, ".minnctapersm")
+                     || token_is(directive, ".maxnctapersm") || token_is(directive, ".maxnreg")
+                     || token_is(directive, ".pragma") || token_is(directive, ".noreturn");
         int64_t product = 1, number;
 
         if (!known)
@@ -302,8 +304,8 @@ static bool parse_kernel(Parser *parser)
     SoftGpuKernel *kernel = allocate_or_exit(1, sizeof *kernel);
     const Token *name = current(parser);
 
-    module->kernels = realloc(module->kernels,
-                              (size_t)(module->kernel_count + 1) * sizeof *module->kernels);
+    module->kernels =
+        realloc(module->kernels, (size_t)(module->kernel_count + 1) * sizeof *module->kernels);
     module->kernels[module->kernel_count++] = kernel;
     kernel->module = module;
     kernel->name = copy_text(name->start, name->length);
@@ -359,8 +361,8 @@ static bool parse_directive(Parser *parser)
 {
     bool is_extern = false;
 
-    while (token_is(current(parser), ".visible") || token_is(current(parser), ".extern") ||
-           token_is(current(parser), ".weak") || token_is(current(parser), ".common")) {
+    while (token_is(current(parser), ".visible") || token_is(current(parser), ".extern")
+           || token_is(current(parser), ".weak") || token_is(current(parser), ".common")) {
         is_extern = token_is(current(parser), ".extern");
         advance(parser);
     }

@@ -14,12 +14,12 @@ typedef enum SymbolKind {
 typedef struct Symbol {
     const char *name; /* in the text; for a range of registers the prefix */
     int32_t length;
-    int32_t range;    /* registers: 0: this one; n: prefix0 .. prefix(n-1) */
+    int32_t range; /* registers: 0: this one; n: prefix0 .. prefix(n-1) */
     uint8_t kind;
-    uint8_t bytes;    /* registers: of a lane, 0: predicate */
+    uint8_t bytes; /* registers: of a lane, 0: predicate */
     uint8_t space;
-    bool is_dynamic;  /* extern shared */
-    int32_t first;    /* register number */
+    bool is_dynamic; /* extern shared */
+    int32_t first;   /* register number */
     uint64_t offset;
     int64_t size;
     int32_t scope;
@@ -58,7 +58,7 @@ typedef struct Parser {
     int32_t inline_depth;
     int32_t return_fixups[256];
     int32_t return_count;
-    int32_t source; /* current .loc */
+    int32_t source;               /* current .loc */
     int32_t dynamic_align_module; /* of extern shared; 0: there is none */
     int32_t module_shared;        /* bytes of shared variables outside of kernels */
     /* constants found again: open hash of register numbers + 1 */

@@ -12,7 +12,7 @@
 
 enum { NEVER = -1 };
 
-typedef struct Flow { /* a basic block */
+typedef struct Flow {   /* a basic block */
     int32_t begin, end; /* ops */
     int32_t next[2];    /* blocks, NEVER: none */
     uint64_t *live_in, *live_out, *uses, *writes;
@@ -71,8 +71,8 @@ static void find_flows(Placer *placer)
         Flow *flow = &placer->flows[f];
         const Op *last = &kernel->ops[flow->end - 1];
         flow->next[0] = last->ends || flow->end == kernel->op_count ? NEVER : f + 1;
-        flow->next[1] = last->is_branch && last->imm < kernel->op_count
-                            ? placer->flow_of[last->imm] : NEVER;
+        flow->next[1] =
+            last->is_branch && last->imm < kernel->op_count ? placer->flow_of[last->imm] : NEVER;
     }
     free(starts);
 }
@@ -122,8 +122,8 @@ static bool flow_back(Placer *placer, Flow *flow)
 static void find_liveness(Placer *placer)
 {
     placer->words = (placer->kernel->register_count + 63) / 64;
-    placer->sets = allocate_or_exit((int64_t)4 * placer->words * placer->flow_count,
-                                    sizeof *placer->sets);
+    placer->sets =
+        allocate_or_exit((int64_t)4 * placer->words * placer->flow_count, sizeof *placer->sets);
     for (int32_t f = 0; f < placer->flow_count; f++) {
         uint64_t *at = placer->sets + (int64_t)4 * placer->words * f;
         Flow *flow = &placer->flows[f];
@@ -244,8 +244,8 @@ static void place_virtual(Placer *placer)
     qsort(deaths, (size_t)count, sizeof *deaths, by_op);
     for (int32_t i = 0; i < count; i++) {
         /* a result may take the slot of a source that dies here: it is read before */
-        while (dead < count && deaths[dead].at <= births[i].at &&
-               kernel->registers[deaths[dead].number].slot >= 0) {
+        while (dead < count && deaths[dead].at <= births[i].at
+               && kernel->registers[deaths[dead].number].slot >= 0) {
             Register *reg = &kernel->registers[deaths[dead++].number];
             FreeList *list = &lists[class_of(reg)];
             GROW(list->slots, list->count, list->capacity);

@@ -86,7 +86,7 @@ CUresult queue_work(struct CUstream_st *stream, Work *work)
             return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
         }
         int32_t index = graph_add_work(stream->capture->graph, work, stream->captured.items,
-                                     stream->captured.count);
+                                       stream->captured.count);
         stream->captured.count = 0;
         set_add(&stream->captured, index);
         return CUDA_SUCCESS;
@@ -247,8 +247,8 @@ static void run_copy(Node *node)
     Work *work = node->work;
     bool reads = work->kind != NODE_upload, writes = work->kind != NODE_download;
 
-    if ((reads && !check_copy(work, work->from, "copy")) ||
-        (writes && !check_copy(work, work->to, "copy")) || work->bytes == 0)
+    if ((reads && !check_copy(work, work->from, "copy"))
+        || (writes && !check_copy(work, work->to, "copy")) || work->bytes == 0)
         return;
     const void *from = reads ? (const void *)(uintptr_t)work->from : work->host;
     memmove(writes ? (void *)(uintptr_t)work->to : work->host, from, work->bytes);

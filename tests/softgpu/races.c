@@ -17,18 +17,16 @@
 #include <stdlib.h>
 
 /* The words of a Shadow. */
-enum {
-    LANE_BITS = 5, WARP_BITS = 5, SYNC_BITS = 4, TIME_SHIFT = 14, TIME_LIMIT = (1 << 17) - 2
-};
+enum { LANE_BITS = 5, WARP_BITS = 5, SYNC_BITS = 4, TIME_SHIFT = 14, TIME_LIMIT = (1 << 17) - 2 };
 #define SEVERAL (1u << 31) /* in a reader: other lanes of its warp have read too */
 /* In place of a reader (whose time would be past the limit): a cp.async owns the granule. */
 #define PENDING UINT32_MAX
 
 static uint32_t stamp_of(const Warp *warp, uint32_t lane)
 {
-    return warp->block->races.time << TIME_SHIFT |
-           (warp->warp_syncs & ((1 << SYNC_BITS) - 1)) << (LANE_BITS + WARP_BITS) |
-           (uint32_t)warp->index << LANE_BITS | lane;
+    return warp->block->races.time << TIME_SHIFT
+           | (warp->warp_syncs & ((1 << SYNC_BITS) - 1)) << (LANE_BITS + WARP_BITS)
+           | (uint32_t)warp->index << LANE_BITS | lane;
 }
 
 static uint32_t stamp_time(uint32_t stamp)
@@ -90,13 +88,13 @@ void races_barrier(Races *races, uint32_t warps)
     }
     races->time++;
     FOR_LANES(w, warps)
-        for (int32_t v = 0; v < MAX_WARPS; v++)
-            if (races->clock[w][v] > joined[v])
-                joined[v] = races->clock[w][v];
+    for (int32_t v = 0; v < MAX_WARPS; v++)
+        if (races->clock[w][v] > joined[v])
+            joined[v] = races->clock[w][v];
     FOR_LANES(w, warps)
-        joined[w] = races->time;
+    joined[w] = races->time;
     FOR_LANES(w, warps)
-        memcpy(races->clock[w], joined, sizeof joined);
+    memcpy(races->clock[w], joined, sizeof joined);
 }
 
 static bool report(Warp *warp, const Op *op, uint32_t lane, uint32_t at, const char *mine,
@@ -160,10 +158,10 @@ static bool read_before(const Warp *warp, const Shadow *shadow, uint32_t now, ui
     if (!is_ordered(warp, shadow->reader, now))
         return false;
     FOR_LANES(other, shadow->readers & ~(1u << warp->index))
-        if (stamp_time(shadow->reader) >= races->clock[warp->index][other]) {
-            *reader = (shadow->reader & ~1023u) | other << LANE_BITS;
-            return false;
-        }
+    if (stamp_time(shadow->reader) >= races->clock[warp->index][other]) {
+        *reader = (shadow->reader & ~1023u) | other << LANE_BITS;
+        return false;
+    }
     return true;
 }
 

@@ -57,9 +57,9 @@ typedef enum SoftGpuFault {
 
 typedef struct SoftGpuOptions {
     int64_t memory_bytes;
-    int32_t threads;  /* of the CPU; 0: 2 */
-    uint64_t seed;    /* of the order in which blocks and warps run */
-    bool skip_races;  /* faster: no race detector in shared memory */
+    int32_t threads;   /* of the CPU; 0: 2 */
+    uint64_t seed;     /* of the order in which blocks and warps run */
+    bool skip_races;   /* faster: no race detector in shared memory */
     bool check_blocks; /* races between the blocks of a launch in global memory; kernels with
                           atomics there are not judged */
 } SoftGpuOptions;
@@ -75,10 +75,10 @@ typedef struct SoftGpuCounters {
     int64_t launches;
     int64_t thread_instructions; /* lanes that were active, summed */
     int64_t warp_instructions;
-    int64_t macs;                /* of mma */
+    int64_t macs; /* of mma */
     int64_t global_read_bytes, global_written_bytes;
     int64_t touched_read_bytes, touched_written_bytes;
-    int64_t barriers;            /* of warps */
+    int64_t barriers; /* of warps */
 } SoftGpuCounters;
 
 /* NULL: no memory for it. */
@@ -121,7 +121,7 @@ typedef struct SoftGpuKernelInfo {
     int32_t parameter_count;
     const SoftGpuParameter *parameters;
     int64_t static_shared_bytes, local_bytes;
-    int32_t max_threads;      /* .maxntid, else 1024 */
+    int32_t max_threads; /* .maxntid, else 1024 */
     int32_t instruction_count;
 } SoftGpuKernelInfo;
 

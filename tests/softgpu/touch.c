@@ -19,7 +19,7 @@ struct TouchMap {
     Chunk **chunks;
     int32_t count, capacity; /* chunks behind count are free to use again */
     int32_t allocated;
-    int32_t *table;          /* open addressing: index + 1, 0: empty */
+    int32_t *table; /* open addressing: index + 1, 0: empty */
     int32_t table_size;
     Chunk *last;
 };

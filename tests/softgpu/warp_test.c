@@ -16,8 +16,7 @@ enum { WORDS = 4096, LANE_COUNT = 32 };
 
 static uint32_t in[WORDS], out[WORDS];
 
-#define HEAD                                                                                       \
-    ".version 8.0\n.target sm_86\n.address_size 64\n"
+#define HEAD ".version 8.0\n.target sm_86\n.address_size 64\n"
 #define ENTRY                                                                                      \
     ".visible .entry k(.param .u64 in, .param .u64 out)\n{\n"                                      \
     ".reg .pred %p<8>;\n.reg .b16 %h<8>;\n.reg .b32 %r<40>;\n.reg .f32 %f<16>;\n.reg .b64 "        \
@@ -261,7 +260,8 @@ static void movmatrix_transposes(void **state)
     for (uint32_t i = 0; i < WORDS; i++)
         in[i] = 2 * i | (2 * i + 1) << 16;
     run("ld.global.u32 %r10, [%d4];\nmovmatrix.sync.aligned.m8n8.trans.b16 %r11, %r10;\n"
-        "st.global.u32 [%d5], %r11;\n", LANE_COUNT);
+        "st.global.u32 [%d5], %r11;\n",
+        LANE_COUNT);
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
         uint32_t row = lane / 4, column = lane % 4 * 2;
         assert_int_equal(out[lane], (8 * column + row) | (8 * (column + 1) + row) << 16);
@@ -291,8 +291,10 @@ static void shuffles_stay_in_their_segment(void **state)
                 run(body, LANE_COUNT);
                 for (int lane = 0; lane < LANE_COUNT; lane++) {
                     int first = lane / width * width;
-                    int from = mode == 0 ? lane - by : mode == 1 ? lane + by
-                             : mode == 2 ? (lane ^ by) : first + by % width;
+                    int from = mode == 0   ? lane - by
+                               : mode == 1 ? lane + by
+                               : mode == 2 ? (lane ^ by)
+                                           : first + by % width;
                     int inside = mode == 0 ? from >= first : from < first + width;
                     uint32_t value = (uint32_t)(inside ? from : lane) * 10;
                     assert_int_equal(out[lane], value << 1 | (uint32_t)inside);
@@ -340,7 +342,8 @@ static void a_warp_meets_again_behind_a_branch(void **state)
     run("setp.lt.u32 %p1, %r1, 10;\nmov.u32 %r10, 0;\n@!%p1 bra AGAIN;\n"
         "shfl.sync.idx.b32 %r10, %r1, 3, 31, 1023;\nAGAIN:\n"
         "shfl.sync.bfly.b32 %r11, %r1, 1, 31, -1;\nst.global.u32 [%d5], %r10;\n"
-        "st.global.u32 [%d5+128], %r11;\n", LANE_COUNT);
+        "st.global.u32 [%d5+128], %r11;\n",
+        LANE_COUNT);
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
         assert_int_equal(out[lane], lane < 10 ? 3 : 0);
         assert_int_equal(out[32 + lane], lane ^ 1);
@@ -353,13 +356,15 @@ static void a_warp_meets_again_behind_a_branch(void **state)
 static void atomics_lose_nothing(void **state)
 {
     (void)state;
-    run_module("", "mov.u32 %r10, %ctaid.x;\nmad.lo.s32 %r11, %r10, 64, %r1;\n"
-                   "atom.global.add.u32 %r12, [%d2], 3;\nred.global.max.s32 [%d2+4], %r11;\n"
-                   "red.global.or.b32 [%d2+8], %r11;\ncvt.u64.u32 %d6, %r11;\n"
-                   "red.global.add.u64 [%d2+16], %d6;\nsub.s32 %r13, 100, %r11;\n"
-                   "red.global.min.s32 [%d2+24], %r13;\natom.global.inc.u32 %r14, [%d2+28], 9;\n"
-                   "red.global.xor.b32 [%d2+32], %r11;\ncvt.rn.f32.u32 %f1, 2;\n"
-                   "red.global.add.f32 [%d2+36], %f1;\n", 64, 8);
+    run_module("",
+               "mov.u32 %r10, %ctaid.x;\nmad.lo.s32 %r11, %r10, 64, %r1;\n"
+               "atom.global.add.u32 %r12, [%d2], 3;\nred.global.max.s32 [%d2+4], %r11;\n"
+               "red.global.or.b32 [%d2+8], %r11;\ncvt.u64.u32 %d6, %r11;\n"
+               "red.global.add.u64 [%d2+16], %d6;\nsub.s32 %r13, 100, %r11;\n"
+               "red.global.min.s32 [%d2+24], %r13;\natom.global.inc.u32 %r14, [%d2+28], 9;\n"
+               "red.global.xor.b32 [%d2+32], %r11;\ncvt.rn.f32.u32 %f1, 2;\n"
+               "red.global.add.f32 [%d2+36], %f1;\n",
+               64, 8);
     assert_int_equal(out[0], 3 * 512);
     assert_int_equal(out[1], 511);
     assert_int_equal(out[2], 511);
@@ -391,7 +396,8 @@ static void barriers_can_count(void **state)
     run("setp.lt.u32 %p1, %r1, 50;\nbar.red.popc.u32 %r10, 0, %p1;\nst.global.u32 [%d5], %r10;\n"
         "bar.red.and.pred %p2, 0, %p1;\nbar.red.or.pred %p3, 0, !%p1;\n"
         "selp.u32 %r11, 1, 0, %p2;\nselp.u32 %r12, 2, 0, %p3;\nor.b32 %r11, %r11, %r12;\n"
-        "st.global.u32 [%d5+512], %r11;\n", 96);
+        "st.global.u32 [%d5+512], %r11;\n",
+        96);
     for (uint32_t i = 0; i < 96; i++) {
         assert_int_equal(out[i], 50);
         assert_int_equal(out[128 + i], 2);
@@ -404,7 +410,8 @@ static void an_arrival_is_enough_for_a_barrier(void **state)
     (void)state;
     run("setp.lt.u32 %p1, %r1, 32;\n@!%p1 bra CONSUME;\nst.shared.u32 [%r4], %r1;\n"
         "bar.arrive 3, 64;\nbra END;\nCONSUME:\nbar.sync 3, 64;\nld.shared.u32 %r10, [%r4+-128];\n"
-        "st.global.u32 [%d5], %r10;\nEND:\n", 64);
+        "st.global.u32 [%d5], %r10;\nEND:\n",
+        64);
     for (uint32_t i = 32; i < 64; i++)
         assert_int_equal(out[i], i - 32);
 }
@@ -522,7 +529,8 @@ static void registers_pack_and_unpack(void **state)
     run("ld.global.u32 %r10, [%d4];\nmov.b32 {%h1, %h2}, %r10;\nmov.b32 %r11, {%h2, %h1};\n"
         "mov.b64 %d6, {%r10, %r11};\nmov.b64 {%r12, %r13}, %d6;\nadd.s32 %r12, %r12, %r13;\n"
         "st.global.u32 [%d5], %r12;\n{\n.reg .b32 %r10;\nmov.u32 %r10, 3;\n}\n"
-        "st.global.u32 [%d5+128], %r10;\n", 32);
+        "st.global.u32 [%d5+128], %r10;\n",
+        32);
     for (uint32_t i = 0; i < 32; i++) {
         assert_int_equal(out[i], in[i] + (in[i] >> 16 | in[i] << 16));
         assert_int_equal(out[32 + i], in[i]);

@@ -49,8 +49,10 @@ static void three_trainings_and_a_smaller_image(void **state)
     const char *text = advise(&error, 999);
 
     (void)state;
-    assert_has(text, "\n     900.0      4             4   512x512       10.0\n      snug compile FOUR\n");
-    assert_has(text, "\n     950.0      8             2   512x512       11.0  +4.2 % computed again\n");
+    assert_has(text,
+               "\n     900.0      4             4   512x512       10.0\n      snug compile FOUR\n");
+    assert_has(text,
+               "\n     950.0      8             2   512x512       11.0  +4.2 % computed again\n");
     assert_has(text, "snug compile TWO");
     assert_null(strstr(text, "ONE")); /* three are enough */
     assert_has(text, "   384x384        6.0\n      snug compile SMALL");

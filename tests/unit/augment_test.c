@@ -73,8 +73,8 @@ static Image paint(int32_t width, int32_t height, double x, double y, double sig
     for (int32_t v = 0; v < height; v++)
         for (int32_t u = 0; u < width; u++) {
             double d2 = (u - x) * (u - x) + (v - y) * (v - y);
-            image.pixels[v * width + u] = (uint8_t)(40 + 200 * exp(-d2 / (2 * sigma * sigma)) +
-                                                    0.5);
+            image.pixels[v * width + u] =
+                (uint8_t)(40 + 200 * exp(-d2 / (2 * sigma * sigma)) + 0.5);
         }
     return image;
 }
@@ -115,7 +115,9 @@ static void test_spot_is_at_point(void **state)
 {
     (void)state;
     static const int32_t sizes[][2] = {{640, 500}, {300, 400}, {150, 130}, {128, 128}, {90, 60}};
-    static const Augmentation motion = {.rotation_degrees = 30, .scale = 0.25f, .shift = 0.1f,
+    static const Augmentation motion = {.rotation_degrees = 30,
+                                        .scale = 0.25f,
+                                        .shift = 0.1f,
                                         .shift_y = 0.1f};
     enum { H = 128, W = 128 };
     for (int s = 0; s < 5; s++) {
@@ -147,7 +149,9 @@ static void test_spot_is_at_point(void **state)
 static void test_motion_is_drawn(void **state)
 {
     (void)state;
-    static const Augmentation motion = {.rotation_degrees = 20, .scale = 0.2f, .shift = 0.3f,
+    static const Augmentation motion = {.rotation_degrees = 20,
+                                        .scale = 0.2f,
+                                        .shift = 0.3f,
                                         .shift_y = 0.1f};
     Image image = paint(64, 64, 32, 32, 3);
     one_point = (Point){32, 32, 1};

@@ -101,9 +101,9 @@ static double hull_cost(const Net *net, int64_t budget, double *best_choice)
         for (uint32_t b = 0; b < CHOICES; b++) {
             Choice rich = weigh_choice(net, b);
             if (rich.is_right && rich.bytes > budget)
-                least = fmin(least, lean.cost + (rich.cost - lean.cost)
-                                                    * (double)(budget - lean.bytes)
-                                                    / (double)(rich.bytes - lean.bytes));
+                least = fmin(least, lean.cost
+                                        + (rich.cost - lean.cost) * (double)(budget - lean.bytes)
+                                              / (double)(rich.bytes - lean.bytes));
         }
     }
     return least;

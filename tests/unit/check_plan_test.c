@@ -26,8 +26,21 @@
 enum { UNIT = SNUG_ALIGNMENT };
 enum { X = 1, WEIGHT, A, B, P, S, C, OUT, STATISTICS, GRADIENT, VALUES };
 enum { FIRST, SECOND, TINY_, THIRD, LAST, KERNELS };
-enum { BUF_A, BUF_B, BUF_P, BUF_S, BUF_C, BUF_W, BUF_A2, BUF_OUT, BUF_X, BUF_WEIGHT, BUF_STATISTICS,
-       BUF_GRADIENT, BUFFERS };
+enum {
+    BUF_A,
+    BUF_B,
+    BUF_P,
+    BUF_S,
+    BUF_C,
+    BUF_W,
+    BUF_A2,
+    BUF_OUT,
+    BUF_X,
+    BUF_WEIGHT,
+    BUF_STATISTICS,
+    BUF_GRADIENT,
+    BUFFERS
+};
 enum { STEPS = 6 };
 
 /* Everything in one place, so that a case can reach what it damages. */
@@ -59,9 +72,10 @@ static void add_arg(Bench *bench, uint32_t kernel, uint32_t value, SnugAccess ac
     SnugKernel *code = &bench->kernels[kernel].code;
     int32_t a = code->arg_count++;
 
-    bench->args[kernel][a] = (SnugArg){
-        .access = access, .type = SNUG_F32, .shape = {1, 1, 1, units * UNIT / 4},
-        .pitch = units * UNIT / 4};
+    bench->args[kernel][a] = (SnugArg){.access = access,
+                                       .type = SNUG_F32,
+                                       .shape = {1, 1, 1, units * UNIT / 4},
+                                       .pitch = units * UNIT / 4};
     bench->arg_values[kernel][a] = (ValueId){value};
     if (access == SNUG_WRITE && code->output_arg < 0)
         code->output_arg = a;
@@ -124,10 +138,13 @@ static void make_kernels(Bench *bench)
 static void set_buffer(Bench *bench, uint32_t b, const char *name, uint32_t value, uint32_t units,
                        uint32_t first, uint32_t last, uint32_t offset)
 {
-    bench->buffers[b] = (Buffer){
-        .value = {value}, .name = name, .storage = bench->values[value].storage,
-        .bytes = (int64_t)units * UNIT, .life = {first, last}, .in_place_of = {b},
-        .offset = (int64_t)offset * UNIT};
+    bench->buffers[b] = (Buffer){.value = {value},
+                                 .name = name,
+                                 .storage = bench->values[value].storage,
+                                 .bytes = (int64_t)units * UNIT,
+                                 .life = {first, last},
+                                 .in_place_of = {b},
+                                 .offset = (int64_t)offset * UNIT};
 }
 
 static void set_step(Bench *bench, uint32_t s, uint32_t kernel, bool is_repeat,
@@ -192,13 +209,25 @@ static void make_bench(Bench *bench)
 
 /* ---- ways to be wrong ---------------------------------------------------------------------------- */
 
-static void nothing(Bench *bench) { (void)bench; }
+static void nothing(Bench *bench)
+{
+    (void)bench;
+}
 
-static void leave_out_a_step(Bench *bench) { bench->plan.steps.count--; }
+static void leave_out_a_step(Bench *bench)
+{
+    bench->plan.steps.count--;
+}
 
-static void run_twice(Bench *bench) { bench->steps[4].is_repeat = false; }
+static void run_twice(Bench *bench)
+{
+    bench->steps[4].is_repeat = false;
+}
 
-static void repeat_what_may_not(Bench *bench) { bench->kernels[FIRST].may_repeat = false; }
+static void repeat_what_may_not(Bench *bench)
+{
+    bench->kernels[FIRST].may_repeat = false;
+}
 
 /* tiny adds to `statistics`, which `first`, a later kernel now, has read before */
 static void change_after_a_later_kernel(Bench *bench)
@@ -251,7 +280,10 @@ static void repeat_from_what_is_gone(Bench *bench)
 }
 
 /*  unit 3 | c  X     a' on c, which `last` still reads */
-static void repeat_onto_what_lives(Bench *bench) { bench->buffers[BUF_A2].offset = 2 * UNIT; }
+static void repeat_onto_what_lives(Bench *bench)
+{
+    bench->buffers[BUF_A2].offset = 2 * UNIT;
+}
 
 static void repeat_onto_its_own_first(Bench *bench)
 {
@@ -265,29 +297,65 @@ static void forget_the_repeat(Bench *bench)
     bench->plan.steps.count--;
 }
 
-static void repeat_before_the_first_run(Bench *bench) { bench->steps[0].is_repeat = true; }
+static void repeat_before_the_first_run(Bench *bench)
+{
+    bench->steps[0].is_repeat = true;
+}
 
-static void name_no_buffer(Bench *bench) { bench->step_buffers[1][0].i = NO_BUFFER; }
+static void name_no_buffer(Bench *bench)
+{
+    bench->step_buffers[1][0].i = NO_BUFFER;
+}
 
-static void name_another_value(Bench *bench) { bench->step_buffers[5][1].i = BUF_C; }
+static void name_another_value(Bench *bench)
+{
+    bench->step_buffers[5][1].i = BUF_C;
+}
 
-static void forget_the_workspace(Bench *bench) { bench->steps[3].buffer_count = 3; }
+static void forget_the_workspace(Bench *bench)
+{
+    bench->steps[3].buffer_count = 3;
+}
 
-static void shrink_a_buffer(Bench *bench) { bench->buffers[BUF_C].bytes = UNIT; }
+static void shrink_a_buffer(Bench *bench)
+{
+    bench->buffers[BUF_C].bytes = UNIT;
+}
 
-static void shift_a_little(Bench *bench) { bench->buffers[BUF_S].offset += 4; }
+static void shift_a_little(Bench *bench)
+{
+    bench->buffers[BUF_S].offset += 4;
+}
 
-static void leave_the_arena(Bench *bench) { bench->buffers[BUF_W].offset = 7 * UNIT; }
+static void leave_the_arena(Bench *bench)
+{
+    bench->buffers[BUF_W].offset = 7 * UNIT;
+}
 
-static void start_below_zero(Bench *bench) { bench->buffers[BUF_A].offset = -UNIT; }
+static void start_below_zero(Bench *bench)
+{
+    bench->buffers[BUF_A].offset = -UNIT;
+}
 
-static void leave_the_persistent_part(Bench *bench) { bench->layout.persistent_bytes = 12 * UNIT; }
+static void leave_the_persistent_part(Bench *bench)
+{
+    bench->layout.persistent_bytes = 12 * UNIT;
+}
 
-static void read_other_weights(Bench *bench) { bench->buffers[BUF_WEIGHT].offset = 4 * UNIT; }
+static void read_other_weights(Bench *bench)
+{
+    bench->buffers[BUF_WEIGHT].offset = 4 * UNIT;
+}
 
-static void write_over_weights(Bench *bench) { bench->args[FIRST][1].access = SNUG_WRITE; }
+static void write_over_weights(Bench *bench)
+{
+    bench->args[FIRST][1].access = SNUG_WRITE;
+}
 
-static void add_in_the_arena(Bench *bench) { bench->args[TINY_][2].access = SNUG_ACCUMULATE; }
+static void add_in_the_arena(Bench *bench)
+{
+    bench->args[TINY_][2].access = SNUG_ACCUMULATE;
+}
 
 /* last reads a' before first has made it again */
 static void read_too_early(Bench *bench)
@@ -297,7 +365,10 @@ static void read_too_early(Bench *bench)
 }
 
 /*  unit 3 | b  s  s     s on b's last unit: b is spoilt when third reads it */
-static void write_over_what_is_read_later(Bench *bench) { bench->buffers[BUF_S].offset = 3 * UNIT; }
+static void write_over_what_is_read_later(Bench *bench)
+{
+    bench->buffers[BUF_S].offset = 3 * UNIT;
+}
 
 /* last reads the a of step 0, on which a' lies by now */
 static void read_what_is_gone(Bench *bench)
@@ -307,39 +378,78 @@ static void read_what_is_gone(Bench *bench)
 }
 
 /* the workspace lies on c, made by the same step */
-static void workspace_on_the_result(Bench *bench) { bench->buffers[BUF_W].offset = 3 * UNIT; }
+static void workspace_on_the_result(Bench *bench)
+{
+    bench->buffers[BUF_W].offset = 3 * UNIT;
+}
 
 /* the workspace lies on s, read by the same step */
-static void workspace_on_an_operand(Bench *bench) { bench->buffers[BUF_W].offset = 4 * UNIT; }
+static void workspace_on_an_operand(Bench *bench)
+{
+    bench->buffers[BUF_W].offset = 4 * UNIT;
+}
 
 /* two results of one step on each other */
-static void results_on_each_other(Bench *bench) { bench->buffers[BUF_P].offset = 3 * UNIT; }
+static void results_on_each_other(Bench *bench)
+{
+    bench->buffers[BUF_P].offset = 3 * UNIT;
+}
 
-static void take_over_what_the_kernel_may_not(Bench *bench) { bench->kernels[THIRD].in_place = 2; }
+static void take_over_what_the_kernel_may_not(Bench *bench)
+{
+    bench->kernels[THIRD].in_place = 2;
+}
 
-static void take_over_in_part(Bench *bench) { bench->buffers[BUF_C].offset = UNIT; }
+static void take_over_in_part(Bench *bench)
+{
+    bench->buffers[BUF_C].offset = UNIT;
+}
 
 static void take_over_and_not_say_so(Bench *bench)
 {
     bench->buffers[BUF_C].in_place_of.i = BUF_C;
 }
 
-static void outlive_the_taker(Bench *bench) { bench->buffers[BUF_B].life.last = 6; }
+static void outlive_the_taker(Bench *bench)
+{
+    bench->buffers[BUF_B].life.last = 6;
+}
 
-static void die_too_early(Bench *bench) { bench->buffers[BUF_A].life.last = 1; }
+static void die_too_early(Bench *bench)
+{
+    bench->buffers[BUF_A].life.last = 1;
+}
 
-static void live_before_it_is_made(Bench *bench) { bench->buffers[BUF_S].life.first = 1; }
+static void live_before_it_is_made(Bench *bench)
+{
+    bench->buffers[BUF_S].life.first = 1;
+}
 
-static void live_after_the_end(Bench *bench) { bench->buffers[BUF_OUT].life.last = 9; }
+static void live_after_the_end(Bench *bench)
+{
+    bench->buffers[BUF_OUT].life.last = 9;
+}
 
 /* b is asked for at the end, and c lies on it */
-static void lose_an_output(Bench *bench) { bench->values[B].is_output = true; }
+static void lose_an_output(Bench *bench)
+{
+    bench->values[B].is_output = true;
+}
 
-static void state_another_load(Bench *bench) { bench->plan.certificate.live_bound += UNIT; }
+static void state_another_load(Bench *bench)
+{
+    bench->plan.certificate.live_bound += UNIT;
+}
 
-static void state_another_peak(Bench *bench) { bench->plan.certificate.peak_step = 3; }
+static void state_another_peak(Bench *bench)
+{
+    bench->plan.certificate.peak_step = 3;
+}
 
-static void promise_less(Bench *bench) { bench->layout.arena_bytes = 7 * UNIT; }
+static void promise_less(Bench *bench)
+{
+    bench->layout.arena_bytes = 7 * UNIT;
+}
 
 static const struct {
     const char *name;
@@ -446,7 +556,8 @@ static void repeat_needs_what_it_reads(void **state)
 static void finds_faults_of_the_layout(void **state)
 {
     static Bench bench;
-    Param params[3] = {{0}, {.name = "weight", .shape = {1, 1, 1, 64}},
+    Param params[3] = {{0},
+                       {.name = "weight", .shape = {1, 1, 1, 64}},
                        {.name = "statistics", .shape = {1, 1, 1, 64}}};
     Model model = {.image = {X}};
     Arena *arena = arena_create();

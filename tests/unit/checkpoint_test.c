@@ -44,7 +44,9 @@ static const SnugParam params[] = {
     {.name = "conv1.weight", .kind = SNUG_PARAM_conv_weight, .shape = {2, 3, 3, 3}, AT(0)},
     {.name = "bn1.weight", .kind = SNUG_PARAM_bn_gamma, .shape = {1, 1, 1, 2}, AT(220)},
     {.name = "bn1.bias", .kind = SNUG_PARAM_bn_beta, .shape = {1, 1, 1, 2}, AT(228)},
-    {.name = "bn1.running_mean", .kind = SNUG_PARAM_running_mean, .shape = {1, 1, 1, 2},
+    {.name = "bn1.running_mean",
+     .kind = SNUG_PARAM_running_mean,
+     .shape = {1, 1, 1, 2},
      STATE(236)},
     {.name = "bn1.running_var", .kind = SNUG_PARAM_running_var, .shape = {1, 1, 1, 2}, STATE(244)},
     {.name = "up.weight", .kind = SNUG_PARAM_deconv_weight, .shape = {2, 2, 2, 3}, AT(252)},
@@ -52,12 +54,21 @@ static const SnugParam params[] = {
     {.name = "final_layer.bias", .kind = SNUG_PARAM_bias, .shape = {1, 1, 1, 4}, AT(396)},
 };
 enum { PARAMS = sizeof params / sizeof params[0] };
-static const SnugProgram program = {.model = "small", .model_hash = "0", .params = params,
-                                    .param_count = PARAMS};
-static const TrainState some_state = {
-    .update = 12345678901, .applied = 12345678900, .epoch = 7, .batch = 3, .micro_steps = 99,
-    .batch_size = 2, .train_items = 700, .loss_scale = {32768, 1999, 2}, .best_mre = 1.0 / 3,
-    .best_epoch = 5, .loss_sum = 0.1, .loss_count = 4, .seed = 42};
+static const SnugProgram program = {
+    .model = "small", .model_hash = "0", .params = params, .param_count = PARAMS};
+static const TrainState some_state = {.update = 12345678901,
+                                      .applied = 12345678900,
+                                      .epoch = 7,
+                                      .batch = 3,
+                                      .micro_steps = 99,
+                                      .batch_size = 2,
+                                      .train_items = 700,
+                                      .loss_scale = {32768, 1999, 2},
+                                      .best_mre = 1.0 / 3,
+                                      .best_epoch = 5,
+                                      .loss_sum = 0.1,
+                                      .loss_count = 4,
+                                      .seed = 42};
 
 static char *folder, path[512];
 
@@ -259,8 +270,10 @@ static void write_tensors(const Given *given, int count, const MetadataEntry *me
     Error error = {0};
 
     for (int k = 0; k < count; k++) {
-        sources[k] = (TensorSource){.name = given[k].name, .type = given[k].type,
-                                    .rank = given[k].rank, .fill = fill,
+        sources[k] = (TensorSource){.name = given[k].name,
+                                    .type = given[k].type,
+                                    .rank = given[k].rank,
+                                    .fill = fill,
                                     .context = (void *)&given[k]};
         memcpy(sources[k].shape, given[k].shape, sizeof given[k].shape);
     }
@@ -270,7 +283,11 @@ static void write_tensors(const Given *given, int count, const MetadataEntry *me
 static void states_that_no_training_is_in(void **state)
 {
     static const char *const texts[] = {
-        "", "[]", "{", "{}", "{\"update\": -1}",
+        "",
+        "[]",
+        "{",
+        "{}",
+        "{\"update\": -1}",
         "{\"update\":1,\"applied\":2,\"batch_size\":1,\"loss_scale\":\"0x1p+16\"}",
         "{\"update\":1,\"applied\":1,\"batch_size\":0,\"loss_scale\":\"0x1p+16\"}",
         "{\"update\":1,\"applied\":1,\"batch_size\":1,\"loss_scale\":\"nan\"}",
@@ -418,11 +435,16 @@ static void sixteen_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_comes_back), cmocka_unit_test(layouts_of_pytorch),
-        cmocka_unit_test(exports_have_plain_names), cmocka_unit_test(a_device_that_fails),
-        cmocka_unit_test(states_that_no_training_is_in), cmocka_unit_test(another_network),
-        cmocka_unit_test(wrapped_backbone), cmocka_unit_test(holes_and_strangers),
-        cmocka_unit_test(own_checkpoint), cmocka_unit_test(sixteen_bits),
+        cmocka_unit_test(everything_comes_back),
+        cmocka_unit_test(layouts_of_pytorch),
+        cmocka_unit_test(exports_have_plain_names),
+        cmocka_unit_test(a_device_that_fails),
+        cmocka_unit_test(states_that_no_training_is_in),
+        cmocka_unit_test(another_network),
+        cmocka_unit_test(wrapped_backbone),
+        cmocka_unit_test(holes_and_strangers),
+        cmocka_unit_test(own_checkpoint),
+        cmocka_unit_test(sixteen_bits),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -11,7 +11,9 @@ typedef struct Case {
 static inline SnugWindow window_of(const Case *c)
 {
     return (SnugWindow){
-        .kernel = c->kernel, .stride = c->stride, .pad = c->pad,
+        .kernel = c->kernel,
+        .stride = c->stride,
+        .pad = c->pad,
         .x = {c->n, c->h, c->w, c->ci},
         .y = {c->n, (c->h + 2 * c->pad - c->kernel) / c->stride + 1,
               (c->w + 2 * c->pad - c->kernel) / c->stride + 1, c->co},
@@ -93,7 +95,7 @@ static inline void gradient_epilogue(Bench *b, SnugType type, SnugShape domain, 
 /* The form that fuse gives the gradient of relu(bn(z)): mask(core [+ a tensor], z scale + shift or
  * a stored relu), x-hat (z - mean) rstd. */
 static inline void norm_epilogue(Bench *b, SnugType type, SnugShape domain, int32_t rows, bool adds,
-                          bool stored)
+                                 bool stored)
 {
     SnugPointwise *out = &b->parts[0].out;
     SnugPoint *code = b->out_code[0];
@@ -105,8 +107,9 @@ static inline void norm_epilogue(Bench *b, SnugType type, SnugShape domain, int3
     point(out, code, (SnugPoint){.op = SNUG_POINT_load, .arg = z});
     for (int16_t row = 0; row < 4; row++)
         point(out, code, (SnugPoint){.op = SNUG_POINT_channel, .arg = stats, .row = row});
-    int16_t minus = point(out, code, (SnugPoint){.op = SNUG_POINT_constant,
-                                                 .constants = {-1.0f, -1.0f, -1.0f, -1.0f}});
+    int16_t minus =
+        point(out, code,
+              (SnugPoint){.op = SNUG_POINT_constant, .constants = {-1.0f, -1.0f, -1.0f, -1.0f}});
     SnugPoint centred = {.op = SNUG_POINT_fma, .a = 1, .b = minus, .d = 0};
     if (adds)
         centred = (SnugPoint){.op = SNUG_POINT_add, .a = 1, .b = 0};

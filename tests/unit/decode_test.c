@@ -75,8 +75,9 @@ static void noise_moves_it_little(void **state)
 
 static void edges_and_corners(void **state)
 {
-    static const float places[][2] = {{0, 0}, {WIDTH - 1, 0}, {0, HEIGHT - 1},
-                                      {WIDTH - 1, HEIGHT - 1}, {0, 20}, {30, HEIGHT - 1}};
+    static const float places[][2] = {{0, 0},          {WIDTH - 1, 0},
+                                      {0, HEIGHT - 1}, {WIDTH - 1, HEIGHT - 1},
+                                      {0, 20},         {30, HEIGHT - 1}};
     Peak peaks[MAPS];
 
     (void)state;

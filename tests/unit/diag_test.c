@@ -105,7 +105,9 @@ static void line_ends_and_marks_of_windows_are_no_text(void **state)
                   "m.snug:3:1: error[E010]: wrong\n"
                   "    3 | c\n"
                   "      | ^\n");
-    check_excerpt("\xEF\xBB\xBF" "a b", 2, 3,
+    check_excerpt("\xEF\xBB\xBF"
+                  "a b",
+                  2, 3,
                   "m.snug:1:3: error[E010]: wrong\n"
                   "    1 | a b\n"
                   "      |   ^\n");

@@ -118,10 +118,9 @@ static ValueId bias(Net *net, ValueId x)
 static ValueId bn(Net *net, ValueId x)
 {
     Shape shape = {1, 1, 1, channels(net, x)};
-    ValueId inputs[5] = {x, param(net, SNUG_PARAM_bn_gamma, shape),
-                         param(net, SNUG_PARAM_bn_beta, shape),
-                         param(net, SNUG_PARAM_running_mean, shape),
-                         param(net, SNUG_PARAM_running_var, shape)};
+    ValueId inputs[5] = {
+        x, param(net, SNUG_PARAM_bn_gamma, shape), param(net, SNUG_PARAM_bn_beta, shape),
+        param(net, SNUG_PARAM_running_mean, shape), param(net, SNUG_PARAM_running_var, shape)};
     ValueId stats = finish(net, append(net, OP_bn_stats, inputs, 5));
     return finish(net, append(net, OP_bn_apply, (ValueId[]){x, stats}, 2));
 }
@@ -181,11 +180,9 @@ static const KernelSet *train(Net *net, ValueId heat)
     model->heat = heat;
     model->points = input(net, INPUT_landmarks, (Shape){1, shape.n, shape.c, 3}, SNUG_F32);
     model->image_weights = input(net, INPUT_image_weights, (Shape){1, 1, 1, shape.n}, SNUG_F32);
-    ValueId maps =
-        finish(net, append(net, OP_heatmap_loss, (ValueId[]){heat, model->points}, 2));
-    model->loss = finish(
-        net, append(net, OP_loss_combine,
-                    (ValueId[]){maps, model->points, model->image_weights}, 3));
+    ValueId maps = finish(net, append(net, OP_heatmap_loss, (ValueId[]){heat, model->points}, 2));
+    model->loss = finish(net, append(net, OP_loss_combine,
+                                     (ValueId[]){maps, model->points, model->image_weights}, 3));
     assert_true(differentiate(net->c));
     assert_true(simplify(net->c));
     verify_graph(model->train, model, "test");
@@ -626,9 +623,9 @@ static int64_t stored_bytes(const KernelSet *set, bool backward)
             || code->output_arg < 0)
             continue;
         SnugShape shape = code->args[code->output_arg].shape;
-        bytes += tensor_bytes((Shape){shape.n, shape.h, shape.w, shape.c},
-                              code->args[code->output_arg].type,
-                              code->args[code->output_arg].pitch);
+        bytes +=
+            tensor_bytes((Shape){shape.n, shape.h, shape.w, shape.c},
+                         code->args[code->output_arg].type, code->args[code->output_arg].pitch);
     }
     return bytes;
 }

@@ -301,8 +301,10 @@ static void recomputation_is_near_the_optimum(void **state)
         Sequence ordered = schedule_tasks(&net->graph, arena, arena);
         int64_t peak = sequence_peak(&net->graph, &ordered, NULL);
         for (int64_t percent = 70; percent <= 90; percent += 10) {
-            RecomputeProblem problem = {.graph = &net->graph, .budget = peak * percent / 100,
-                                        .effort = 50000, .seed = seed};
+            RecomputeProblem problem = {.graph = &net->graph,
+                                        .budget = peak * percent / 100,
+                                        .effort = 50000,
+                                        .seed = seed};
             RecomputeResult found = recompute_tasks(&problem, arena, arena);
             double least = solve_recomputation(net, problem.budget);
             if (least == INFINITY)

@@ -20,7 +20,9 @@ static void setup(Fixture *f)
     memset(f, 0, sizeof *f);
     f->arena = arena_create();
     f->graph = graph_create(f->arena, interner_create(f->arena));
-    f->c = (Compilation){.arena = f->arena, .scratch = arena_create(), .model = &f->model,
+    f->c = (Compilation){.arena = f->arena,
+                         .scratch = arena_create(),
+                         .model = &f->model,
                          .diags = diagnostics_create(f->arena)};
     (void)ARRAY_PUSH(f->arena, &f->model.params);
 }
@@ -148,13 +150,34 @@ typedef struct Attribute {
     void (*set)(Op *op);
 } Attribute;
 
-static void set_kernel(Op *op) { op->kernel = 3; }
-static void set_stride(Op *op) { op->stride = 2; }
-static void set_pad(Op *op) { op->pad = 1; }
-static void set_factor(Op *op) { op->factor = 4; }
-static void set_channel(Op *op) { op->channel = 1; }
-static void set_like(Op *op) { op->like.c = 1; }
-static void set_number(Op *op) { op->number = 5; }
+static void set_kernel(Op *op)
+{
+    op->kernel = 3;
+}
+static void set_stride(Op *op)
+{
+    op->stride = 2;
+}
+static void set_pad(Op *op)
+{
+    op->pad = 1;
+}
+static void set_factor(Op *op)
+{
+    op->factor = 4;
+}
+static void set_channel(Op *op)
+{
+    op->channel = 1;
+}
+static void set_like(Op *op)
+{
+    op->like.c = 1;
+}
+static void set_number(Op *op)
+{
+    op->number = 5;
+}
 
 static const Attribute attributes[] = {
     {"kernel", OP_max_pool, set_kernel}, {"stride", OP_max_pool, set_stride},

@@ -4,10 +4,10 @@
 /* odd sizes, odd channels, every stride and kernel that the models use; the last three are
  * transposed convs seen from the other side, and windows that leave a rest */
 static const Case cases[] = {
-    {1, 8, 8, 16, 16, 3, 1, 1},  {2, 9, 7, 18, 29, 3, 1, 1},  {1, 16, 16, 3, 64, 3, 2, 1},
-    {2, 12, 20, 18, 36, 3, 2, 1}, {1, 7, 9, 29, 1, 1, 1, 0},   {2, 10, 6, 64, 18, 1, 1, 0},
-    {1, 10, 10, 8, 16, 1, 2, 0}, {1, 15, 13, 3, 18, 7, 2, 3}, {2, 8, 8, 16, 8, 4, 2, 1},
-    {1, 33, 17, 1, 3, 3, 1, 1},  {1, 64, 48, 18, 18, 3, 1, 1}, {2, 11, 11, 5, 7, 3, 2, 1},
+    {1, 8, 8, 16, 16, 3, 1, 1},   {2, 9, 7, 18, 29, 3, 1, 1},   {1, 16, 16, 3, 64, 3, 2, 1},
+    {2, 12, 20, 18, 36, 3, 2, 1}, {1, 7, 9, 29, 1, 1, 1, 0},    {2, 10, 6, 64, 18, 1, 1, 0},
+    {1, 10, 10, 8, 16, 1, 2, 0},  {1, 15, 13, 3, 18, 7, 2, 3},  {2, 8, 8, 16, 8, 4, 2, 1},
+    {1, 33, 17, 1, 3, 3, 1, 1},   {1, 64, 48, 18, 18, 3, 1, 1}, {2, 11, 11, 5, 7, 3, 2, 1},
     {1, 9, 9, 4, 4, 3, 1, 0},
 };
 
@@ -137,10 +137,10 @@ static void test_picture(void **state)
         int16_t x = (int16_t)bench_arg(&b, SNUG_U8, b.kernel.window.x, 3, 0.0f);
         SnugPointwise *in = &b.kernel.in[0];
         point(in, b.in_code[0], (SnugPoint){.op = SNUG_POINT_load, .arg = x});
-        point(in, b.in_code[0], (SnugPoint){.op = SNUG_POINT_constant,
-                                            .constants = {0.017f, 0.018f, 0.019f, 0.0f}});
-        point(in, b.in_code[0], (SnugPoint){.op = SNUG_POINT_constant,
-                                            .constants = {-2.1f, -2.0f, -1.8f, 0.0f}});
+        point(in, b.in_code[0],
+              (SnugPoint){.op = SNUG_POINT_constant, .constants = {0.017f, 0.018f, 0.019f, 0.0f}});
+        point(in, b.in_code[0],
+              (SnugPoint){.op = SNUG_POINT_constant, .constants = {-2.1f, -2.0f, -1.8f, 0.0f}});
         point(in, b.in_code[0], (SnugPoint){.op = SNUG_POINT_fma, .a = 0, .b = 1, .d = 2});
         b.kernel.weight_arg = weight_arg(&b, &c, SNUG_F32);
         identity_epilogue(&b, type, b.kernel.window.y);

@@ -104,8 +104,8 @@ static void make_kernels(Model *m, SnugType type)
     m->combine_args[0] = m->relu_args[2];
     m->combine_args[0].access = SNUG_READ;
     m->combine_args[1] = (SnugArg){SNUG_ACCUMULATE, SNUG_F32, {1, 1, 1, CHANNELS}, CHANNELS};
-    m->scalar_args[0] = (SnugArg){SNUG_ACCUMULATE, SNUG_F32, {1, 1, 1, SNUG_SCALAR_COUNT},
-                                  SNUG_SCALAR_COUNT};
+    m->scalar_args[0] =
+        (SnugArg){SNUG_ACCUMULATE, SNUG_F32, {1, 1, 1, SNUG_SCALAR_COUNT}, SNUG_SCALAR_COUNT};
     m->image[0] = (SnugPoint){.op = SNUG_POINT_load, .arg = 0};
     m->core[0] = (SnugPoint){.op = SNUG_POINT_core};
     m->relu[0] = (SnugPoint){.op = SNUG_POINT_load, .arg = 0};
@@ -113,21 +113,41 @@ static void make_kernels(Model *m, SnugType type)
     m->parts[0] = (SnugPart){0, CHANNELS, {m->core, 1}};
     m->parts[1] = (SnugPart){0, CHANNELS, {m->relu, 2}};
     m->kernels[CONV] = (SnugKernel){
-        .name = "conv", .kind = SNUG_KERNEL_conv, .args = m->conv_args, .arg_count = 3,
-        .output_arg = 2, .weight_arg = 1, .in = {{m->image, 1}}, .parts = &m->parts[0],
-        .part_count = 1, .window = {.kernel = 3, .stride = 1, .pad = 1, .x = picture, .y = z},
+        .name = "conv",
+        .kind = SNUG_KERNEL_conv,
+        .args = m->conv_args,
+        .arg_count = 3,
+        .output_arg = 2,
+        .weight_arg = 1,
+        .in = {{m->image, 1}},
+        .parts = &m->parts[0],
+        .part_count = 1,
+        .window = {.kernel = 3, .stride = 1, .pad = 1, .x = picture, .y = z},
     };
     m->kernels[RELU] = (SnugKernel){
-        .name = "relu", .kind = SNUG_KERNEL_map, .args = m->relu_args, .arg_count = 3,
-        .output_arg = 1, .weight_arg = -1, .parts = &m->parts[1], .part_count = 1,
-        .window = {.y = z}, .reduction_count = 1,
+        .name = "relu",
+        .kind = SNUG_KERNEL_map,
+        .args = m->relu_args,
+        .arg_count = 3,
+        .output_arg = 1,
+        .weight_arg = -1,
+        .parts = &m->parts[1],
+        .part_count = 1,
+        .window = {.y = z},
+        .reduction_count = 1,
         .reductions = {{.kind = SNUG_REDUCE_sum, .arg = 2, .rows_per_partial = ROWS}},
     };
-    m->kernels[COMBINE] = (SnugKernel){
-        .name = "combine", .kind = SNUG_KERNEL_sum_combine, .args = m->combine_args,
-        .arg_count = 2, .output_arg = 1, .weight_arg = -1};
-    m->kernels[NORM] = (SnugKernel){.name = "norm", .kind = SNUG_KERNEL_grad_norm,
-                                    .args = m->scalar_args, .arg_count = 1, .output_arg = -1};
+    m->kernels[COMBINE] = (SnugKernel){.name = "combine",
+                                       .kind = SNUG_KERNEL_sum_combine,
+                                       .args = m->combine_args,
+                                       .arg_count = 2,
+                                       .output_arg = 1,
+                                       .weight_arg = -1};
+    m->kernels[NORM] = (SnugKernel){.name = "norm",
+                                    .kind = SNUG_KERNEL_grad_norm,
+                                    .args = m->scalar_args,
+                                    .arg_count = 1,
+                                    .output_arg = -1};
     m->kernels[ADAMW] = m->kernels[NORM];
     m->kernels[ADAMW].name = "adamw";
     m->kernels[ADAMW].kind = SNUG_KERNEL_adamw;
@@ -165,9 +185,13 @@ static void make_launches(Model *m)
     m->update[0] = (SnugLaunch){.label = "norm", .kernel = NORM, .buffers = m->scalar_buffers};
     m->update[1] = (SnugLaunch){.label = "adamw", .kernel = ADAMW, .buffers = m->scalar_buffers};
     int64_t bias = m->buffers[BIAS].offset;
-    m->params[0] = (SnugParam){.name = "bias", .shape = {1, 1, 1, CHANNELS}, .weight = bias,
-                               .grad = m->buffers[BIAS_GRAD].offset, .m = bias + CHANNELS * 4,
-                               .v = bias + CHANNELS * 8, .ema = bias + CHANNELS * 12};
+    m->params[0] = (SnugParam){.name = "bias",
+                               .shape = {1, 1, 1, CHANNELS},
+                               .weight = bias,
+                               .grad = m->buffers[BIAS_GRAD].offset,
+                               .m = bias + CHANNELS * 4,
+                               .v = bias + CHANNELS * 8,
+                               .ema = bias + CHANNELS * 12};
 }
 
 static Model *make_model(SnugType type)
@@ -297,12 +321,12 @@ static void test_nothing_is_allocated(void **state)
     for (int round = 0; round < 2; round++) { /* the first may start the threads */
         largest = 0;
         watching = 1;
-        bool ok = device_host.run(device, SNUG_SEGMENT_micro_step, &error) &&
-                  device_host.run(device, SNUG_SEGMENT_update, &error);
+        bool ok = device_host.run(device, SNUG_SEGMENT_micro_step, &error)
+                  && device_host.run(device, SNUG_SEGMENT_update, &error);
         watching = 0;
         assert_true(ok);
     }
-    assert_true(largest > 0); /* the watch works */
+    assert_true(largest > 0);        /* the watch works */
     assert_true(largest < 64 << 10); /* what oneDNN takes for a call; no tensor, no scratchpad */
     assert_int_equal(device_host.allocations(device), 0);
     device_host.close(device);

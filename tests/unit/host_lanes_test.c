@@ -124,8 +124,8 @@ static void check_halves(const HostLanes *lanes, int n)
         near_half(o.half[i], relu(wide(x.h[i]) * (double)x.b[i] + (double)x.c[i]));
     lanes->gradient_bf16(o.half, o.h, o.k, o.a, o.b, o.c, n);
     for (int i = 0; i < n; i++)
-        near_half(o.half[i], wide(x.h[i]) * (double)x.a[i] + wide(x.k[i]) * (double)x.b[i] +
-                                 (double)x.c[i]);
+        near_half(o.half[i],
+                  wide(x.h[i]) * (double)x.a[i] + wide(x.k[i]) * (double)x.b[i] + (double)x.c[i]);
     for (int i = n; i < MOST; i++)
         assert_int_equal(o.half[i], 0x4242);
 }
@@ -138,9 +138,16 @@ static void check_grad_epilogue(const HostLanes *lanes, int n)
         bool adds = form & 1, masks = form >= 2, scales = form >= 4;
         o = x;
         HostGradBlock block = {
-            .core = o.a, .add = adds ? o.h : NULL, .mask = masks ? o.k : NULL, .z = o.h,
-            .scale = scales ? o.b : NULL, .shift = scales ? o.c : NULL, .offset = o.c,
-            .rstd = o.d, .sum = o.sum, .product = o.second,
+            .core = o.a,
+            .add = adds ? o.h : NULL,
+            .mask = masks ? o.k : NULL,
+            .z = o.h,
+            .scale = scales ? o.b : NULL,
+            .shift = scales ? o.c : NULL,
+            .offset = o.c,
+            .rstd = o.d,
+            .sum = o.sum,
+            .product = o.second,
         };
         lanes->grad_epilogue(o.half, &block, n);
         for (int i = 0; i < MOST; i++) {

@@ -53,23 +53,26 @@ static void test_all_instructions(void **state)
             int32_t c = channels[i], pitch = variant & 2 ? c + 5 : c;
             SnugShape shape = {2, 6, 10, c};
             Bench b = map_of(shape, (uint32_t)i + 1);
-            bench_arg(&b, type, shape, pitch, 0.0f);                                /* ARG_X */
-            bench_arg(&b, type, shape, c, 0.2f);                                    /* ARG_Y */
-            bench_arg(&b, type, (SnugShape){2, 3, 5, c + 2}, c + 2, 0.0f);          /* ARG_SMALL */
-            bench_vector(&b, 3, c, 0.5f);                                           /* ARG_VECTOR */
+            bench_arg(&b, type, shape, pitch, 0.0f);                       /* ARG_X */
+            bench_arg(&b, type, shape, c, 0.2f);                           /* ARG_Y */
+            bench_arg(&b, type, (SnugShape){2, 3, 5, c + 2}, c + 2, 0.0f); /* ARG_SMALL */
+            bench_vector(&b, 3, c, 0.5f);                                  /* ARG_VECTOR */
             int16_t x = code(&b, (SnugPoint){.op = SNUG_POINT_load, .arg = ARG_X});
             int16_t y = code(&b, (SnugPoint){.op = SNUG_POINT_load, .arg = ARG_Y, .factor = 1});
-            int16_t v = code(&b, (SnugPoint){.op = SNUG_POINT_channel, .arg = ARG_VECTOR,
-                                             .row = 2});
+            int16_t v =
+                code(&b, (SnugPoint){.op = SNUG_POINT_channel, .arg = ARG_VECTOR, .row = 2});
             int16_t k = code(&b, (SnugPoint){.op = SNUG_POINT_constant,
                                              .constants = {0.5f, 0.25f, -0.5f, 1.5f}});
             int16_t vk = code(&b, (SnugPoint){.op = SNUG_POINT_multiply, .a = v, .b = k});
             int16_t f = code(&b, (SnugPoint){.op = SNUG_POINT_fma, .a = x, .b = vk, .d = k});
             int16_t r = code(&b, (SnugPoint){.op = SNUG_POINT_relu, .a = f});
-            int16_t up = code(&b, (SnugPoint){.op = SNUG_POINT_load, .arg = ARG_SMALL, .factor = 2,
-                                              .channel = 2});
-            int16_t line = code(&b, (SnugPoint){.op = SNUG_POINT_load_bilinear, .arg = ARG_SMALL,
-                                                .factor = 2, .channel = 1});
+            int16_t up = code(
+                &b,
+                (SnugPoint){.op = SNUG_POINT_load, .arg = ARG_SMALL, .factor = 2, .channel = 2});
+            int16_t line = code(&b, (SnugPoint){.op = SNUG_POINT_load_bilinear,
+                                                .arg = ARG_SMALL,
+                                                .factor = 2,
+                                                .channel = 1});
             int16_t s = code(&b, (SnugPoint){.op = SNUG_POINT_add, .a = up, .b = line});
             s = code(&b, (SnugPoint){.op = SNUG_POINT_round, .a = s, .row = SNUG_BF16});
             int16_t g = code(&b, (SnugPoint){.op = SNUG_POINT_sigmoid, .a = s});
@@ -97,8 +100,10 @@ static void test_absorbed_loads(void **state)
         int16_t scale = code(&b, (SnugPoint){.op = SNUG_POINT_channel, .arg = 2, .row = 0});
         int16_t shift = code(&b, (SnugPoint){.op = SNUG_POINT_channel, .arg = 2, .row = 1});
         int16_t y = code(&b, (SnugPoint){.op = SNUG_POINT_load, .arg = 1});
-        int16_t f = code(&b, (SnugPoint){.op = SNUG_POINT_fma, .a = variant == 1 ? scale : x,
-                                         .b = variant == 1 ? x : scale, .d = shift});
+        int16_t f = code(&b, (SnugPoint){.op = SNUG_POINT_fma,
+                                         .a = variant == 1 ? scale : x,
+                                         .b = variant == 1 ? x : scale,
+                                         .d = shift});
         if (variant == 0 || variant == 1)
             code(&b, (SnugPoint){.op = SNUG_POINT_relu, .a = f});
         int16_t r = (int16_t)(b.parts[0].out.count - 1);
@@ -204,8 +209,7 @@ static void test_windows(void **state)
             SnugType type = half ? bench_half() : SNUG_F32;
             SnugKernelKind kind = cases[i].kind;
             int32_t k = cases[i].kernel, s = cases[i].stride, p = cases[i].pad;
-            bool resample =
-                kind == SNUG_KERNEL_upsample_grad || kind == SNUG_KERNEL_bilinear_grad;
+            bool resample = kind == SNUG_KERNEL_upsample_grad || kind == SNUG_KERNEL_bilinear_grad;
             SnugShape x = {cases[i].n, cases[i].h, cases[i].w, cases[i].c}, y = x;
             y.h = resample ? x.h * k : (x.h + 2 * p - k) / s + 1;
             y.w = resample ? x.w * k : (x.w + 2 * p - k) / s + 1;
@@ -271,9 +275,12 @@ static void test_nan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_instructions), cmocka_unit_test(test_absorbed_loads),
-        cmocka_unit_test(test_parts),            cmocka_unit_test(test_reductions),
-        cmocka_unit_test(test_windows),          cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_all_instructions),
+        cmocka_unit_test(test_absorbed_loads),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_reductions),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

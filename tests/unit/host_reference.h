@@ -32,8 +32,10 @@ typedef struct Bench {
      * covers; 0 on the host */
     int32_t pitch_multiple;
     SnugTile tile;
-    bool is_single; /* pointwise code in fp32, so that masks of what is in memory fall the same way */
-    bool takes_sizes; /* sums are of the sizes of their terms: what rounding of a sum is measured by */
+    bool
+        is_single; /* pointwise code in fp32, so that masks of what is in memory fall the same way */
+    bool
+        takes_sizes; /* sums are of the sizes of their terms: what rounding of a sum is measured by */
 } Bench;
 
 static inline int32_t bench_pitch(const Bench *b, int32_t channels)
@@ -115,8 +117,7 @@ static inline double read_element(const SnugArg *arg, const void *data, int64_t 
 static inline double read_tensor(const SnugArg *arg, const void *data, int64_t n, int64_t h,
                                  int64_t w, int64_t c)
 {
-    return read_element(arg, data,
-                        ((n * arg->shape.h + h) * arg->shape.w + w) * arg->pitch + c);
+    return read_element(arg, data, ((n * arg->shape.h + h) * arg->shape.w + w) * arg->pitch + c);
 }
 
 static inline void write_element(const SnugArg *arg, void *data, int64_t at, double value)
@@ -215,10 +216,12 @@ static inline double bilinear_at(const SnugArg *arg, const void *data, int64_t n
     int64_t y0 = (int64_t)y, x0 = (int64_t)x;
     int64_t y1 = y0 + 1 < arg->shape.h ? y0 + 1 : y0, x1 = x0 + 1 < arg->shape.w ? x0 + 1 : x0;
     double fy = y - (double)y0, fx = x - (double)x0;
-    return (1 - fy) * ((1 - fx) * read_tensor(arg, data, n, y0, x0, c) +
-                       fx * read_tensor(arg, data, n, y0, x1, c)) +
-           fy * ((1 - fx) * read_tensor(arg, data, n, y1, x0, c) +
-                 fx * read_tensor(arg, data, n, y1, x1, c));
+    return (1 - fy)
+               * ((1 - fx) * read_tensor(arg, data, n, y0, x0, c)
+                  + fx * read_tensor(arg, data, n, y0, x1, c))
+           + fy
+                 * ((1 - fx) * read_tensor(arg, data, n, y1, x0, c)
+                    + fx * read_tensor(arg, data, n, y1, x1, c));
 }
 
 static inline double reference_point(const Bench *b, const SnugPointwise *code, int64_t n,
@@ -268,8 +271,8 @@ static inline double *reference_prologue(const Bench *b, int32_t which, SnugShap
         for (int64_t h = 0; h < domain.h; h++)
             for (int64_t w = 0; w < domain.w; w++)
                 for (int64_t c = 0; c < domain.c; c++)
-                    values[i++] = rounded(type, reference_point(b, &b->kernel.in[which], n, h, w,
-                                                                c, 0.0, r));
+                    values[i++] =
+                        rounded(type, reference_point(b, &b->kernel.in[which], n, h, w, c, 0.0, r));
     for (i = 0; b->takes_sizes && b->kernel.kind == SNUG_KERNEL_conv_wgrad && i < count; i++)
         values[i] = fabs(values[i]);
     return values;
@@ -291,30 +294,33 @@ static inline void reference_conv(const Bench *b, double *core, SnugType type)
     double *in0 = reference_prologue(b, 0, is_dgrad ? y : x, type);
     double *in1 = is_wgrad ? reference_prologue(b, 1, y, type) : NULL;
     for (int64_t n = 0; n < y.n; n++)
-    for (int64_t h = 0; h < y.h; h++)
-    for (int64_t w = 0; w < y.w; w++)
-    for (int32_t i = 0; i < size; i++)
-    for (int32_t j = 0; j < size; j++) {
-        int64_t row = h * kernel->window.stride - kernel->window.pad + i;
-        int64_t column = w * kernel->window.stride - kernel->window.pad + j;
-        if (row < 0 || row >= x.h || column < 0 || column >= x.w)
-            continue;
-        for (int64_t o = 0; o < y.c; o++)
-            for (int64_t c = 0; c < x.c; c++) {
-                int64_t at = ((o * size + i) * size + j) * x.c + c;
-                if (is_wgrad) {
-                    core[at] += in0[dense(x, n, row, column, c)] * in1[dense(y, n, h, w, o)];
-                    continue;
-                }
-                double weight = rounded(type, read_tensor(&b->args[kernel->weight_arg],
-                                                          b->expected[kernel->weight_arg], o, i, j,
-                                                          c));
-                if (is_dgrad)
-                    core[dense(x, n, row, column, c)] += weight * in0[dense(y, n, h, w, o)];
-                else
-                    core[dense(y, n, h, w, o)] += weight * in0[dense(x, n, row, column, c)];
-            }
-    }
+        for (int64_t h = 0; h < y.h; h++)
+            for (int64_t w = 0; w < y.w; w++)
+                for (int32_t i = 0; i < size; i++)
+                    for (int32_t j = 0; j < size; j++) {
+                        int64_t row = h * kernel->window.stride - kernel->window.pad + i;
+                        int64_t column = w * kernel->window.stride - kernel->window.pad + j;
+                        if (row < 0 || row >= x.h || column < 0 || column >= x.w)
+                            continue;
+                        for (int64_t o = 0; o < y.c; o++)
+                            for (int64_t c = 0; c < x.c; c++) {
+                                int64_t at = ((o * size + i) * size + j) * x.c + c;
+                                if (is_wgrad) {
+                                    core[at] += in0[dense(x, n, row, column, c)]
+                                                * in1[dense(y, n, h, w, o)];
+                                    continue;
+                                }
+                                double weight = rounded(
+                                    type, read_tensor(&b->args[kernel->weight_arg],
+                                                      b->expected[kernel->weight_arg], o, i, j, c));
+                                if (is_dgrad)
+                                    core[dense(x, n, row, column, c)] +=
+                                        weight * in0[dense(y, n, h, w, o)];
+                                else
+                                    core[dense(y, n, h, w, o)] +=
+                                        weight * in0[dense(x, n, row, column, c)];
+                            }
+                    }
     free(in0);
     free(in1);
 }
@@ -327,25 +333,25 @@ static inline void reference_pool(const Bench *b, double *core)
     double *in_x = reference_prologue(b, is_grad ? 1 : 0, x, SNUG_F32);
     double *dy = is_grad ? reference_prologue(b, 0, y, SNUG_F32) : NULL;
     for (int64_t n = 0; n < y.n; n++)
-    for (int64_t h = 0; h < y.h; h++)
-    for (int64_t w = 0; w < y.w; w++)
-    for (int64_t c = 0; c < y.c; c++) {
-        int64_t best = -1;
-        for (int32_t i = 0; i < win->kernel; i++)
-            for (int32_t j = 0; j < win->kernel; j++) {
-                int64_t row = h * win->stride - win->pad + i;
-                int64_t column = w * win->stride - win->pad + j;
-                if (row < 0 || row >= x.h || column < 0 || column >= x.w)
-                    continue;
-                int64_t at = dense(x, n, row, column, c);
-                if (best < 0 || in_x[at] > in_x[best])
-                    best = at;
-            }
-        if (is_grad)
-            core[best] += dy[dense(y, n, h, w, c)];
-        else
-            core[dense(y, n, h, w, c)] = in_x[best];
-    }
+        for (int64_t h = 0; h < y.h; h++)
+            for (int64_t w = 0; w < y.w; w++)
+                for (int64_t c = 0; c < y.c; c++) {
+                    int64_t best = -1;
+                    for (int32_t i = 0; i < win->kernel; i++)
+                        for (int32_t j = 0; j < win->kernel; j++) {
+                            int64_t row = h * win->stride - win->pad + i;
+                            int64_t column = w * win->stride - win->pad + j;
+                            if (row < 0 || row >= x.h || column < 0 || column >= x.w)
+                                continue;
+                            int64_t at = dense(x, n, row, column, c);
+                            if (best < 0 || in_x[at] > in_x[best])
+                                best = at;
+                        }
+                    if (is_grad)
+                        core[best] += dy[dense(y, n, h, w, c)];
+                    else
+                        core[dense(y, n, h, w, c)] = in_x[best];
+                }
     free(in_x);
     free(dy);
 }
@@ -357,25 +363,25 @@ static inline void reference_resample_grad(const Bench *b, double *core)
     int32_t factor = win->kernel;
     double *dy = reference_prologue(b, 0, y, SNUG_F32);
     for (int64_t n = 0; n < y.n; n++)
-    for (int64_t h = 0; h < y.h; h++)
-    for (int64_t w = 0; w < y.w; w++)
-    for (int64_t c = 0; c < y.c; c++) {
-        double v = dy[dense(y, n, h, w, c)];
-        if (b->kernel.kind == SNUG_KERNEL_upsample_grad) {
-            core[dense(x, n, h / factor, w / factor, c)] += v;
-            continue;
-        }
-        double fy = fmax(((double)h + 0.5) / factor - 0.5, 0.0);
-        double fx = fmax(((double)w + 0.5) / factor - 0.5, 0.0);
-        int64_t y0 = (int64_t)fy, x0 = (int64_t)fx;
-        int64_t y1 = y0 + 1 < x.h ? y0 + 1 : y0, x1 = x0 + 1 < x.w ? x0 + 1 : x0;
-        fy -= (double)y0;
-        fx -= (double)x0;
-        core[dense(x, n, y0, x0, c)] += (1 - fy) * (1 - fx) * v;
-        core[dense(x, n, y0, x1, c)] += (1 - fy) * fx * v;
-        core[dense(x, n, y1, x0, c)] += fy * (1 - fx) * v;
-        core[dense(x, n, y1, x1, c)] += fy * fx * v;
-    }
+        for (int64_t h = 0; h < y.h; h++)
+            for (int64_t w = 0; w < y.w; w++)
+                for (int64_t c = 0; c < y.c; c++) {
+                    double v = dy[dense(y, n, h, w, c)];
+                    if (b->kernel.kind == SNUG_KERNEL_upsample_grad) {
+                        core[dense(x, n, h / factor, w / factor, c)] += v;
+                        continue;
+                    }
+                    double fy = fmax(((double)h + 0.5) / factor - 0.5, 0.0);
+                    double fx = fmax(((double)w + 0.5) / factor - 0.5, 0.0);
+                    int64_t y0 = (int64_t)fy, x0 = (int64_t)fx;
+                    int64_t y1 = y0 + 1 < x.h ? y0 + 1 : y0, x1 = x0 + 1 < x.w ? x0 + 1 : x0;
+                    fy -= (double)y0;
+                    fx -= (double)x0;
+                    core[dense(x, n, y0, x0, c)] += (1 - fy) * (1 - fx) * v;
+                    core[dense(x, n, y0, x1, c)] += (1 - fy) * fx * v;
+                    core[dense(x, n, y1, x0, c)] += fy * (1 - fx) * v;
+                    core[dense(x, n, y1, x1, c)] += fy * fx * v;
+                }
     free(dy);
 }
 
@@ -384,7 +390,9 @@ static inline void reference_resample_grad(const Bench *b, double *core)
 static inline SnugShape reference_domain(const SnugKernel *kernel)
 {
     switch (kernel->kind) {
-    case SNUG_KERNEL_map: case SNUG_KERNEL_conv: case SNUG_KERNEL_max_pool: return kernel->window.y;
+    case SNUG_KERNEL_map:
+    case SNUG_KERNEL_conv:
+    case SNUG_KERNEL_max_pool: return kernel->window.y;
     default: return kernel->window.x;
     }
 }
@@ -447,16 +455,16 @@ static inline void reference_epilogue(Bench *b, const double *core)
         with[k] = calloc((size_t)count, sizeof(double));
     SnugType type = kernel->output_arg >= 0 ? b->args[kernel->output_arg].type : SNUG_F32;
     for (int32_t p = 0; p < kernel->part_count; p++)
-    for (int64_t n = 0; n < d.n; n++)
-    for (int64_t h = 0; h < d.h; h++)
-    for (int64_t w = 0; w < d.w; w++)
-    for (int64_t c = 0; c < kernel->parts[p].channel_count; c++) {
-        int64_t at = dense(d, n, h, w, kernel->parts[p].channel_begin + c);
-        values[at] = rounded(type, reference_point(b, &kernel->parts[p].out, n, h, w, c,
-                                                   core ? core[at] : 0.0, r));
-        for (int32_t k = 0; k < kernel->reduction_count; k++)
-            with[k][at] = r[kernel->reductions[k].with];
-    }
+        for (int64_t n = 0; n < d.n; n++)
+            for (int64_t h = 0; h < d.h; h++)
+                for (int64_t w = 0; w < d.w; w++)
+                    for (int64_t c = 0; c < kernel->parts[p].channel_count; c++) {
+                        int64_t at = dense(d, n, h, w, kernel->parts[p].channel_begin + c);
+                        values[at] = rounded(type, reference_point(b, &kernel->parts[p].out, n, h,
+                                                                   w, c, core ? core[at] : 0.0, r));
+                        for (int32_t k = 0; k < kernel->reduction_count; k++)
+                            with[k][at] = r[kernel->reductions[k].with];
+                    }
     for (int32_t k = 0; k < kernel->reduction_count; k++) {
         reference_reduce(b, &kernel->reductions[k], d, values, with[k]);
         free(with[k]);
@@ -486,10 +494,10 @@ static inline void reference_run(Bench *b)
     double *core = calloc((size_t)count, sizeof *core);
     switch (kernel->kind) {
     case SNUG_KERNEL_map: break;
-    case SNUG_KERNEL_max_pool: case SNUG_KERNEL_max_pool_grad: reference_pool(b, core); break;
-    case SNUG_KERNEL_upsample_grad: case SNUG_KERNEL_bilinear_grad:
-        reference_resample_grad(b, core);
-        break;
+    case SNUG_KERNEL_max_pool:
+    case SNUG_KERNEL_max_pool_grad: reference_pool(b, core); break;
+    case SNUG_KERNEL_upsample_grad:
+    case SNUG_KERNEL_bilinear_grad: reference_resample_grad(b, core); break;
     default: reference_conv(b, core, type); break;
     }
     if (kernel->kind == SNUG_KERNEL_conv_wgrad)

@@ -86,8 +86,8 @@ static void test_bn_combine(void **state)
         assert_near((double)floats(&b, 5)[3 * CHANNELS + c],
                     (double)floats(&b, 2)[c] - mean * scale, 1e-5);
         assert_near((double)floats(&b, 3)[c], 0.9 * (double)old_mean[c] + 0.1 * mean, 1e-6);
-        assert_near((double)floats(&b, 4)[c],
-                    0.9 * (double)old_var[c] + 0.1 * m2 / (COUNT - 1), 1e-6);
+        assert_near((double)floats(&b, 4)[c], 0.9 * (double)old_var[c] + 0.1 * m2 / (COUNT - 1),
+                    1e-6);
     }
     /* a NaN must not stay in the running statistics */
     memcpy(old_mean, b.data[3], sizeof old_mean);
@@ -172,14 +172,15 @@ static void test_bn_grad_combine(void **state)
                     for (int j = 0; j < COUNT; j++)
                         v += pow(z[c][j] + (j == i ? sign * step : 0) - m, 2) / COUNT;
                     for (int j = 0; j < COUNT; j++)
-                        loss += g[c][j] * gamma * (z[c][j] + (j == i ? sign * step : 0) - m) /
-                                sqrt(v + 1e-5);
+                        loss += g[c][j] * gamma * (z[c][j] + (j == i ? sign * step : 0) - m)
+                                / sqrt(v + 1e-5);
                     slope += sign * loss / (2 * step);
                 }
                 if (frozen)
                     slope = g[c][i] * gamma * rstd;
-                assert_near((double)abc[0] * g[c][i] + (double)abc[CHANNELS] * z[c][i] +
-                                (double)abc[2 * CHANNELS], slope, 1e-4);
+                assert_near((double)abc[0] * g[c][i] + (double)abc[CHANNELS] * z[c][i]
+                                + (double)abc[2 * CHANNELS],
+                            slope, 1e-4);
             }
         }
         bench_free(&b);
@@ -222,8 +223,8 @@ static double wing(const SnugLoss *k, double heat, double t, double dilated)
     double weight = k->weighted && dilated > 0.2 ? 11.0 : 1.0;
     if (size < theta)
         return weight * omega * log(1 + pow(size / epsilon, power));
-    double a = omega / (1 + pow(theta / epsilon, power)) * power *
-               pow(theta / epsilon, power - 1) / epsilon;
+    double a = omega / (1 + pow(theta / epsilon, power)) * power * pow(theta / epsilon, power - 1)
+               / epsilon;
     double c = theta * a - omega * log(1 + pow(theta / epsilon, power));
     return weight * (a * size - c);
 }
@@ -292,10 +293,17 @@ static void test_losses(void **state)
     (void)state;
     for (int kind = 0; kind < 4; kind++)
         for (int pitch = K; pitch <= K + 3; pitch += 3) {
-            SnugLoss loss = {.sigma = 1.7f, .stride = 4.0f, .omega = 14, .theta = 0.5f,
-                             .epsilon = 1, .alpha = 2.1f, .weighted = kind == 3, .top = 8};
-            loss.kind = kind == 0 ? SNUG_LOSS_mse
-                                  : kind == 1 ? SNUG_LOSS_ohkm : SNUG_LOSS_adaptive_wing;
+            SnugLoss loss = {.sigma = 1.7f,
+                             .stride = 4.0f,
+                             .omega = 14,
+                             .theta = 0.5f,
+                             .epsilon = 1,
+                             .alpha = 2.1f,
+                             .weighted = kind == 3,
+                             .top = 8};
+            loss.kind = kind == 0   ? SNUG_LOSS_mse
+                        : kind == 1 ? SNUG_LOSS_ohkm
+                                    : SNUG_LOSS_adaptive_wing;
             Bench b = {.random = (uint32_t)kind + 21};
             SnugShape heat = {N, H, W, K};
             b.kernel.loss = loss;
@@ -319,8 +327,7 @@ static void test_losses(void **state)
             floats(&c, 3)[SNUG_SCALAR_loss] = 0.25f;
             bench_arg(&c, SNUG_F32, b.args[2].shape, K, 0.0f);
             run_small(&c, NULL, 1);
-            double want =
-                total_loss(&loss, floats(&b, 0), floats(&b, 1), floats(&c, 2), 8.0);
+            double want = total_loss(&loss, floats(&b, 0), floats(&b, 1), floats(&c, 2), 8.0);
             assert_near((double)floats(&c, 3)[SNUG_SCALAR_loss] - 0.25, want, 2e-5);
 
             Bench d = {.random = 1}; /* heat, points, map weight -> d heat */
@@ -373,8 +380,12 @@ static int64_t offset_in(const Store *store, const float *array)
 static SnugParam param_of(const Store *s, const float *first, int32_t count, int decay)
 {
     int64_t stride = count * (int64_t)sizeof(float), at = offset_in(s, first);
-    return (SnugParam){.shape = {1, 1, 1, count}, .weight = at, .grad = at + stride,
-                       .m = at + 2 * stride, .v = at + 3 * stride, .ema = at + 4 * stride,
+    return (SnugParam){.shape = {1, 1, 1, count},
+                       .weight = at,
+                       .grad = at + stride,
+                       .m = at + 2 * stride,
+                       .v = at + 3 * stride,
+                       .ema = at + 4 * stride,
                        .decay = decay};
 }
 
@@ -393,9 +404,14 @@ static void fill_store(Store *s, float gradient)
 /* Runs norm and update on s with scalars; both in the program's way. */
 static void update(Store *s, float *scalars, int32_t threads)
 {
-    SnugParam params[3] = {param_of(s, s->long_[0], LONG, 1), param_of(s, s->short_[0], SHORT, 0),
-                           {.shape = {1, 1, 1, SHORT}, .weight = offset_in(s, s->running[0]),
-                            .grad = -1, .m = -1, .v = -1, .ema = offset_in(s, s->running[1])}};
+    SnugParam params[3] = {param_of(s, s->long_[0], LONG, 1),
+                           param_of(s, s->short_[0], SHORT, 0),
+                           {.shape = {1, 1, 1, SHORT},
+                            .weight = offset_in(s, s->running[0]),
+                            .grad = -1,
+                            .m = -1,
+                            .v = -1,
+                            .ema = offset_in(s, s->running[1])}};
     SnugProgram program = {.params = params, .param_count = 3};
     HostLaunch launch = {.program = &program, .base = (char *)s};
     for (int kind = 0; kind < 2; kind++) {
@@ -465,7 +481,7 @@ static void test_update(void **state)
         assert_near((double)scalars[SNUG_SCALAR_grad_norm], norm, 1e-6);
         assert_true(scalars[SNUG_SCALAR_finite] == 1.0f);
         check_param(before.long_, store.long_[0], LONG, LONG, scalars, clip / 16.0, 0.1);
-        check_param((float (*)[LONG])(void *)before.short_, store.short_[0], SHORT, SHORT, scalars,
+        check_param((float(*)[LONG])(void *)before.short_, store.short_[0], SHORT, SHORT, scalars,
                     clip / 16.0, 0.0);
         for (int i = 0; i < SHORT; i++) {
             assert_true(store.running[0][i] == before.running[0][i]);
@@ -527,10 +543,10 @@ static void test_decode(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bn_combine), cmocka_unit_test(test_bn_frozen),
+        cmocka_unit_test(test_bn_combine),      cmocka_unit_test(test_bn_frozen),
         cmocka_unit_test(test_bn_grad_combine), cmocka_unit_test(test_sum_combine),
-        cmocka_unit_test(test_losses), cmocka_unit_test(test_decode), cmocka_unit_test(test_update),
-        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_losses),          cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_update),          cmocka_unit_test(test_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

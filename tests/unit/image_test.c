@@ -117,10 +117,8 @@ static void test_16_bits(void **state)
         uint16_t in[3];
         uint8_t out[3];
     } cases[] = {
-        {{0, 32768, 65535}, {0, 128, 255}},
-        {{0, 8192, 16383}, {0, 128, 255}},
-        {{0, 2048, 4095}, {0, 128, 255}},
-        {{0, 512, 1023}, {0, 128, 255}},
+        {{0, 32768, 65535}, {0, 128, 255}}, {{0, 8192, 16383}, {0, 128, 255}},
+        {{0, 2048, 4095}, {0, 128, 255}},   {{0, 512, 1023}, {0, 128, 255}},
         {{0, 1, 255}, {0, 0, 64}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -186,8 +184,13 @@ static void test_refusals(void **state)
         uint32_t width, height;
         const char *why;
     } sizes[] = {
-        {65535, 65535, ""}, {32769, 1, ""}, {1, 40000, ""}, {32768, 32768, "200 million"},
-        {20000, 20000, "20000 x 20000"}, {0, 5, ""}, {0x7fffffff, 0x7fffffff, ""},
+        {65535, 65535, ""},
+        {32769, 1, ""},
+        {1, 40000, ""},
+        {32768, 32768, "200 million"},
+        {20000, 20000, "20000 x 20000"},
+        {0, 5, ""},
+        {0x7fffffff, 0x7fffffff, ""},
         {0xffffffff, 1, ""},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -290,7 +293,9 @@ static void test_drawing_is_clipped(void **state)
         image_draw_line(&image, far[i / COUNT], far[i % COUNT], far[i % COUNT], 5, 3, 0xFFFFFF);
     }
     for (int x = -100; x < 30; x += 7)
-        image_draw_text(&image, x, x / 2, 3, 0xFFFFFF, "a long text, \x01\xff" "\xc3\xbc beyond");
+        image_draw_text(&image, x, x / 2, 3, 0xFFFFFF,
+                        "a long text, \x01\xff"
+                        "\xc3\xbc beyond");
     char text[1001];
     memset(text, 'W', 1000);
     text[1000] = '\0';

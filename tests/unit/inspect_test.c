@@ -23,7 +23,9 @@ static const char *const models[] = {
 
 static Compilation *compile(const char *path)
 {
-    CompileOptions options = {.model_path = path, .device = DEVICE_cuda, .vram_bytes = 8LL << 30,
+    CompileOptions options = {.model_path = path,
+                              .device = DEVICE_cuda,
+                              .vram_bytes = 8LL << 30,
                               .reserve_bytes = 0};
     Compilation *c = compilation_create(&options);
 
@@ -146,8 +148,7 @@ static void page_holds_the_plan(void **state)
         fclose(out);
         const char *begin = strstr(text, begin_mark) + strlen(begin_mark);
         json_t *json = parse(begin, (size_t)(strstr(begin, end_mark) - begin), "the page's data");
-        assert_int_equal(json_integer_value(json_object_get(json, "total")),
-                         c->layout.total_bytes);
+        assert_int_equal(json_integer_value(json_object_get(json, "total")), c->layout.total_bytes);
         assert_null(json_object_get(json, "curve")); /* plans of other sizes were not asked for */
         assert_null(strstr(text, "http://www.w3.org/1999")); /* nothing from elsewhere */
         assert_null(strstr(text, "src="));
@@ -178,8 +179,8 @@ static Sequence sequence_of(const Plan *plan, Arena *arena)
 /* The sequence with the drop's kernels before step `to`. */
 static Sequence insert_drop(const Sequence *sequence, const Drop *drop, Arena *arena)
 {
-    Sequence longer = {.tasks = arena_array(arena, uint32_t,
-                                            (size_t)sequence->count + drop->kernel_count)};
+    Sequence longer = {
+        .tasks = arena_array(arena, uint32_t, (size_t)sequence->count + drop->kernel_count)};
 
     for (uint32_t s = 0; s < sequence->count; s++) {
         for (uint32_t k = 0; s == drop->to && k < drop->kernel_count; k++)
@@ -238,10 +239,8 @@ static void dropping_does_what_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_is_80_columns_wide),
-        cmocka_unit_test(json_and_trace_parse),
-        cmocka_unit_test(csv_is_the_packing_problem),
-        cmocka_unit_test(page_holds_the_plan),
+        cmocka_unit_test(text_is_80_columns_wide),    cmocka_unit_test(json_and_trace_parse),
+        cmocka_unit_test(csv_is_the_packing_problem), cmocka_unit_test(page_holds_the_plan),
         cmocka_unit_test(dropping_does_what_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,8 @@
 
 #include "compiler/pipeline/pipeline.h"
 
-static const char BEGIN[] = "<!-- ops: written by `ninja docs` -->\n", END[] = "<!-- end of ops -->";
+static const char BEGIN[] = "<!-- ops: written by `ninja docs` -->\n",
+                  END[] = "<!-- end of ops -->";
 
 typedef struct OpRow {
     const char *name;
@@ -77,7 +78,8 @@ int main(int argc, char **argv)
     text_put(&expected, end);
     if (argc > 1 && strcmp(argv[1], "--write") == 0) {
         FILE *file = fopen(path, "wb");
-        bool ok = file != NULL && fwrite(expected.bytes, 1, expected.length, file) == expected.length;
+        bool ok =
+            file != NULL && fwrite(expected.bytes, 1, expected.length, file) == expected.length;
         status = file != NULL && fclose(file) == 0 && ok ? 0 : 1;
     } else {
         status = strcmp(page.bytes, expected.bytes) == 0 ? 0 : 1;

@@ -20,8 +20,13 @@ static const char *const header_names[] = {"size.cuh"};
 
 static KernelCompile request(const char *folder, const char *const *headers)
 {
-    return (KernelCompile){.api = &api, .headers = headers, .header_names = header_names,
-                           .header_count = 1, .capability = 86, .folder = folder, .threads = 2,
+    return (KernelCompile){.api = &api,
+                           .headers = headers,
+                           .header_names = header_names,
+                           .header_count = 1,
+                           .capability = 86,
+                           .folder = folder,
+                           .threads = 2,
                            .is_quiet = true};
 }
 
@@ -113,9 +118,10 @@ static void errors_name_the_kernel(void **state)
     static const char *const headers[] = {"#define SIZE 1\n"};
     KernelCompile compile = request(NULL, headers);
     KernelImage images[] = {{.name = "good", .source = scale_source},
-                            {.name = "stem.conv", .source = "#line 14 \"models/net.snug\"\n"
-                                                            "extern \"C\" void __global__ k()\n"
-                                                            "{ undeclared = 1; }\n"}};
+                            {.name = "stem.conv",
+                             .source = "#line 14 \"models/net.snug\"\n"
+                                       "extern \"C\" void __global__ k()\n"
+                                       "{ undeclared = 1; }\n"}};
     Error error = {0};
 
     (void)state;

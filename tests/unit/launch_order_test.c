@@ -34,10 +34,12 @@ static void set_up(Case *c, int32_t launches)
         c->buffers[b] = (SnugBuffer){.offset = b * UNIT, .bytes = UNIT};
     for (int32_t l = 0; l < launches; l++)
         c->launches[l] = (SnugLaunch){.buffers = c->uses[l]};
-    c->program = (SnugProgram){
-        .kernels = c->kernels, .kernel_count = 2, .buffers = c->buffers, .buffer_count = MOST,
-        .persistent_bytes = 4 * UNIT,
-        .segments[SNUG_SEGMENT_micro_step] = {c->launches, launches}};
+    c->program = (SnugProgram){.kernels = c->kernels,
+                               .kernel_count = 2,
+                               .buffers = c->buffers,
+                               .buffer_count = MOST,
+                               .persistent_bytes = 4 * UNIT,
+                               .segments[SNUG_SEGMENT_micro_step] = {c->launches, launches}};
 }
 
 static void uses(Case *c, int32_t launch, int32_t reads, int32_t writes)

@@ -18,9 +18,9 @@ static void near(double value, double expected)
 /* 4 warm-up updates, then 9 on the cosine: lr at the first of them, min_lr at the last. */
 static void rate_curve(void **state)
 {
-    static const double expected[13] = {0.25, 0.5, 0.75, 1.0, 1.0, 0.9657457896, 0.8681980515,
-                                        0.7222075446, 0.55, 0.3777924554, 0.2318019485,
-                                        0.1342542104, 0.1};
+    static const double expected[13] = {
+        0.25,         0.5,  0.75,         1.0,          1.0,          0.9657457896, 0.8681980515,
+        0.7222075446, 0.55, 0.3777924554, 0.2318019485, 0.1342542104, 0.1};
 
     (void)state;
     for (int64_t update = 0; update < 13; update++) {

@@ -24,8 +24,11 @@ static Item items[ITEMS] = {
     {.id = "c", .device = "A", .mm_per_pixel = 0.1f, .points = truth[2]},
 };
 static char *symbols[POINTS] = {"S", "N"};
-static const Dataset dataset = {.items = items, .item_count = ITEMS, .symbols = symbols,
-                                .point_count = POINTS, .split = "test"};
+static const Dataset dataset = {.items = items,
+                                .item_count = ITEMS,
+                                .symbols = symbols,
+                                .point_count = POINTS,
+                                .split = "test"};
 static Prediction guesses[ITEMS * POINTS] = {{10, 13, 1}, {24, 20, 1}, {3, 4, 1},
                                              {0, 0, 1},   {7, 7, 1},   {82, 76, 1}};
 static bool done[ITEMS] = {true, true, true};

@@ -21,8 +21,9 @@ typedef struct Count {
 
 static Compilation *elaborate_file(const char *path, Override *overrides, uint32_t override_count)
 {
-    Compilation *c = compilation_create(&(CompileOptions){
-        .model_path = path, .overrides = overrides, .override_count = override_count});
+    Compilation *c = compilation_create(&(CompileOptions){.model_path = path,
+                                                          .overrides = overrides,
+                                                          .override_count = override_count});
 
     ExitStatus status = run_pipeline(c, "shapes", stdout);
     diagnostics_print(c->diags, stderr, false);
@@ -213,9 +214,11 @@ static void test_official_names(void **state)
 
 static void test_sizes(void **state)
 {
-    Compilation *c = compilation_create(&(CompileOptions){
-        .model_path = SOURCE_DIR "/models/hrnet_w18.snug", .batch_size = 3, .image_height = 256,
-        .image_width = 320});
+    Compilation *c =
+        compilation_create(&(CompileOptions){.model_path = SOURCE_DIR "/models/hrnet_w18.snug",
+                                             .batch_size = 3,
+                                             .image_height = 256,
+                                             .image_width = 320});
     (void)state;
 
     assert_int_equal(run_pipeline(c, "shapes", stdout), EXIT_STATUS_ok);

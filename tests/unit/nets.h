@@ -20,8 +20,11 @@ static inline Net *net_create(Arena *arena)
 {
     Net *net = arena_new(arena, Net);
 
-    net->graph = (TaskGraph){.tasks = net->tasks, .bytes = net->bytes, .maker = net->maker,
-                             .is_output = net->is_output, .value_count = 1};
+    net->graph = (TaskGraph){.tasks = net->tasks,
+                             .bytes = net->bytes,
+                             .maker = net->maker,
+                             .is_output = net->is_output,
+                             .value_count = 1};
     return net;
 }
 
@@ -65,8 +68,8 @@ static inline Net *random_net(Arena *arena, uint64_t seed, uint32_t count)
             bool known = value == reads[0] || value == reads[1];
             reads[k] = known ? 0 : value;
         }
-        uint32_t value = add(net, 1 + (int64_t)(next_random(&random) % 50), reads[0], reads[1],
-                             reads[2]);
+        uint32_t value =
+            add(net, 1 + (int64_t)(next_random(&random) % 50), reads[0], reads[1], reads[2]);
         net->tasks[t].workspace = (int64_t)(next_random(&random) % 20);
         net->is_output[value] = next_random(&random) % 8 == 0;
     }
@@ -86,8 +89,8 @@ static inline Net *turning_net(Arena *arena, uint64_t random, uint32_t layers, i
         add(net, 10 + (int64_t)(next_random(&random) % 50), k - 1, skip, 0);
     }
     for (uint32_t k = layers; k >= 1; k--)
-        last = add(net, least + (int64_t)(next_random(&random) % spread), last, k,
-                   k > 1 ? k - 1 : 0);
+        last =
+            add(net, least + (int64_t)(next_random(&random) % spread), last, k, k > 1 ? k - 1 : 0);
     net->is_output[last] = true;
     for (uint32_t t = 0; t < net->graph.task_count; t++) {
         net->tasks[t].cost = 1 + (double)(next_random(&random) % 9);

@@ -37,8 +37,15 @@ static const SnugProgram large = {
     .params = &with_ema,
     .param_count = 1,
     .loss = {.kind = SNUG_LOSS_mse},
-    .defaults = {.lr = 1e-3f, .min_lr = 1e-6f, .accumulate = 4, .epochs = 100, .warmup_epochs = 5,
-                 .mixed_precision = 1, .ema_decay = 0.9999f, .use_ema = 1, .clip = 1},
+    .defaults = {.lr = 1e-3f,
+                 .min_lr = 1e-6f,
+                 .accumulate = 4,
+                 .epochs = 100,
+                 .warmup_epochs = 5,
+                 .mixed_precision = 1,
+                 .ema_decay = 0.9999f,
+                 .use_ema = 1,
+                 .clip = 1},
 };
 
 static const SnugProgram small = {
@@ -374,7 +381,8 @@ static char *kept_json(const char *line, const SnugProgram *program)
 static void a_resumed_run_keeps_its_options(void **state)
 {
     char *json = kept_json("--lr 0.01 --epochs 30 --no_augment --seed 7 --dataset_path set "
-                           "--num_workers 5 --max_updates 3 --image_size 512 768", &small);
+                           "--num_workers 5 --max_updates 3 --image_size 512 768",
+                           &small);
     RunOptions options;
     Error error = {0};
 
@@ -420,8 +428,10 @@ static void options_of_a_damaged_checkpoint(void **state)
     /* values of the wrong kind or out of range are as if they were absent */
     Error error = {0};
     accept(&options, "--resume auto");
-    assert_true(options_keep(&options, "{\"lr\":\"x\",\"epochs\":-3,\"use_ema\":1,\"seed\":2.5e99,"
-                                       "\"image_size\":[0,5],\"dataset_path\":4}", "last", &error));
+    assert_true(options_keep(&options,
+                             "{\"lr\":\"x\",\"epochs\":-3,\"use_ema\":1,\"seed\":2.5e99,"
+                             "\"image_size\":[0,5],\"dataset_path\":4}",
+                             "last", &error));
     assert_true(options_set_defaults(&options, &large, &error));
     assert_true(OPTION_WHOLE(&options, epochs) == 100 && OPTION_WHOLE(&options, seed) == 1);
     assert_true(OPTION_IS(&options, use_ema));

@@ -159,8 +159,11 @@ static void test_folders(void **state)
 static void test_join(void **state)
 {
     (void)state;
-    static const char *const cases[][3] = {
-        {"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"", "b", "b"}, {"/", "b", "/b"}, {"a", "", "a/"}};
+    static const char *const cases[][3] = {{"a", "b", "a/b"},
+                                           {"a/", "b", "a/b"},
+                                           {"", "b", "b"},
+                                           {"/", "b", "/b"},
+                                           {"a", "", "a/"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *path = os_join(cases[i][0], cases[i][1]);
         assert_string_equal(path, cases[i][2]);

@@ -80,11 +80,11 @@ static void wrong_files_are_told_why(void **state)
         {"id,lower,upper,size\nb,0,3,-4\n", "p.csv:2: error: ", "a whole number from 0"},
         {"id,lower,upper,size\nb,0,3,\n", "p.csv:2: error: ", "column size has \"\""},
         {"id,lower,upper,size\nb,0x1,3,4\n", "p.csv:2: error: ", "column lower"},
-        {"id,lower,upper,size\nb,0,99999999999999999999999,4\n", "p.csv:2: error: ",
-         "column upper"},
+        {"id,lower,upper,size\nb,0,99999999999999999999999,4\n",
+         "p.csv:2: error: ", "column upper"},
         {"id,lower,upper,size\nb,3,3,4\n", "p.csv:2: error: ", "upper must be greater"},
-        {"id,lower,upper,size\nb,0,3,4\nc,0,3,4\nb,0,3,4\n", "p.csv:4: error: ",
-         "id b stands in line 2 already"},
+        {"id,lower,upper,size\nb,0,3,4\nc,0,3,4\nb,0,3,4\n",
+         "p.csv:4: error: ", "id b stands in line 2 already"},
         {"id,lower,upper,size\n,0,3,4\n", "p.csv:2: error: ", "no id"},
         {"id,lower,upper,size\n\xFF,0,3,4\n", "p.csv:2: error: ", "UTF-8"},
         {"id,lower,upper,size,alignment\nb,0,3,4,0\n", "p.csv:2: error: ", "column alignment"},
@@ -123,8 +123,10 @@ static void nul_bytes_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_minimalloc_writes), cmocka_unit_test(reads_extremes),
-        cmocka_unit_test(wrong_files_are_told_why), cmocka_unit_test(nul_bytes_are_refused),
+        cmocka_unit_test(reads_what_minimalloc_writes),
+        cmocka_unit_test(reads_extremes),
+        cmocka_unit_test(wrong_files_are_told_why),
+        cmocka_unit_test(nul_bytes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,8 +39,8 @@ static void assert_valid(const PackItem *items, uint32_t count, const PackResult
         height = top > height ? top : height;
         for (uint32_t j = 0; j < i; j++) {
             bool together = items[i].first < items[j].last && items[j].first < items[i].last;
-            bool touch = result->offsets[i] < result->offsets[j] + items[j].size
-                         && result->offsets[j] < top;
+            bool touch =
+                result->offsets[i] < result->offsets[j] + items[j].size && result->offsets[j] < top;
             assert_false(together && touch);
         }
     }
@@ -91,8 +91,8 @@ static void matches_brute_force(void **state)
             items[i].size = 1 + below(&random, 9);
             items[i].align = align;
         }
-        PackResult result = pack(
-            &(PackProblem){.items = items, .count = count, .node_limit = 100000}, arena);
+        PackResult result =
+            pack(&(PackProblem){.items = items, .count = count, .node_limit = 100000}, arena);
         assert_valid(items, count, &result);
         try_orders(items, count, offsets, 0, 0, &best);
         assert_int_equal(result.height, best);
@@ -132,7 +132,10 @@ static void packs_without_slack(void **state)
         uint32_t count;
         int64_t life;
         uint64_t seeds;
-    } sizes[] = {{10, 64, 20}, {40, 1000, 20}, {100, 1 << 16, 10}, {250, 1000, 3},
+    } sizes[] = {{10, 64, 20},
+                 {40, 1000, 20},
+                 {100, 1 << 16, 10},
+                 {250, 1000, 3},
                  {800, 1 << 16, 1}};
     uint32_t exact = 0, problems = 0;
     (void)state;
@@ -143,8 +146,8 @@ static void packs_without_slack(void **state)
             uint32_t count = sizes[k].count;
             Arena *arena = arena_create();
             cut_rectangle(items, count, shape, sizes[k].life, 1 << 20, seed);
-            PackResult result = pack(
-                &(PackProblem){.items = items, .count = count, .node_limit = 50000}, arena);
+            PackResult result =
+                pack(&(PackProblem){.items = items, .count = count, .node_limit = 50000}, arena);
             assert_valid(items, count, &result);
             assert_int_equal(result.bound, 1 << 20);
             if (result.height > (1 << 20) + (1 << 20) / 100)
@@ -166,8 +169,8 @@ static void packs_chances_closely(void **state)
     (void)state;
 
     cut_rectangle(items, 400, CUT_ANY, 800, 800, 2);
-    PackResult result = pack(
-        &(PackProblem){.items = items, .count = 400, .node_limit = 400000}, arena);
+    PackResult result =
+        pack(&(PackProblem){.items = items, .count = 400, .node_limit = 400000}, arena);
     assert_valid(items, 400, &result);
     printf("400 pieces of 800 x 800: %lld\n", (long long)result.height);
     assert_true(result.height <= 808);
@@ -179,8 +182,8 @@ static void packs_chances_closely(void **state)
 static int64_t height_of(const PackItem *items, uint32_t count)
 {
     Arena *arena = arena_create();
-    PackResult result = pack(
-        &(PackProblem){.items = items, .count = count, .node_limit = 20000}, arena);
+    PackResult result =
+        pack(&(PackProblem){.items = items, .count = count, .node_limit = 20000}, arena);
     int64_t height = result.height;
 
     assert_valid(items, count, &result);
@@ -250,8 +253,11 @@ static void late_is_late(void **state)
     (void)state;
 
     cut_rectangle(items, 400, CUT_ANY, 1000, 1 << 20, 5);
-    PackResult result = pack(&(PackProblem){.items = items, .count = 400, .capacity = 1,
-                                            .node_limit = UINT64_MAX / 2, .deadline = 1e-9},
+    PackResult result = pack(&(PackProblem){.items = items,
+                                            .count = 400,
+                                            .capacity = 1,
+                                            .node_limit = UINT64_MAX / 2,
+                                            .deadline = 1e-9},
                              arena);
     assert_valid(items, 400, &result);
     assert_true(result.nodes <= 2 * 4096);
@@ -326,10 +332,14 @@ static void packs_minimalloc(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matches_brute_force), cmocka_unit_test(bound_is_the_load),
-        cmocka_unit_test(packs_without_slack), cmocka_unit_test(is_deterministic),
-        cmocka_unit_test(packs_minimalloc), cmocka_unit_test(order_time_and_unit_do_not_matter),
-        cmocka_unit_test(less_is_never_higher), cmocka_unit_test(late_is_late),
+        cmocka_unit_test(matches_brute_force),
+        cmocka_unit_test(bound_is_the_load),
+        cmocka_unit_test(packs_without_slack),
+        cmocka_unit_test(is_deterministic),
+        cmocka_unit_test(packs_minimalloc),
+        cmocka_unit_test(order_time_and_unit_do_not_matter),
+        cmocka_unit_test(less_is_never_higher),
+        cmocka_unit_test(late_is_late),
         cmocka_unit_test(packs_chances_closely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,9 @@ static char *read_page(void)
 
 static char *json_of(const char *path)
 {
-    CompileOptions options = {.model_path = path, .device = DEVICE_cuda, .vram_bytes = 1 << 30,
+    CompileOptions options = {.model_path = path,
+                              .device = DEVICE_cuda,
+                              .vram_bytes = 1 << 30,
                               .reserve_bytes = 0};
     Compilation *c = compilation_create(&options);
     char *text = NULL;

@@ -10,8 +10,8 @@
 
 #include "compiler/pipeline/pipeline.h"
 
-static const char *const models[] = {"hrnet_w18", "hrnet_w32", "hrnet_w48",
-                                     "hrnetv2_w18", "unet", "resnet50_deconv"};
+static const char *const models[] = {"hrnet_w18",   "hrnet_w32", "hrnet_w48",
+                                     "hrnetv2_w18", "unet",      "resnet50_deconv"};
 
 /* vram: bytes, all for the plan; 0: without a limit. Returns how many segments have a gap. */
 static int plan_model(const char *name, int64_t size, int64_t batch, DeviceKind device,
@@ -19,15 +19,15 @@ static int plan_model(const char *name, int64_t size, int64_t batch, DeviceKind 
 {
     Arena *arena = arena_create();
     int gaps = 0;
-    Compilation *c = compilation_create(&(CompileOptions){
-        .model_path = arena_printf(arena, "%s/models/%s.snug", SOURCE_DIR, name),
-        .batch_size = batch,
-        .image_height = size,
-        .image_width = size,
-        .device = device,
-        .vram_bytes = vram,
-        .reserve_bytes = vram > 0 ? 0 : -1,
-        .threads = 2});
+    Compilation *c = compilation_create(
+        &(CompileOptions){.model_path = arena_printf(arena, "%s/models/%s.snug", SOURCE_DIR, name),
+                          .batch_size = batch,
+                          .image_height = size,
+                          .image_width = size,
+                          .device = device,
+                          .vram_bytes = vram,
+                          .reserve_bytes = vram > 0 ? 0 : -1,
+                          .threads = 2});
     ExitStatus status = run_pipeline(c, "check", stdout);
 
     diagnostics_print(c->diags, stderr, false);

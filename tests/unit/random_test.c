@@ -107,8 +107,9 @@ static void test_keys_differ(void **state)
 {
     (void)state;
     RandomKey keys[] = {
-        random_key(0, 1, 0, 0), random_key(1, 1, 0, 0), random_key(0, 2, 0, 0),
-        random_key(0, 1, 1, 0), random_key(0, 1, 0, 1), random_key(1ull << 32, 1, 0, 0),
+        random_key(0, 1, 0, 0),          random_key(1, 1, 0, 0),
+        random_key(0, 2, 0, 0),          random_key(0, 1, 1, 0),
+        random_key(0, 1, 0, 1),          random_key(1ull << 32, 1, 0, 0),
         random_key(0, 1, 1ull << 32, 0), random_key(0, 1, 0, 1ull << 32),
     };
     for (size_t i = 0; i < 8; i++)
@@ -119,8 +120,8 @@ static void test_keys_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers),  cmocka_unit_test(test_uniform_moments),
-        cmocka_unit_test(test_normal_moments), cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_known_answers),       cmocka_unit_test(test_uniform_moments),
+        cmocka_unit_test(test_normal_moments),      cmocka_unit_test(test_permutation),
         cmocka_unit_test(test_permutation_is_even), cmocka_unit_test(test_keys_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

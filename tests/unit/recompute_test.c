@@ -65,8 +65,10 @@ static void sequences_are_valid(void **state)
         int64_t low = feasibility_floor(&net->graph);
         int64_t high = sequence_peak(&net->graph, &ordered, NULL);
         int64_t budget = low + (high - low) * (int64_t)(seed % 10) / 10 - (seed % 10 == 0);
-        RecomputeProblem problem = {
-            .graph = &net->graph, .budget = budget, .effort = 40000, .seed = seed};
+        RecomputeProblem problem = {.graph = &net->graph,
+                                    .budget = budget,
+                                    .effort = 40000,
+                                    .seed = seed};
         RecomputeResult result = recompute_tasks(&problem, arena, arena);
         SequenceCheck check = check_sequence(&net->graph, &result.sequence);
         assert_int_equal(check.fault, SEQUENCE_RIGHT);
@@ -215,8 +217,12 @@ static void run_task(Exact *exact, uint32_t state, uint32_t t)
 static double exact_cost(const Net *net, int64_t budget, Arena *arena)
 {
     uint32_t n = net->graph.task_count, states = 1u << 2 * n, outputs = 0;
-    Exact exact = {net, budget, n, arena_array(arena, double, states),
-                   arena_array(arena, uint32_t, (size_t)states * 8), 0,
+    Exact exact = {net,
+                   budget,
+                   n,
+                   arena_array(arena, double, states),
+                   arena_array(arena, uint32_t, (size_t)states * 8),
+                   0,
                    arena_array(arena, bool, states)};
 
     for (uint32_t v = 0; v < n; v++)
@@ -254,8 +260,10 @@ static void costs_are_near_the_optimum(void **state)
         int64_t high = sequence_peak(&net->graph, &ordered, NULL);
         int64_t budget = high - 1 - (int64_t)(seed % 7) * high / 40;
         double best = exact_cost(net, budget, arena);
-        RecomputeProblem problem = {
-            .graph = &net->graph, .budget = budget, .effort = 100000, .seed = seed};
+        RecomputeProblem problem = {.graph = &net->graph,
+                                    .budget = budget,
+                                    .effort = 100000,
+                                    .seed = seed};
         RecomputeResult result = recompute_tasks(&problem, arena, arena);
         assert_false(result.is_impossible && best < INFINITY);
         assert_true(result.bound_cost <= best);
@@ -320,12 +328,9 @@ static void checker_finds_every_fault(void **state)
         SequenceFault fault;
         uint32_t step, task;
     } cases[] = {
-        {{0, 1, 2, 3}, 4, SEQUENCE_RIGHT, 0, 0},
-        {{0, 1, 0, 2, 3}, 5, SEQUENCE_RIGHT, 0, 0},
-        {{0, 1, 4, 2, 3}, 5, SEQUENCE_NO_TASK, 2, 4},
-        {{0, 1, 1, 2, 3}, 5, SEQUENCE_REPEAT, 2, 1},
-        {{1, 0, 2, 3}, 4, SEQUENCE_READ, 0, 1},
-        {{0, 3, 1, 2}, 4, SEQUENCE_AFTER, 1, 3},
+        {{0, 1, 2, 3}, 4, SEQUENCE_RIGHT, 0, 0},      {{0, 1, 0, 2, 3}, 5, SEQUENCE_RIGHT, 0, 0},
+        {{0, 1, 4, 2, 3}, 5, SEQUENCE_NO_TASK, 2, 4}, {{0, 1, 1, 2, 3}, 5, SEQUENCE_REPEAT, 2, 1},
+        {{1, 0, 2, 3}, 4, SEQUENCE_READ, 0, 1},       {{0, 3, 1, 2}, 4, SEQUENCE_AFTER, 1, 3},
         {{0, 1, 2}, 3, SEQUENCE_MISSING, 3, 3},
     };
     (void)state;

@@ -49,12 +49,11 @@ static void generations_in_node_order(void **state)
 
 static void order_of_the_file(void **state)
 {
-    static const char text[] =
-        "{\"graph\": {\"order\": [0, 2, 1]},"
-        " \"nodes\": [{\"name\": 0, \"out_cost\": 1, \"duration\": 0},"
-        " {\"name\": 1, \"out_cost\": 2, \"duration\": 5},"
-        " {\"name\": 2, \"out_cost\": 3, \"duration\": 6}],"
-        " \"links\": [{\"0\": 0, \"1\": 2}, {\"0\": 2, \"1\": 1}]}";
+    static const char text[] = "{\"graph\": {\"order\": [0, 2, 1]},"
+                               " \"nodes\": [{\"name\": 0, \"out_cost\": 1, \"duration\": 0},"
+                               " {\"name\": 1, \"out_cost\": 2, \"duration\": 5},"
+                               " {\"name\": 2, \"out_cost\": 3, \"duration\": 6}],"
+                               " \"links\": [{\"0\": 0, \"1\": 2}, {\"0\": 2, \"1\": 1}]}";
     Arena *arena = arena_create();
     const char *error;
     RematGraph read;
@@ -97,7 +96,8 @@ static void what_is_wrong_is_said(void **state)
         {"{" TWO_NODES ", \"links\": [{\"0\": 1, \"1\": 0}, {\"0\": 0, \"1\": 1}]}",
          "is behind a circle of nodes"},
         {"{" TWO_NODES ", \"links\": [], \"graph\": {\"order\": [0]}}", "a list of all 2 nodes"},
-        {"{" TWO_NODES ", \"links\": [], \"graph\": {\"order\": [0, 5]}}", "graph.order[1]: the id"},
+        {"{" TWO_NODES ", \"links\": [], \"graph\": {\"order\": [0, 5]}}",
+         "graph.order[1]: the id"},
         {"{" TWO_NODES ", \"links\": [], \"graph\": {\"order\": [1, 1]}}", "node 1 is there twice"},
         {"{" TWO_NODES ", \"links\": [{\"0\": 0, \"1\": 1}], \"graph\": {\"order\": [1, 0]}}",
          "node 1 comes before node 0, which it reads"},

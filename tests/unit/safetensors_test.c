@@ -33,12 +33,12 @@ static int tear_down(void **state)
 typedef struct Case {
     const char *header;
     int64_t data;
-    const char *why; /* NULL: the file is good */
-    uint64_t length; /* 0: that of the header */
+    const char *why;     /* NULL: the file is good */
+    uint64_t length;     /* 0: that of the header */
     size_t header_bytes; /* 0: up to the NUL */
 } Case;
 
-#define ONE(dtype, shape, offsets) \
+#define ONE(dtype, shape, offsets)                                                                 \
     "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 #define TWO(first, second)                                                                         \
     "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first "},"                          \
@@ -262,9 +262,12 @@ static int32_t random_sources(RandomKey key, TensorSource *sources, char names[]
         uint64_t at = 100 + 20 * (uint64_t)k;
         snprintf(names[k], 64, "%c\xc3\xa9\"\\.%u.%d", 'a' + (int)(random_bits(key, at) % 26),
                  random_bits(key, at + 1), k);
-        sources[k] = (TensorSource){.name = names[k], .fill = fill, .index = k,
-            .type = (TensorType)(TENSOR_BOOL + random_bits(key, at + 2)
-                                               % (TENSOR_TYPE_COUNT - TENSOR_BOOL)),
+        sources[k] = (TensorSource){
+            .name = names[k],
+            .fill = fill,
+            .index = k,
+            .type = (TensorType)(TENSOR_BOOL
+                                 + random_bits(key, at + 2) % (TENSOR_TYPE_COUNT - TENSOR_BOOL)),
             .rank = (int32_t)(random_bits(key, at + 3) % 5)};
         for (int32_t d = 0; d < sources[k].rank; d++)
             sources[k].shape[d] = random_bits(key, at + 4 + (uint64_t)d) % 6;
@@ -360,7 +363,10 @@ static bool refuse_to_fill(const TensorSource *source, FILE *file)
 static void failed_write_keeps_the_old_file(void **state)
 {
     TensorSource good = {.name = "a", .type = TENSOR_U8, .rank = 1, .shape = {9}, .fill = fill};
-    TensorSource bad = {.name = "a", .type = TENSOR_U8, .rank = 1, .shape = {9},
+    TensorSource bad = {.name = "a",
+                        .type = TENSOR_U8,
+                        .rank = 1,
+                        .shape = {9},
                         .fill = refuse_to_fill};
     static const MetadataEntry metadata[] = {{"format", "pt"}};
     char path[512], temporary[520];

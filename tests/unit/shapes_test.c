@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "runtime/system/random.h"
 #include "runtime/data/outliers.h"
+#include "runtime/system/random.h"
 
 enum { ITEMS = 20, POINTS = 9 };
 
@@ -27,14 +27,15 @@ static int set_up(void **state)
     (void)state;
     for (int s = 0; s < 2; s++) {
         for (int i = 0; i < ITEMS; i++) {
-            float angle = 6 * random_uniform(key, at), size = 50 + 200 * random_uniform(key, at + 1);
+            float angle = 6 * random_uniform(key, at),
+                  size = 50 + 200 * random_uniform(key, at + 1);
             float left = 500 * random_uniform(key, at + 2), top = 500 * random_uniform(key, at + 3);
             at += 4;
             for (int k = 0; k < POINTS; k++) {
-                float x = cosf(2.4f * (float)k) * sqrtf((float)k + 1)
-                          + 0.01f * random_normal(key, at++);
-                float y = sinf(2.4f * (float)k) * sqrtf((float)k + 1)
-                          + 0.01f * random_normal(key, at++);
+                float x =
+                    cosf(2.4f * (float)k) * sqrtf((float)k + 1) + 0.01f * random_normal(key, at++);
+                float y =
+                    sinf(2.4f * (float)k) * sqrtf((float)k + 1) + 0.01f * random_normal(key, at++);
                 points[s][i][k] = (Point){left + size * (cosf(angle) * x - sinf(angle) * y),
                                           top + size * (sinf(angle) * x + cosf(angle) * y), 1};
             }

@@ -85,13 +85,32 @@ static void sizes_are_read(void **state)
         const char *text;
         int64_t bytes; /* -1: no size */
     } cases[] = {
-        {"8GiB", (int64_t)8 << 30}, {"8 gib", (int64_t)8 << 30}, {"8G", (int64_t)8 << 30},
-        {"7.5 GB", 7500000000}, {"512MiB", 512 << 20}, {"123456", 123456}, {"0", 0},
-        {"1.5KiB", 1536}, {"100 B", 100}, {"4503599627370497", 4503599627370497},
-        {"4611686018427387903", ((int64_t)1 << 62) - 1}, {"4194303TiB", (int64_t)4194303 << 40},
-        {"", -1}, {"GiB", -1}, {"8GiBs", -1}, {"8 Gi B", -1}, {"-1", -1}, {"1.5", -1},
-        {"1.GiB", -1}, {".5GiB", -1}, {"1e9", -1}, {"9223372036854775808", -1},
-        {"99999999999999999999", -1}, {"4194305TiB", -1}, {" 8GiB", -1}, {"8GiB ", -1},
+        {"8GiB", (int64_t)8 << 30},
+        {"8 gib", (int64_t)8 << 30},
+        {"8G", (int64_t)8 << 30},
+        {"7.5 GB", 7500000000},
+        {"512MiB", 512 << 20},
+        {"123456", 123456},
+        {"0", 0},
+        {"1.5KiB", 1536},
+        {"100 B", 100},
+        {"4503599627370497", 4503599627370497},
+        {"4611686018427387903", ((int64_t)1 << 62) - 1},
+        {"4194303TiB", (int64_t)4194303 << 40},
+        {"", -1},
+        {"GiB", -1},
+        {"8GiBs", -1},
+        {"8 Gi B", -1},
+        {"-1", -1},
+        {"1.5", -1},
+        {"1.GiB", -1},
+        {".5GiB", -1},
+        {"1e9", -1},
+        {"9223372036854775808", -1},
+        {"99999999999999999999", -1},
+        {"4194305TiB", -1},
+        {" 8GiB", -1},
+        {"8GiB ", -1},
     };
 
     (void)state;
@@ -109,12 +128,12 @@ static void check_numbers(void)
         bool is_number;
         double value;
     } cases[] = {
-        {"0", true, 0}, {"32", true, 32}, {"0.5", true, 0.5}, {"1e-3", true, 1e-3},
-        {"3E+4", true, 3e4}, {"-2.25", true, -2.25}, {"+7", true, 7}, {".5", true, 0.5},
-        {"5.", true, 5}, {"0.1", true, 0.1}, {"", false, 0}, {".", false, 0}, {"-", false, 0},
-        {"1e", false, 0}, {"1e+", false, 0}, {"0x10", false, 0}, {"inf", false, 0},
-        {"nan", false, 0}, {"1,5", false, 0}, {"1 ", false, 0}, {" 1", false, 0},
-        {"1e999", false, 0}, {"1.2.3", false, 0}, {"48px", false, 0},
+        {"0", true, 0},      {"32", true, 32},       {"0.5", true, 0.5},  {"1e-3", true, 1e-3},
+        {"3E+4", true, 3e4}, {"-2.25", true, -2.25}, {"+7", true, 7},     {".5", true, 0.5},
+        {"5.", true, 5},     {"0.1", true, 0.1},     {"", false, 0},      {".", false, 0},
+        {"-", false, 0},     {"1e", false, 0},       {"1e+", false, 0},   {"0x10", false, 0},
+        {"inf", false, 0},   {"nan", false, 0},      {"1,5", false, 0},   {"1 ", false, 0},
+        {" 1", false, 0},    {"1e999", false, 0},    {"1.2.3", false, 0}, {"48px", false, 0},
     };
 
     for (size_t k = 0; k < COUNT_OF(cases); k++) {
@@ -138,14 +157,16 @@ static void numbers_are_read_in_every_locale(void **state)
 
 static void the_nearest_name_is_suggested(void **state)
 {
-    static const char *const known[] = {"relu", "conv", "deconv", "bilinear", "minimize", "mse",
-                                        "for", "if"};
+    static const char *const known[] = {"relu",     "conv", "deconv", "bilinear",
+                                        "minimize", "mse",  "for",    "if"};
     static const struct {
         const char *name, *nearest;
     } cases[] = {
-        {"rleu", "relu"}, {"ReLU", "relu"}, {"conf", "conv"}, {"dconv", "conv"},
-        {"bilinaer", "bilinear"}, {"minimise", "minimize"}, {"MSE", "mse"}, {"fro", "for"},
-        {"of", NULL}, {"IF", "if"}, {"batch", NULL}, {"", NULL}, {"x", NULL},
+        {"rleu", "relu"},  {"ReLU", "relu"},         {"conf", "conv"},
+        {"dconv", "conv"}, {"bilinaer", "bilinear"}, {"minimise", "minimize"},
+        {"MSE", "mse"},    {"fro", "for"},           {"of", NULL},
+        {"IF", "if"},      {"batch", NULL},          {"", NULL},
+        {"x", NULL},
     };
 
     (void)state;

@@ -24,8 +24,13 @@ typedef struct Product {
 
 static void make_product(Product *p, SnugKernelKind kind, SnugWindow window, int32_t loads)
 {
-    *p = (Product){.kernel = {.name = "product", .kind = kind, .window = window, .weight_arg = 0,
-                              .output_arg = 1, .args = p->args, .arg_count = 8}};
+    *p = (Product){.kernel = {.name = "product",
+                              .kind = kind,
+                              .window = window,
+                              .weight_arg = 0,
+                              .output_arg = 1,
+                              .args = p->args,
+                              .arg_count = 8}};
     for (int a = 0; a < 8; a++)
         p->args[a] = (SnugArg){.type = SNUG_F16, .shape = {1, 1, 1, 8}, .pitch = 8};
     for (int side = 0; side < (kind == SNUG_KERNEL_conv_wgrad ? 2 : 1); side++) {
@@ -42,7 +47,10 @@ static SnugWindow window_of(int32_t n, int32_t size, int32_t in, int32_t out, in
                             int32_t stride)
 {
     int32_t pad = kernel / 2, small = (size + 2 * pad - kernel) / stride + 1;
-    return (SnugWindow){.kernel = kernel, .stride = stride, .pad = pad, .x = {n, size, size, in},
+    return (SnugWindow){.kernel = kernel,
+                        .stride = stride,
+                        .pad = pad,
+                        .x = {n, size, size, in},
                         .y = {n, small, small, out}};
 }
 
@@ -116,11 +124,12 @@ static void check_wgrad_cut(const Card *card, SnugWindow window)
 /* Many shapes: channel counts of all models and odd ones, pictures from 1 x 1 up. */
 static void every_shape_has_a_tile(void **state)
 {
-    static const int32_t channels[] = {1,  3,  8,  18, 29,  32,  36,  48,
+    static const int32_t channels[] = {1,  3,  8,  18,  29,  32,  36,  48,
                                        64, 72, 96, 144, 256, 270, 512, 2048};
     static const int32_t sizes[] = {1, 7, 16, 33, 128, 512};
-    static const struct { int32_t kernel, stride; } windows[] = {
-        {1, 1}, {1, 2}, {2, 2}, {3, 1}, {3, 2}, {4, 2}, {5, 1}, {7, 2}};
+    static const struct {
+        int32_t kernel, stride;
+    } windows[] = {{1, 1}, {1, 2}, {2, 2}, {3, 1}, {3, 2}, {4, 2}, {5, 1}, {7, 2}};
     static const char *const names[] = {"RTX 3070 Ti", "RTX 3050", "H100 SXM"};
     Product p;
 
@@ -147,8 +156,9 @@ static void every_shape_has_a_tile(void **state)
  * little padding, two blocks of shared memory a multiprocessor forward. */
 static void classes_of_hrnet(void **state)
 {
-    static const struct { int32_t channels, size; } classes[] = {
-        {32, 256}, {64, 128}, {128, 64}, {256, 32}};
+    static const struct {
+        int32_t channels, size;
+    } classes[] = {{32, 256}, {64, 128}, {128, 64}, {256, 32}};
     const Card *card = card_named("RTX 3070 Ti");
     Product p;
     ConvTile tile;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/train/run_options.h"
 #include "runtime/system/os.h"
+#include "runtime/train/run_options.h"
 
 static const char *const names[] = {
 #define OPTION(name, kind, argument, least, most, initial, scope, help) #name,
