@@ -8,7 +8,6 @@
 #include "compiler/command/pack_command.h"
 #include "compiler/command/plan_forms.h"
 #include "compiler/command/remat.h"
-#include "compiler/emit/emit.h"
 #include "compiler/floor/system.h"
 #include "compiler/pipeline/pipeline.h"
 #include "compiler/trial/what_if.h"
@@ -91,6 +90,16 @@ static void print_diagnostics(const Options *options, const Compilation *c)
         diagnostics_print(c->diags, stderr, use_color(options, stderr));
 }
 
+/* Runs the stages up to `last`; where the plan does not fit, what would is among the diagnostics. */
+static ExitStatus compile_to(Compilation *c, const char *last)
+{
+    ExitStatus status = run_pipeline(c, last, stdout);
+
+    if (status == EXIT_STATUS_memory)
+        report_misfit(c);
+    return status;
+}
+
 /* ---- check, plan --------------------------------------------------------------------------------------- */
 
 static ExitStatus one_compilation(const Options *options, Arena *arena, const char *last,
@@ -112,7 +121,7 @@ static ExitStatus one_compilation(const Options *options, Arena *arena, const ch
         compile.image_width = options->image_size.items[1];
     }
     *result = compilation_create(&compile);
-    return run_pipeline(*result, last, stdout);
+    return compile_to(*result, last);
 }
 
 static ExitStatus command_check(const Options *options, Arena *arena)
@@ -143,8 +152,6 @@ static ExitStatus command_plan(const Options *options, Arena *arena)
             .compare = options->compare,
             .color = use_color(options, stdout),
         };
-        if (status == EXIT_STATUS_memory)
-            check_plans(c); /* the pipeline stopped before; what is shown is proven all the same */
         ExitStatus printed = print_plan_forms(c, &forms, stdout);
         status = printed == EXIT_STATUS_ok ? status : printed;
     }
@@ -215,7 +222,7 @@ static ExitStatus compile_variants(const Options *options, Arena *arena, Variant
             compile.image_width = images ? options->image_size.items[2 * i + 1] : 0;
             Compilation *c = compilation_create(&compile);
             variants->items[variants->count++] = c;
-            ExitStatus status = run_pipeline(c, "check", stdout);
+            ExitStatus status = compile_to(c, "check");
             print_diagnostics(options, c);
             if (status != EXIT_STATUS_ok)
                 return status;
@@ -231,101 +238,47 @@ static ExitStatus compile_variants(const Options *options, Arena *arena, Variant
     return EXIT_STATUS_ok;
 }
 
-static bool write_plan(FILE *file, void *context)
-{
-    report_json(file, context, false);
-    return true;
-}
-
-/* plan.json and plan.html, or with several variants plan_1x512x512.json and so on. */
-static bool write_plans(Arena *arena, const char *folder, const Variants *variants)
-{
-    for (uint32_t k = 0; k < variants->count; k++) {
-        Compilation *c = variants->items[k];
-        const Model *model = c->model;
-        const char *path = variants->count == 1 ? arena_printf(arena, "%s/plan", folder)
-                                                : arena_printf(arena, "%s/plan_%lldx%lldx%lld",
-                                                               folder, (long long)model->batch_size,
-                                                               (long long)model->image_height,
-                                                               (long long)model->image_width);
-        if (!write_if_changed(arena, arena_printf(arena, "%s.json", path), write_plan, c)
-            || !write_plan_page(c, arena_printf(arena, "%s.html", path)))
-            return false;
-    }
-    return true;
-}
-
-typedef struct Product {
-    const char *folder, *source, *executable;
-} Product;
-
-static Product product_paths(const Options *options, Arena *arena, const char *name)
+static Products product_paths(const Options *options, Arena *arena, const char *name)
 {
     const char *root = options->generated ? options->generated : "generated";
     const char *folder = arena_printf(arena, "%s/%s", root, name);
 
-    return (Product){
+    return (Products){
         .folder = folder,
         .source = arena_printf(arena, "%s/%s.c", folder, name),
         .executable = options->output             ? options->output
                       : options->command == TRAIN ? arena_printf(arena, "%s/%s_train", folder, name)
                                                   : arena_printf(arena, "%s_train", name),
+        .cc = options->cc ? options->cc : "cc",
+        .is_kept = options->command == TRAIN,
     };
 }
 
-static ExitStatus build(const Options *options, Arena *arena, Variants *variants, Product *product)
-{
-    const char *missing;
-    Runtime runtime;
-
-    *product = product_paths(options, arena, variants->items[0]->model->name);
-    if (!make_folders(arena, product->folder)
-        || (variants->items[0]->target.device == DEVICE_cuda
-            && !emit_cuda(variants->items, variants->count, product->folder))
-        || !emit_program(variants->items, variants->count, product->folder)
-        || !write_plans(arena, product->folder, variants)) {
-        fprintf(stderr, "snug: cannot write into %s: %s\n", product->folder, strerror(errno));
-        return EXIT_STATUS_files;
-    }
-    if (!find_runtime(arena, &runtime, &missing)) {
-        fprintf(stderr,
-                "snug: the runtime is not complete: %s is missing\n"
-                "      note: build or install snug again\n",
-                missing);
-        return EXIT_STATUS_device;
-    }
-    if (options->command == TRAIN && is_newer(product->executable, product->source)
-        && is_newer(product->executable, runtime.library))
-        return EXIT_STATUS_ok;
-    if (!compile_source(arena, options->cc ? options->cc : "cc", &runtime, product->source,
-                        product->executable))
-        return EXIT_STATUS_device;
-    fprintf(stderr, "snug: wrote %s\n", product->executable);
-    return EXIT_STATUS_ok;
-}
-
-static ExitStatus command_compile(const Options *options, Arena *arena, Product *product)
+static ExitStatus command_compile(const Options *options, Arena *arena, Products *products)
 {
     Variants variants = {0};
     ExitStatus status = compile_variants(options, arena, &variants);
 
-    if (status == EXIT_STATUS_ok)
-        status = build(options, arena, &variants, product);
+    if (status == EXIT_STATUS_ok) {
+        *products = product_paths(options, arena, variants.items[0]->model->name);
+        status = make_products(variants.items, variants.count, products);
+    }
     variants_destroy(&variants);
     return status;
 }
 
 static int command_train(const Options *options, Arena *arena)
 {
-    Product product;
+    Products products;
     ARRAY(const char *) argv = {0};
-    ExitStatus status = command_compile(options, arena, &product);
+    ExitStatus status = command_compile(options, arena, &products);
 
     if (status != EXIT_STATUS_ok)
         return (int)status;
     ARRAY_APPEND(arena, &argv,
-                 strchr(product.executable, '/') ? product.executable
-                                                 : arena_printf(arena, "./%s", product.executable));
+                 strchr(products.executable, '/')
+                     ? products.executable
+                     : arena_printf(arena, "./%s", products.executable));
     for (uint32_t k = 0; k < options->passed_on.count; k++)
         ARRAY_APPEND(arena, &argv, options->passed_on.items[k]);
     ARRAY_APPEND(arena, &argv, NULL);
@@ -374,14 +327,14 @@ static ExitStatus command_remat(const Options *options)
 
 static int run_command(const Options *options, Arena *arena)
 {
-    Product product;
+    Products products;
 
     switch (options->command) {
     case CHECK: return (int)command_check(options, arena);
     case PLAN: return (int)command_plan(options, arena);
     case FIT: return (int)command_fit(options, arena);
     case PACK: return (int)command_pack(options, arena);
-    case COMPILE: return (int)command_compile(options, arena, &product);
+    case COMPILE: return (int)command_compile(options, arena, &products);
     case TRAIN: return command_train(options, arena);
     case REMAT: return (int)command_remat(options);
     case DOCTOR: return (int)doctor(arena, stdout);

@@ -4,7 +4,12 @@
 
 #include <stdlib.h>
 
-#include "runtime/host/host.h"
+int64_t device_arg_bytes(const SnugArg *arg)
+{
+    int64_t element = arg->type == SNUG_F32 ? 4 : arg->type == SNUG_U8 ? 1 : 2;
+
+    return (int64_t)arg->shape.n * arg->shape.h * arg->shape.w * arg->pitch * element;
+}
 
 bool device_recompile(const SnugProgram *program, Error *error)
 {
@@ -46,7 +51,7 @@ static bool launch_is_valid(const SnugProgram *program, const SnugLaunch *launch
         if (b < 0 || b >= program->buffer_count)
             return error_why(error, "%s has no buffer for its operand %d", launch->label, a);
         int64_t needs =
-            a < kernel->arg_count ? host_arg_bytes(&kernel->args[a]) : kernel->workspace_bytes;
+            a < kernel->arg_count ? device_arg_bytes(&kernel->args[a]) : kernel->workspace_bytes;
         if (program->buffers[b].bytes < needs)
             return error_why(error, "%s has %lld bytes, %s needs %lld", program->buffers[b].name,
                              (long long)program->buffers[b].bytes, launch->label, (long long)needs);
@@ -160,7 +165,7 @@ static bool pass_launch(Pieces *pieces, const SnugProgram *program, const SnugLa
             const SnugBuffer *buffer = &program->buffers[b];
             bool is_read = a < kernel->arg_count && kernel->args[a].access != SNUG_WRITE;
             int64_t end =
-                buffer->offset + (is_read ? host_arg_bytes(&kernel->args[a]) : buffer->bytes);
+                buffer->offset + (is_read ? device_arg_bytes(&kernel->args[a]) : buffer->bytes);
             if (is_read == (writes != 0) || buffer->offset < program->persistent_bytes)
                 continue;
             if (!is_read && !writes_apart(program, launch, a, error))

@@ -37,6 +37,8 @@ extern const DeviceOps device_host, device_cuda;
 /* The version; that each launch has a kernel and buffers inside the plan that are large enough; that
  * what it reads of the arena has been written in this segment, and by nothing else since. */
 bool device_check_program(const SnugProgram *program, Error *error);
+/* Bytes of an arg, its padding included. */
+int64_t device_arg_bytes(const SnugArg *arg);
 /* Bytes from `offset` on lie in the plan. */
 bool device_check_range(const SnugProgram *program, int64_t offset, int64_t bytes, Error *error);
 /* Hints at plans that fit into free_bytes, each with the command that compiles it; where none of

@@ -15,6 +15,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "compiler/ir/ir.h"
+
 static const uint32_t nobody = UINT32_MAX;
 
 typedef struct ByteSpan {

@@ -1,6 +1,7 @@
 /* Checks every plan of a compilation; a wrong plan is our bug and ends it. */
+#include "check_plans.h"
+
 #include "check_plan.h"
-#include "compiler/pipeline/pipeline.h"
 
 static void require_good(PlanCheck check, const char *what)
 {

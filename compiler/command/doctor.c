@@ -5,6 +5,7 @@
 
 #include "compiler/floor/system.h"
 #include "compiler/floor/text.h"
+#include "runtime/machine.h"
 #include "runtime/program.h"
 
 static void line(FILE *out, bool ok, const char *what, const char *finding, const char *cost)

@@ -4,7 +4,11 @@
 #include <string.h>
 
 #include "compiler/floor/system.h"
+#include "compiler/inspect/inspect.h"
+#include "compiler/ir/trial.h"
+#include "compiler/report/report.h"
 #include "compiler/report/report_html.h"
+#include "compiler/trial/what_if.h"
 
 typedef struct Page {
     const Compilation *c;
@@ -56,7 +60,10 @@ static void print_form(const Compilation *c, const PlanForms *forms, const Diffe
     } else if (forms->csv) {
         report_csv(out, c);
     } else {
-        report_text(out, c, forms->color);
+        Trial next = {0};
+        if (main_segment(c) == SNUG_SEGMENT_micro_step)
+            next = plan_next_batch(c);
+        report_text(out, c, &next, forms->color);
         if (difference != NULL)
             difference_text(out, difference);
     }
@@ -81,15 +88,4 @@ ExitStatus print_plan_forms(const Compilation *c, const PlanForms *forms, FILE *
          && write_form(arena, out, forms->html, &page, write_html);
     arena_destroy(arena);
     return ok ? EXIT_STATUS_ok : EXIT_STATUS_files;
-}
-
-bool write_plan_page(const Compilation *c, const char *path)
-{
-    Arena *arena = arena_create();
-    bool ok = write_if_changed(arena, path, write_html, &(Page){.c = c});
-    int error = errno;
-
-    arena_destroy(arena);
-    errno = error;
-    return ok;
 }

@@ -2,7 +2,7 @@
 #ifndef SNUG_PLAN_FORMS_H
 #define SNUG_PLAN_FORMS_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/compilation.h"
 
 typedef struct PlanForms {
     bool json, csv;           /* to stdout; neither: the text */
@@ -14,8 +14,5 @@ typedef struct PlanForms {
 /* Requires a plan, whether it fits or not. Returns files after a message where a file cannot be read
  * or written. */
 ExitStatus print_plan_forms(const Compilation *c, const PlanForms *forms, FILE *out);
-
-/* plan.html without plans of other sizes. Returns false with errno. */
-bool write_plan_page(const Compilation *c, const char *path);
 
 #endif

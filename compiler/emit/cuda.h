@@ -78,7 +78,6 @@ void cuda_write_walk(CudaSource *source);
 /* ---- cuda_small.c ---------------------------------------------------------------------------- */
 CudaDescribe cuda_describe_combine, cuda_describe_loss, cuda_describe_loss_grad,
     cuda_describe_loss_combine, cuda_describe_decode, cuda_describe_update;
-int64_t cuda_small_workspace(const SnugKernel *kernel); /* bytes that a launch needs */
 
 /* ---- cuda_conv.c ----------------------------------------------------------------------------- */
 CudaDescribe cuda_describe_conv, cuda_describe_wgrad;

@@ -1,6 +1,7 @@
 /* The source of a card's matrix products: geometry and tiles for kernels/conv.cuh and
  * kernels/wgrad.cuh, as tiles.h chooses them, or for the plain kernels where it has no tile.
  */
+#include "compiler/ir/ir.h"
 #include "compiler/target/tiles.h"
 #include "cuda.h"
 

@@ -1,6 +1,7 @@
 /* Kernels that make their result chunk by chunk, without a matrix product: one thread a chunk of 8
  * channels, lanes of a
  * block along the channels, rows along the pixels. */
+#include "compiler/ir/ir.h"
 #include "cuda.h"
 
 enum {

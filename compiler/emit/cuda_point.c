@@ -11,7 +11,7 @@
  * everywhere are literals, all others are locals of the loop.
  */
 #include "compiler/fuse/formula.h"
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/fuse/fuse_repeat.h"
 #include "cuda.h"
 
 typedef enum Home {

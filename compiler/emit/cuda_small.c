@@ -1,15 +1,14 @@
 /* The kernels that are neither maps nor matrix products: batch norm's vectors, losses, and what
  * goes
  * over all parameters. */
+#include "compiler/target/workspace.h"
 #include "cuda.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
-    SLICE_PIXELS = 512,  /* of a heat map, summed by one block */
-    UPDATE_CHUNK = 4096, /* elements of a tensor, a block's work */
-    NORM_BLOCKS = 1024
+    UPDATE_CHUNK = 4096 /* elements of a tensor, a block's work */
 };
 
 /* ---- batch norm's vectors -------------------------------------------------------------------- */
@@ -91,11 +90,6 @@ static void define_loss(CudaSource *source)
     cuda_define(source, "EXTRA", loss->weighted ? 10 : 0);
 }
 
-static int64_t slices_of(const SnugArg *heat)
-{
-    return divide_up((int64_t)heat->shape.h * heat->shape.w, SLICE_PIXELS);
-}
-
 void cuda_describe_loss(CudaSource *source)
 {
     const SnugKernel *kernel = source->kernel;
@@ -105,10 +99,10 @@ void cuda_describe_loss(CudaSource *source)
     define_loss(source);
     cuda_define(source, "LANES", lanes);
     cuda_define(source, "ROWS", source->threads / lanes);
-    cuda_define(source, "SLICE_PIXELS", SLICE_PIXELS);
-    cuda_define(source, "SLICES", slices_of(heat));
+    cuda_define(source, "SLICE_PIXELS", HEAT_SLICE_PIXELS);
+    cuda_define(source, "SLICES", heat_slices(heat));
     cuda_define(source, "LOSS_PITCH", kernel->args[2].pitch);
-    cuda_entry(source, "", slices_of(heat), groups, heat->shape.n, 0);
+    cuda_entry(source, "", heat_slices(heat), groups, heat->shape.n, 0);
     cuda_entry(source, "sum", 1, groups, heat->shape.n, 0);
 }
 
@@ -125,22 +119,13 @@ void cuda_describe_decode(CudaSource *source)
     define_loss(source);
     cuda_define(source, "LANES", lanes);
     cuda_define(source, "ROWS", source->threads / lanes);
-    cuda_define(source, "SLICE_PIXELS", SLICE_PIXELS);
-    cuda_define(source, "SLICES", slices_of(heat));
+    cuda_define(source, "SLICE_PIXELS", HEAT_SLICE_PIXELS);
+    cuda_define(source, "SLICES", heat_slices(heat));
     cuda_define(source, "PEAK_PITCH", kernel->args[1].pitch);
     cuda_define(source, "RADIUS", min_i64((int64_t)ceilf(3.0f * kernel->loss.sigma), MAX_RADIUS));
-    cuda_entry(source, "", slices_of(heat), groups, heat->shape.n, 0);
-    cuda_entry(source, "scan", slices_of(heat), groups, heat->shape.n, 0);
+    cuda_entry(source, "", heat_slices(heat), groups, heat->shape.n, 0);
+    cuda_entry(source, "scan", heat_slices(heat), groups, heat->shape.n, 0);
     cuda_entry(source, "refine", 1, groups, heat->shape.n, 0);
-}
-
-/* Smoothed rows, then the best of each slice. */
-static int64_t decode_workspace(const SnugArg *heat)
-{
-    int64_t maps = (int64_t)heat->shape.n * heat->shape.c;
-
-    return align_up(maps * heat->shape.h * heat->shape.w * 4, SNUG_ALIGNMENT)
-           + align_up(maps * slices_of(heat) * 16, SNUG_ALIGNMENT);
 }
 
 /* A map whose core is the loss's slope. */
@@ -261,20 +246,5 @@ void cuda_describe_update(CudaSource *source)
         cuda_entry(source, "sum", 1, 1, 1, 0);
     } else {
         cuda_entry(source, "", chunks, 1, 1, 0);
-    }
-}
-
-/* ---- workspaces ------------------------------------------------------------------------------ */
-
-int64_t cuda_small_workspace(const SnugKernel *kernel)
-{
-    const SnugArg *heat = &kernel->args[0];
-
-    switch (kernel->kind) {
-    case SNUG_KERNEL_heatmap_loss:
-        return align_up(heat->shape.n * slices_of(heat) * heat->shape.c * 4, SNUG_ALIGNMENT);
-    case SNUG_KERNEL_decode: return decode_workspace(heat);
-    case SNUG_KERNEL_grad_norm: return align_up(NORM_BLOCKS * 4, SNUG_ALIGNMENT);
-    default: return 0;
     }
 }

@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "compiler/ir/ir.h"
 #include "compiler/target/gemm.h"
 
 typedef struct CudaClass {

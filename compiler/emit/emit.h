@@ -3,7 +3,7 @@
 #ifndef SNUG_EMIT_H
 #define SNUG_EMIT_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/compilation.h"
 
 typedef struct ProgramTables {
     SnugProgram program;
@@ -13,20 +13,33 @@ typedef struct ProgramTables {
 
 const ProgramTables *build_tables(Compilation *c);
 
-/* Plans less of the model for a card: c->alternatives. Nothing for the host. Requires a checked
- * plan; takes as long as a few plans. (alternatives.c) */
-void plan_alternatives(Compilation *c);
-
 /* What all names of the variant begin with: "", or with several variants "b8_512x512_". */
 const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t variant_count);
 
 /* "conv", as in SNUG_KERNEL_conv. */
 const char *kernel_kind_name(SnugKernelKind kind);
 
-/* emit_page.c: folder/NAME_plan.h, which NAME.c includes. Returns false with errno. */
+/* ---- emit_page.c ----------------------------------------------------------------------------- */
+/* folder/NAME_plan.h, which NAME.c includes. Returns false with errno. */
 bool emit_pages(Compilation *const *variants, uint32_t count, const char *folder);
 
 /* Equal but for the name, which is for people. */
 bool same_kernel(const SnugKernel *a, const SnugKernel *b);
+
+/* ---- emit_program.c -------------------------------------------------------------------------- */
+/* The program in memory; valid while the compilation lives. Requires checked plans. */
+const SnugProgram *build_program(Compilation *c);
+/* Writes folder/NAME.c and NAME_plan.h, whole or not at all, and leaves it alone where nothing has
+ * changed. The variants are of one model with other sizes. Returns false with errno. */
+bool emit_program(Compilation *const *variants, uint32_t count, const char *folder);
+
+/* ---- emit_cuda.c ----------------------------------------------------------------------------- */
+/* For a card: folder/NAME.cu, NAME_cuda.h, which NAME.c includes, and the headers that kernels
+ * include. Requires kernels_are_complete. Returns false with errno. */
+bool emit_cuda(Compilation *const *variants, uint32_t count, const char *folder);
+
+/* ---- emit_plan.c ----------------------------------------------------------------------------- */
+/* folder/plan.json and plan.html. Returns false with errno. */
+bool emit_plans(Compilation *const *variants, uint32_t count, const char *folder);
 
 #endif

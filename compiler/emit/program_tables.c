@@ -11,7 +11,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "compiler/target/cost.h"
+#include "compiler/fuse/fuse_repeat.h"
+#include "compiler/target/workspace.h"
 #include "cuda.h"
 
 typedef struct Tables {

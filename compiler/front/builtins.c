@@ -7,6 +7,7 @@
  */
 #include <math.h>
 
+#include "compiler/graph/graph.h"
 #include "elaborate.h"
 
 enum { MAX_OPS = 100 * 1000 };

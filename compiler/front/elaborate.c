@@ -12,6 +12,9 @@
 
 #include "elaborate.h"
 
+#include "compiler/graph/graph.h"
+#include "front.h"
+
 /* ---- values in words ------------------------------------------------------------------------- */
 
 bool is_whole(double number)

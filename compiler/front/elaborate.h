@@ -13,7 +13,7 @@
 #ifndef SNUG_ELABORATE_H
 #define SNUG_ELABORATE_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/compilation.h"
 #include "grammar/ast.h"
 
 /* ---- values of the language ------------------------------------------------------------------ */

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "compiler/graph/graph.h"
 #include "elaborate.h"
 
 /* ---- settings -------------------------------------------------------------------------------- */

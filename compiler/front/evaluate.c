@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler/ir/ir.h"
 #include "elaborate.h"
 
 enum {

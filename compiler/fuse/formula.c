@@ -5,7 +5,7 @@
  */
 #include "formula.h"
 
-#include "compiler/pipeline/pipeline.h"
+#include "fuse_repeat.h"
 
 typedef struct Formula {
     Arena *arena;

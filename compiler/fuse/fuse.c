@@ -26,6 +26,9 @@
  */
 #include "fuse.h"
 
+#include "compiler/graph/graph.h"
+#include "fusion.h"
+
 /* Half in the graph is what the target calls half. */
 static void set_half_type(Graph *graph, SnugType half)
 {
@@ -34,7 +37,7 @@ static void set_half_type(Graph *graph, SnugType half)
             graph->values.items[v].type = half;
 }
 
-static KernelSet *fuse_graph(Compilation *c, const Graph *graph)
+static KernelSet *fuse_graph(Compilation *c, const Graph *graph, uint32_t rebuilds)
 {
     Fusion fusion = {
         .arena = c->arena,
@@ -43,7 +46,7 @@ static KernelSet *fuse_graph(Compilation *c, const Graph *graph)
         .target = &c->target,
         .set = arena_new(c->arena, KernelSet),
         .is_off = c->options.no_fusion,
-        .rebuilds = c->options.no_fusion ? 0 : c->rebuilds,
+        .rebuilds = c->options.no_fusion ? 0 : rebuilds,
     };
 
     fusion.set->graph = fusion.graph;
@@ -58,18 +61,16 @@ static KernelSet *fuse_graph(Compilation *c, const Graph *graph)
     return fusion.set;
 }
 
-KernelSet *fuse_training(Compilation *c)
+KernelSet *fuse_training(Compilation *c, uint32_t rebuilds)
 {
-    return fuse_graph(c, c->model->train);
+    return fuse_graph(c, c->model->train, rebuilds);
 }
 
-/* Requires: graphs that passed infer_shapes and differentiate; target. Ensures: kernels. The
- * micro-step's are absent where the model has no loss, evaluate's where it has no heat maps. */
 bool fuse(Compilation *c)
 {
     if (c->model->loss.i != 0)
-        c->kernels[SNUG_SEGMENT_micro_step] = fuse_training(c);
+        c->kernels[SNUG_SEGMENT_micro_step] = fuse_training(c, 0);
     if (c->model->evaluate != NULL)
-        c->kernels[SNUG_SEGMENT_evaluate] = fuse_graph(c, c->model->evaluate);
+        c->kernels[SNUG_SEGMENT_evaluate] = fuse_graph(c, c->model->evaluate, 0);
     return true;
 }

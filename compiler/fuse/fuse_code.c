@@ -12,9 +12,10 @@
  *
  * Equal instructions are emitted once.
  */
-#include "fuse.h"
 
 #include <string.h>
+
+#include "fusion.h"
 
 typedef struct Where {
     int16_t factor;

@@ -4,11 +4,11 @@
  * loads; the result; the partials. Small kernels have theirs as listed at SnugKernelKind; the
  * accumulated arg of sum_combine and conv_wgrad is their output_arg.
  */
-#include "fuse.h"
 
 #include <string.h>
 
 #include "compiler/target/tiles.h"
+#include "fusion.h"
 
 enum { MAX_PARTS_AN_IMAGE = 64, MIN_PIXELS_A_PARTIAL = 128, MAX_IN_PLACE_ARG = 32 };
 

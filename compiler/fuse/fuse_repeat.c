@@ -5,7 +5,7 @@
  *
  * Statistics were collected the first time; a repeat only makes the same bytes again.
  */
-#include "compiler/pipeline/pipeline.h"
+#include "fuse_repeat.h"
 
 int32_t point_operands(const SnugPoint *point, int16_t operands[3])
 {

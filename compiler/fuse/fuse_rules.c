@@ -11,9 +11,11 @@
  * Where fusion is off none of them applies: every op's result is stored, statistics are read back
  * from what was stored, and an add has two operands.
  */
-#include "fuse.h"
 
 #include <string.h>
+
+#include "compiler/graph/graph.h"
+#include "fusion.h"
 
 /* ---- facts ----------------------------------------------------------------------------------- */
 

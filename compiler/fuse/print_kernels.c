@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/pipeline/pipeline.h"
 #include "compiler/target/gemm.h"
 #include "formula.h"
+#include "fuse.h"
 
 typedef struct Printer {
     FILE *out;

@@ -8,7 +8,8 @@
  *   - a result has its domain's shape; parts cover its channels once; partials cover its rows
  *   - what is given to cuBLAS is nothing but a product of halves, with a workspace
  */
-#include "compiler/pipeline/pipeline.h"
+#include "fuse.h"
+#include "fuse_repeat.h"
 
 typedef struct Check {
     const Graph *graph;

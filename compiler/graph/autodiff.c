@@ -13,8 +13,8 @@
  * The graph for evaluation is the forward pass up to the heat maps, with the running statistics in
  * place of the batch's.
  */
-#include "compiler/pipeline/pipeline.h"
 #include "gradients.h"
+#include "graph.h"
 
 /* ---- the tape -------------------------------------------------------------------------------- */
 

@@ -7,7 +7,8 @@
  * Trap: tape_append makes the arrays of the graph grow, so ops are copied, never pointed to.
  */
 #include "gradients.h"
-#include "compiler/pipeline/pipeline.h"
+
+#include "graph.h"
 
 static bool wants(const Tape *tape, ValueId value)
 {

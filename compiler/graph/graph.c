@@ -8,16 +8,9 @@
  * Ops stand in an order in which makers precede users, and are only ever appended, so that a walk
  * forward sees what an op reads and a walk backward sees all of its readers first.
  */
+#include "graph.h"
+
 #include <string.h>
-
-#include "compiler/pipeline/pipeline.h"
-
-const OpInfo op_info[OP_COUNT] = {
-#define OP(name, inputs, outputs, traits, synopsis)                                                \
-    [OP_##name] = {#name, inputs, outputs, traits, synopsis},
-#include "compiler/ir/ops.def"
-#undef OP
-};
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
@@ -192,45 +185,4 @@ const ValueId *graph_compact(Graph *graph, const bool *keep_op, Arena *arena)
 bool op_has_effect(const Op *op)
 {
     return (op_info[op->kind].traits & ACCUMULATES) != 0 || op->kind == OP_bn_stats;
-}
-
-/* ---- bytes ----------------------------------------------------------------------------------- */
-
-int64_t type_bytes(SnugType type)
-{
-    switch (type) {
-    case SNUG_F32: return 4;
-    case SNUG_F16:
-    case SNUG_BF16: return 2;
-    case SNUG_U8: return 1;
-    case SNUG_UNKNOWN: break;
-    }
-    BUG("the bytes of an unknown type are asked for");
-}
-
-const char *type_name(SnugType type)
-{
-    switch (type) {
-    case SNUG_F32: return "f32";
-    case SNUG_F16: return "f16";
-    case SNUG_BF16: return "bf16";
-    case SNUG_U8: return "u8";
-    case SNUG_UNKNOWN: break;
-    }
-    return "?";
-}
-
-int64_t tensor_bytes(Shape shape, SnugType type, int64_t pitch)
-{
-    int64_t bytes = type_bytes(type);
-
-    if (pitch < shape.c)
-        BUG("pixels of %lld channels cannot be %lld elements apart", (long long)shape.c,
-            (long long)pitch);
-    if (!checked_mul(bytes, shape.n, &bytes) || !checked_mul(bytes, shape.h, &bytes)
-        || !checked_mul(bytes, shape.w, &bytes) || !checked_mul(bytes, pitch, &bytes)
-        || bytes > INT64_MAX / 2)
-        BUG("a tensor of %lldx%lldx%lldx%lld passed the limits of shapes.c", (long long)shape.n,
-            (long long)shape.h, (long long)shape.w, (long long)shape.c);
-    return bytes;
 }

@@ -4,7 +4,7 @@
  *
  * Stable: names and numbers of the model only, so that two dumps can be compared line by line.
  */
-#include "compiler/pipeline/pipeline.h"
+#include "graph.h"
 
 static const char *const param_kind_name[] = {
     [SNUG_PARAM_conv_weight] = "conv_weight",

@@ -8,7 +8,7 @@
  * Types: pictures are u8; activations and their gradients f16 where precision is mixed, else f32;
  * vectors, parameters, losses and the heat maps that a loss reads are always f32.
  */
-#include "compiler/pipeline/pipeline.h"
+#include "graph.h"
 
 enum { MAX_FACTOR = 64 };
 static const int64_t MAX_DIMENSION = INT32_MAX;

@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "compiler/pipeline/pipeline.h"
+#include "graph.h"
 
 /* ---- ops that do nothing --------------------------------------------------------------------- */
 

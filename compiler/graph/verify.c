@@ -2,7 +2,7 @@
  *
  * A broken invariant is our own bug: the message names the stage, the op and its line in the model.
  */
-#include "compiler/pipeline/pipeline.h"
+#include "graph.h"
 
 typedef struct Verifier {
     const Graph *graph;

@@ -2,8 +2,8 @@
 #ifndef SNUG_COMPARE_H
 #define SNUG_COMPARE_H
 
+#include "compiler/ir/compilation.h"
 #include "compiler/ir/ir.h"
-#include "compiler/pipeline/pipeline.h"
 
 typedef enum Unit { UNIT_bytes, UNIT_ms, UNIT_count } Unit;
 

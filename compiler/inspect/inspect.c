@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "compiler/fuse/fuse_repeat.h"
 #include "compiler/target/cost.h"
 
 const char *const class_names[CLASS_COUNT] = {"kept", "transient", "recomputed", "workspace"};

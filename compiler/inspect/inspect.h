@@ -4,7 +4,7 @@
 #ifndef SNUG_INSPECT_H
 #define SNUG_INSPECT_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/compilation.h"
 
 enum { PLAN_SCHEMA = 1 }; /* of plan.json and of the data in plan.html */
 

@@ -8,6 +8,7 @@
  * needs its maker once more, and of what the maker reads whatever is not alive at B: a chain, each
  * kernel counted once.
  */
+#include "compiler/fuse/fuse_repeat.h"
 #include "inspect.h"
 
 typedef struct Pricer {

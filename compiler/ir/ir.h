@@ -275,4 +275,11 @@ typedef struct Target {
     int64_t budget_bytes; /* vram - reserve, or INT64_MAX */
 } Target;
 
+/* ---- facts, ir.c ------------------------------------------------------------------------------ */
+/* Bytes of a tensor of this shape and type when pixels are `pitch` elements apart. BUG where that
+ * is over 2^62. */
+int64_t tensor_bytes(Shape shape, SnugType type, int64_t pitch);
+int64_t type_bytes(SnugType type);
+const char *type_name(SnugType type);
+
 #endif

@@ -5,7 +5,7 @@
  * Half copies are what a card's matrix products read, with the input channels padded. Each tensor starts at a multiple of SNUG_ALIGNMENT. Running statistics have a value and its
  * average; a model without a loss has weights and running statistics only.
  */
-#include "plan.h"
+#include "planner.h"
 
 static int64_t take(int64_t *used, int64_t bytes)
 {

@@ -2,14 +2,17 @@
  *
  *     kernels -> tasks -> order, repeats -> lifetimes -> offsets -> plan    a segment
  *     parameters, optimiser, inputs -> layout                          all segments
- *     layout + the larger arena <= budget, or what would fit is said
+ *     layout + the larger arena <= budget: whether it fits
  */
 #include "plan.h"
 
 #include "compiler/floor/system.h"
+#include "compiler/fuse/estimate.h"
+#include "compiler/fuse/fuse.h"
 #include "compiler/pack/pack.h"
 #include "compiler/recompute/recompute.h"
-#include "compiler/target/cost.h"
+#include "compiler/target/workspace.h"
+#include "planner.h"
 
 enum {
     PACK_NODES = 8000,     /* placements that the packer may try beyond its heuristics */
@@ -68,13 +71,14 @@ typedef struct SegmentPlanner {
     Arena *scratch;
 } SegmentPlanner;
 
-static SegmentPlanner segment_planner(Compilation *c, SnugSegmentId segment, Arena *scratch)
+static SegmentPlanner segment_planner(Compilation *c, SnugSegmentId segment, const KernelSet *set,
+                                      Arena *scratch)
 {
     return (SegmentPlanner){
         .c = c,
         .segment = segment,
-        .set = c->kernels[segment],
-        .graph = kernel_tasks(c->kernels[segment], scratch, scratch),
+        .set = set,
+        .graph = kernel_tasks(set, scratch, scratch),
         .budget = c->target.budget_bytes - c->layout.persistent_bytes,
         .scratch = scratch,
     };
@@ -185,21 +189,28 @@ static double kernels_us(const KernelSet *set)
     return us;
 }
 
-/* The kernels of the micro-step as they stand with sums rebuilt from that many tensors. */
+/* Kernels with a plan for them. */
+typedef struct Candidate {
+    KernelSet *kernels;
+    Plan *plan;
+} Candidate;
+
+/* The kernels of the micro-step with sums rebuilt from so many tensors. */
 static KernelSet *fuse_rebuilding(Compilation *c, uint32_t rebuilds)
 {
-    c->rebuilds = rebuilds;
-    c->kernels[SNUG_SEGMENT_micro_step] = fuse_training(c);
-    if (!estimate_costs(c))
+    KernelSet *kernels = fuse_training(c, rebuilds);
+
+    if (!estimate_kernels(c, kernels))
         BUG("%s cannot be fused again", c->model->name);
-    return c->kernels[SNUG_SEGMENT_micro_step];
+    return kernels;
 }
 
-/* A plan for the kernels that c has, which add rebuild_us to those that rebuild nothing: what the
- * plan adds is counted from these. */
-static Plan *plan_rebuilding(Compilation *c, double rebuild_us, Arena *scratch)
+/* The kernels, which add rebuild_us to those that rebuild nothing: what the plan adds is counted from
+ * these. */
+static Candidate plan_rebuilding(Compilation *c, KernelSet *kernels, double rebuild_us,
+                                 Arena *scratch)
 {
-    SegmentPlanner planner = segment_planner(c, SNUG_SEGMENT_micro_step, scratch);
+    SegmentPlanner planner = segment_planner(c, SNUG_SEGMENT_micro_step, kernels, scratch);
     Plan *plan = plan_kept(&planner);
 
     if (plan->arena_bytes > planner.budget)
@@ -207,7 +218,7 @@ static Plan *plan_rebuilding(Compilation *c, double rebuild_us, Arena *scratch)
     plan->certificate.rebuild_us = rebuild_us;
     plan->certificate.recompute_us += rebuild_us;
     plan->certificate.recompute_bound_us += rebuild_us;
-    return plan;
+    return (Candidate){kernels, plan};
 }
 
 /* The kernels that rebuild nothing are searched only where they may be better: where the other plan
@@ -219,67 +230,70 @@ static bool is_worth_searching(const Plan *rebuilt, int64_t budget)
     return rebuilt->arena_bytes > budget || 2 * certificate->rebuild_us > certificate->recompute_us;
 }
 
+/* What the candidates prove together. */
+typedef struct Proof {
+    bool is_impossible;
+    int64_t floor; /* bytes that every one of them needs */
+} Proof;
+
+static Proof proven_too(Proof proof, const Plan *plan)
+{
+    proof.is_impossible &= plan->certificate.is_impossible;
+    proof.floor = min_i64(proof.floor, plan->certificate.feasibility_floor);
+    return proof;
+}
+
 /* The best of the micro-step's plans where not everything can be kept: with sums rebuilt from two
  * tensors, from three where that alone takes less than the best plan so far adds, and from none.
- * Ensures: kernels that the plan is for. */
-static Plan *plan_micro_step(const SegmentPlanner *planner, Plan *kept)
+ * kept: the plan that rebuilds nothing and keeps everything. */
+static Candidate plan_micro_step(const SegmentPlanner *planner, Candidate kept)
 {
     Compilation *c = planner->c;
-    KernelSet *plain = c->kernels[SNUG_SEGMENT_micro_step], *kernels = plain;
-    int64_t floor = kept->certificate.feasibility_floor;
-    uint32_t rebuilds = 0;
-    bool is_impossible = true;
-    Plan *best = NULL;
+    Proof proof = {.is_impossible = true, .floor = kept.plan->certificate.feasibility_floor};
+    Candidate best = {0};
 
     for (uint32_t leaves = 2; leaves <= MAX_REBUILD_LEAVES; leaves++) {
         KernelSet *rebuilding = fuse_rebuilding(c, leaves);
-        double rebuild_us = kernels_us(rebuilding) - kernels_us(plain);
-        bool is_hopeless = best != NULL && best->arena_bytes <= planner->budget
-                           && best->certificate.recompute_us <= rebuild_us;
+        double rebuild_us = kernels_us(rebuilding) - kernels_us(kept.kernels);
+        bool is_hopeless = best.plan != NULL && best.plan->arena_bytes <= planner->budget
+                           && best.plan->certificate.recompute_us <= rebuild_us;
         if (is_hopeless)
             break;
-        Plan *plan = plan_rebuilding(c, rebuild_us, planner->scratch);
-        is_impossible &= plan->certificate.is_impossible;
-        floor = min_i64(floor, plan->certificate.feasibility_floor);
-        if (best != NULL && !is_better(plan, best, planner->budget))
-            continue;
-        best = plan;
-        kernels = rebuilding;
-        rebuilds = leaves;
+        Candidate next = plan_rebuilding(c, rebuilding, rebuild_us, planner->scratch);
+        proof = proven_too(proof, next.plan);
+        if (best.plan == NULL || is_better(next.plan, best.plan, planner->budget))
+            best = next;
     }
-    if (is_worth_searching(best, planner->budget)) {
-        Plan *plan = plan_within(planner, kept);
-        is_impossible &= plan->certificate.is_impossible;
-        if (is_better(plan, best, planner->budget)) {
-            best = plan;
-            kernels = plain;
-            rebuilds = 0;
-        }
+    if (is_worth_searching(best.plan, planner->budget)) {
+        Candidate plain = {kept.kernels, plan_within(planner, kept.plan)};
+        proof = proven_too(proof, plain.plan);
+        if (is_better(plain.plan, best.plan, planner->budget))
+            best = plain;
     }
-    c->kernels[SNUG_SEGMENT_micro_step] = kernels;
-    c->rebuilds = rebuilds;
-    best->certificate.keep_all_bytes = kept->certificate.keep_all_bytes;
-    if (best->arena_bytes
-        > planner->budget) { /* all kernels were tried: what is proven holds for all */
-        best->certificate.is_impossible = is_impossible;
-        best->certificate.feasibility_floor = floor;
+    best.plan->certificate.keep_all_bytes = kept.plan->certificate.keep_all_bytes;
+    if (best.plan->arena_bytes > planner->budget) {
+        /* all kernels were tried: what is proven holds for all */
+        best.plan->certificate.is_impossible = proof.is_impossible;
+        best.plan->certificate.feasibility_floor = proof.floor;
     }
     return best;
 }
 
 /* Everything kept where that fits, else the best within the budget. */
-static void plan_segment(Compilation *c, SnugSegmentId segment)
+static Candidate plan_segment(Compilation *c, SnugSegmentId segment)
 {
     Arena *scratch = arena_create();
-    SegmentPlanner planner = segment_planner(c, segment, scratch);
-    Plan *plan = plan_kept(&planner);
+    SegmentPlanner planner = segment_planner(c, segment, c->kernels[segment], scratch);
+    Candidate best = {c->kernels[segment], plan_kept(&planner)};
 
-    if (plan->arena_bytes > planner.budget)
-        plan = segment == SNUG_SEGMENT_micro_step && c->options.recompute != RECOMPUTE_none
-                   ? plan_micro_step(&planner, plan)
-                   : plan_within(&planner, plan);
-    c->plans[segment] = plan;
+    if (best.plan->arena_bytes > planner.budget) {
+        if (segment == SNUG_SEGMENT_micro_step && c->options.recompute != RECOMPUTE_none)
+            best = plan_micro_step(&planner, best);
+        else
+            best.plan = plan_within(&planner, best.plan);
+    }
     arena_destroy(scratch);
+    return best;
 }
 
 /* The update runs between segments, with its workspace in the arena. */
@@ -305,21 +319,20 @@ void make_plans(Compilation *c)
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
         if (c->kernels[s] == NULL)
             continue;
-        plan_segment(c, (SnugSegmentId)s);
+        Candidate best = plan_segment(c, (SnugSegmentId)s);
+        c->kernels[s] = best.kernels;
+        c->plans[s] = best.plan;
         layout->arena_bytes = max_i64(layout->arena_bytes, c->plans[s]->arena_bytes);
     }
     layout->total_bytes = layout->persistent_bytes + layout->arena_bytes;
     c->fits = layout->total_bytes <= c->target.budget_bytes;
 }
 
-/* Requires: kernels with costs and workspaces. Ensures: plans, layout, fits. */
 bool plan_memory(Compilation *c)
 {
     double started = monotonic_seconds();
 
     make_plans(c);
     c->planner_seconds = monotonic_seconds() - started;
-    if (!c->fits)
-        report_misfit(c);
-    return c->fits;
+    return true;
 }

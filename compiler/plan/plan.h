@@ -1,26 +1,18 @@
-/* Shared by plan.c, plan_tasks.c, persistent.c and fit.c; nobody else includes it. */
+/* The plan: kernels -> order, repeats, offsets; what other rooms call. */
 #ifndef SNUG_PLAN_H
 #define SNUG_PLAN_H
 
-#include "compiler/pipeline/pipeline.h"
-#include "compiler/recompute/recompute.h"
+#include "compiler/ir/compilation.h"
 
-/* ---- plan_tasks.c: kernels <-> tasks --------------------------------------------------------- */
-/* Task k is kernel k, value v is value v of the graph; only what lies in the arena is read or
- * written. */
-TaskGraph kernel_tasks(const KernelSet *set, Arena *arena, Arena *scratch);
-/* Steps and buffers, all but the offsets of those in the arena. */
-Plan *plan_sequence(const KernelSet *set, const TaskGraph *graph, const Sequence *sequence,
-                    const Layout *layout, SnugSegmentId segment, Arena *arena);
+/* ---- plan.c ---------------------------------------------------------------------------------- */
+/* The stage `plan`. Requires: kernels with costs and workspaces. Ensures: plans, layout, and whether
+ * they fit the budget, which is no error here: fits. Kernels of the micro-step are exchanged for
+ * those that rebuild sums where the plan is better for it. */
+bool plan_memory(Compilation *c);
+/* The same without taking the time, whatever the budget. */
+void make_plans(Compilation *c);
 
-/* ---- persistent.c ---------------------------------------------------------------------------- */
-void plan_persistent(Compilation *c); /* all but the arena's size */
-/* Where a persistent value lies for a segment: `evaluate` reads averaged parameters. */
-int64_t persistent_offset(const Layout *layout, const Value *value, SnugSegmentId segment);
-
-/* ---- plan.c, fit.c --------------------------------------------------------------------------- */
-void make_plans(Compilation *c); /* plans and layout, whatever the budget */
-/* Reports that the plan does not fit, and what would. */
-void report_misfit(Compilation *c);
+/* ---- print_plan.c ---------------------------------------------------------------------------- */
+void print_plan(FILE *out, const Plan *plan, const KernelSet *kernels);
 
 #endif

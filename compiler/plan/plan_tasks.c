@@ -1,5 +1,6 @@
 /* Kernels -> tasks for the searches, and the sequence that they found -> steps and buffers. */
-#include "plan.h"
+#include "compiler/fuse/fuse_repeat.h"
+#include "planner.h"
 
 /* ---- kernels -> tasks ------------------------------------------------------------------------ */
 

@@ -8,7 +8,7 @@
  *        4  conv3 (again)
  *             conv3             [   4,    6)  @     32768    16384 bytes, takes over relu2
  */
-#include "compiler/pipeline/pipeline.h"
+#include "plan.h"
 
 static void print_buffer(FILE *out, const Plan *plan, uint32_t b)
 {

@@ -5,6 +5,7 @@
  * one's end: whoever packs may not part them.
  */
 #include "compiler/inspect/inspect.h"
+#include "report.h"
 
 void report_csv(FILE *out, const Compilation *c)
 {

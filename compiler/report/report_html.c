@@ -9,7 +9,9 @@
  */
 #include <string.h>
 
+#include "compiler/inspect/command_line.h"
 #include "compiler/inspect/inspect.h"
+#include "compiler/ir/trial.h"
 #include "compiler/target/cost.h"
 #include "report_html.h"
 

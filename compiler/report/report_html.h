@@ -3,7 +3,8 @@
 #define SNUG_REPORT_HTML_H
 
 #include "compiler/inspect/compare.h"
-#include "compiler/trial/what_if.h"
+#include "compiler/ir/compilation.h"
+#include "compiler/ir/trial.h"
 
 typedef struct PageExtras {
     const OtherPlans *other_plans; /* NULL: no curve and no table of what would fit */

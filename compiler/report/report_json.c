@@ -6,6 +6,7 @@
  * the rows alive at a step add up to its load.
  */
 #include "compiler/inspect/inspect.h"
+#include "report.h"
 
 static void print_bytes(FILE *out, const char *name, int64_t bytes)
 {

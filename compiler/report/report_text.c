@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "compiler/inspect/inspect.h"
+#include "compiler/ir/trial.h"
 #include "compiler/target/cost.h"
-#include "compiler/trial/what_if.h"
+#include "report.h"
 
 enum {
     ALIVE_SHOWN = 12,
@@ -344,31 +345,28 @@ static void print_time(const Report *report)
 /* ---- what if --------------------------------------------------------------------------------- */
 
 /* The same with one picture more. */
-static void print_next_batch(const Report *report)
+static void print_next_batch(const Report *report, const Trial *trial)
 {
     const Compilation *c = report->c;
-    Trial trial = {.batch_size = c->model->batch_size + 1};
 
-    run_trials(&c->options, &trial, 1);
-    if (!trial.is_planned)
-        return; /* the model fixes its batch */
     print_heading(report, "what if", "");
-    fprintf(report->out, "  --batch_size %lld needs %s MiB", (long long)trial.batch_size,
-            format_mib(report->arena, trial.total_bytes));
+    fprintf(report->out, "  --batch_size %lld needs %s MiB", (long long)trial->batch_size,
+            format_mib(report->arena, trial->total_bytes));
     if (c->target.vram_bytes > 0)
-        fprintf(report->out, trial.fits ? ": fits, %s left" : ": %s too much",
-                format_mib(report->arena, trial.fits ? c->target.budget_bytes - trial.total_bytes
-                                                     : trial.total_bytes - c->target.budget_bytes));
-    if (trial.fits && trial.added_us > 0)
+        fprintf(report->out, trial->fits ? ": fits, %s left" : ": %s too much",
+                format_mib(report->arena, trial->fits
+                                              ? c->target.budget_bytes - trial->total_bytes
+                                              : trial->total_bytes - c->target.budget_bytes));
+    if (trial->fits && trial->added_us > 0)
         fprintf(report->out, ", +%.1f %% time",
-                percent(trial.added_us, trial.step_us - trial.added_us));
-    if (!trial.fits && trial.is_impossible)
+                percent(trial->added_us, trial->step_us - trial->added_us));
+    if (!trial->fits && trial->is_impossible)
         fputs(", which is proven", report->out);
     fputs("\n  snug fit shows other batches; --gradient_accumulation_steps costs no memory\n",
           report->out);
 }
 
-void report_text(FILE *out, const Compilation *c, bool color)
+void report_text(FILE *out, const Compilation *c, const Trial *next_batch, bool color)
 {
     Arena *arena = arena_create();
     Report report = {.out = out,
@@ -383,7 +381,7 @@ void report_text(FILE *out, const Compilation *c, bool color)
     print_repeats(&report);
     print_bounds(&report);
     print_time(&report);
-    if (report.inspection->segment == SNUG_SEGMENT_micro_step)
-        print_next_batch(&report);
+    if (next_batch != NULL && next_batch->is_planned)
+        print_next_batch(&report, next_batch);
     arena_destroy(arena);
 }

@@ -7,6 +7,7 @@
  * Times are estimates for the card that the plan was made for; nothing here was measured.
  */
 #include "compiler/inspect/inspect.h"
+#include "report.h"
 
 static void print_name(FILE *out, const char *name, const char *label)
 {

@@ -7,6 +7,7 @@
  *     blocks of the busiest multiprocessor x (start + tiles x (multiply + what of copies and
  *     results does not overlap + barriers))
  */
+#include "compiler/ir/ir.h"
 #include "tiles.h"
 
 enum {

@@ -6,27 +6,11 @@
  */
 #include "cost.h"
 
-#include <string.h>
-
-#include "compiler/pipeline/pipeline.h"
+#include "cards.h"
 #include "gemm.h"
-#include "tiles.h"
+#include "workspace.h"
 
 /* ---- figures --------------------------------------------------------------------------------- */
-
-static const Card card_table[] = {
-#define CARD(name_, arch_, multiprocessors_, gib, tflops, tflops_percent, gbs, gbs_percent, bits,  \
-             gbits, mhz)                                                                           \
-    {.name = name_,                                                                                \
-     .arch = arch_,                                                                                \
-     .multiprocessors = multiprocessors_,                                                          \
-     .vram_bytes = (int64_t)(gib) << 30,                                                           \
-     .matrix_tflops = (tflops) * (tflops_percent) / 100.0,                                         \
-     .bandwidth_gbs = (double)(gbs) * (gbs_percent) / 100.0,                                       \
-     .launch_us = 3.0},
-#include "cards.def"
-#undef CARD
-};
 
 /* The host, a thread: measured with oneDNN 2.6 on two cores of an EPYC (Zen 4) at 2.6 GHz, 3x3
  * convolutions of 32 to 256 channels: 220 to 240 GFLOP/s in f32, 400 to 480 in bf16, together;
@@ -38,39 +22,6 @@ static const double host_few_channels = 0.6;
 static const double host_point_gflops = 6.0; /* pointwise instructions, in cache */
 static const double host_bandwidth_gbs = 23.0;
 static const double host_launch_us = 5.0;
-
-/* cuBLAS by architecture. gain: its rate over that of our kernels, which cards.def has. Of Hopper it
- * reaches 80 % of the tensor cores (public tables), where mma.sync stops near 62 %; of the others
- * 90 % is assumed, against 80 % of ours; nothing of it is measured here yet. Workspace: what NVIDIA
- * recommends for the architecture. */
-static const struct {
-    const char *arch;
-    double gain;
-    int64_t workspace_mib;
-} library_table[] = {
-    {"sm_90", 80.0 / 62.0, 32},
-    {"sm_120", 90.0 / 80.0, 12},
-    {"sm_80", 85.0 / 75.0, 4},
-    {NULL, 90.0 / 80.0, 4},
-};
-
-LibraryFigures library_figures(const Card *card)
-{
-    size_t k = 0;
-
-    while (library_table[k].arch != NULL && strcmp(library_table[k].arch, card->arch) != 0)
-        k++;
-    return (LibraryFigures){
-        .tflops = card->matrix_tflops * library_table[k].gain,
-        .workspace_bytes = library_table[k].workspace_mib << 20,
-    };
-}
-
-const Card *cards(uint32_t *count)
-{
-    *count = COUNT_OF(card_table);
-    return card_table;
-}
 
 /* ---- work ------------------------------------------------------------------------------------ */
 
@@ -300,49 +251,4 @@ double update_time_us(const Target *target, const Layout *layout)
         return 0;
     return bytes / (is_host ? host_bandwidth_gbs : target->card->bandwidth_gbs) * 1e-3
            + 2 * (is_host ? host_launch_us : target->card->launch_us);
-}
-
-/* A step may run the kernel again without its reductions; the device may then cut it otherwise. */
-static int64_t workspace_of_all_forms(Compilation *c, const Kernel *kernel)
-{
-    int64_t bytes = kernel_workspace(&c->target, &kernel->code);
-    const int32_t *kept;
-
-    if (bytes < 0 || !kernel->may_repeat || kernel->code.reduction_count == 0)
-        return bytes;
-    SnugKernel repeat = repeat_kernel(&kernel->code, c->scratch, &kept);
-    return max_i64(bytes, kernel_workspace(&c->target, &repeat));
-}
-
-/* ---- the stage ------------------------------------------------------------------------------- */
-
-/* Ensures: flops, bytes, time_us and workspace_bytes of every kernel. */
-bool estimate_costs(Compilation *c)
-{
-    bool ok = true;
-
-    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
-        if (c->kernels[s] == NULL)
-            continue;
-        for (uint32_t k = 0; k < c->kernels[s]->kernels.count; k++) {
-            Kernel *kernel = &c->kernels[s]->kernels.items[k];
-            if (c->target.device == DEVICE_cuda)
-                kernel->code.is_gemm = choose_gemm(&c->target, &kernel->code);
-            kernel->flops = kernel_flops(&kernel->code);
-            kernel->bytes = kernel_bytes(&c->target, &kernel->code);
-            kernel->time_us = kernel_time_us(&c->target, &kernel->code);
-            kernel->bound = kernel_bound(&c->target, &kernel->code);
-            kernel->code.workspace_bytes = workspace_of_all_forms(c, kernel);
-            if (c->target.device == DEVICE_cuda)
-                kernel->tile = tile_text(c->arena, c->target.card, &kernel->code);
-            if (kernel->code.workspace_bytes >= 0)
-                continue;
-            error_at(c->diags, ERROR_E182, kernel->source, "the device cannot run %s",
-                     kernel->label);
-            note(c->diags, "its kernel is %s, with %d operands", kernel->code.name,
-                 kernel->code.arg_count);
-            ok = false;
-        }
-    }
-    return ok;
 }

@@ -1,11 +1,9 @@
-/* What kernels cost on a target. Figures of hardware are in cost.c and cards.def alone. */
+/* What kernels cost on a target. Figures of hardware are in cards.c, cards.def and, of
+ * the host, in cost.c alone. */
 #ifndef SNUG_COST_H
 #define SNUG_COST_H
 
 #include "compiler/ir/ir.h"
-
-/* All cards, in the order of cards.def. */
-const Card *cards(uint32_t *count);
 
 /* Floating-point operations of one launch: twice the multiply-adds of the core, and one for each
  * instruction of pointwise code an element. */
@@ -24,13 +22,5 @@ Roofline kernel_roofline(const Target *target, const SnugKernel *kernel);
 const char *kernel_bound(const Target *target, const SnugKernel *kernel);
 /* Estimate of the update after the last micro-step: what it moves through memory. */
 double update_time_us(const Target *target, const Layout *layout);
-/* cuBLAS on a card. */
-typedef struct LibraryFigures {
-    double tflops;           /* of matrix products, reachable */
-    int64_t workspace_bytes; /* what it is given for one product */
-} LibraryFigures;
-LibraryFigures library_figures(const Card *card);
-/* Bytes of workspace that one launch needs; -1: the target cannot run it (target.c). */
-int64_t kernel_workspace(const Target *target, const SnugKernel *kernel);
 
 #endif

@@ -1,4 +1,4 @@
-/* Plain matrix products, and who makes them.
+/* Plain matrix products.
  *
  *     NHWC as rows of pixels        cuBLAS, column by column         m       n        k
  *     y  = x w^T                    y^T  = (w^T)^T x^T               y.c     pixels   x.c
@@ -11,14 +11,12 @@
  */
 #include "gemm.h"
 
-#include "cost.h"
-#include "tiles.h"
+#include "compiler/ir/ir.h"
 
 enum {
     LIBRARY_TILE_LONG = 128,
-    LIBRARY_TILE_SHORT = 64,  /* of the result: an assumption */
-    LEAST_K_OF_A_SPLIT = 512, /* an assumption */
-    LEAST_GAIN_PERCENT = 5    /* estimates are coarse, and the library wants a workspace */
+    LIBRARY_TILE_SHORT = 64, /* of the result: an assumption */
+    LEAST_K_OF_A_SPLIT = 512 /* an assumption */
 };
 
 /* ---- which kernels --------------------------------------------------------------------------- */
@@ -107,7 +105,7 @@ bool kernel_as_gemm(const SnugKernel *kernel, SnugGemm *gemm)
     }
 }
 
-/* ---- the choice ------------------------------------------------------------------------------ */
+/* ---- what cuBLAS makes of it ------------------------------------------------------------------------------ */
 
 static double whole_tiles(double extent, double tile)
 {
@@ -132,46 +130,6 @@ GemmWork gemm_work(const Card *card, const SnugGemm *gemm)
         .partial_bytes = splits > 1 ? 2.0 * 4 * gemm->m * gemm->n * (double)splits : 0,
         .launches = splits > 1 ? 2 : 1,
     };
-}
-
-/* The share by which whole tiles of our own kernel are more than its result. */
-static double own_waste(const Card *card, const SnugKernel *kernel)
-{
-    const SnugWindow *window = &kernel->window;
-    ConvTile conv;
-    WgradTile wgrad;
-
-    if (kernel->kind == SNUG_KERNEL_conv_wgrad)
-        return choose_wgrad_tile(card, kernel, &wgrad)
-                   ? whole_tiles(window->y.c, wgrad.y_channels)
-                         * whole_tiles(window->x.c, wgrad.x_channels)
-                         / ((double)window->y.c * window->x.c)
-                   : 0;
-    SnugShape result = kernel->kind == SNUG_KERNEL_conv_dgrad ? window->x : window->y;
-    return choose_conv_tile(card, kernel, &conv)
-               ? (double)conv.grid_parts * conv.block.rows * conv.block.columns
-                     * (double)conv.grid_channels * conv.channels
-                     / ((double)pixels(result) * result.c)
-               : 0;
-}
-
-bool choose_gemm(const Target *target, const SnugKernel *kernel)
-{
-    SnugKernel own = *kernel, library = *kernel;
-    SnugGemm gemm;
-
-    if (target->gemm == GEMM_own || !kernel_as_gemm(kernel, &gemm))
-        return false;
-    if (target->gemm == GEMM_cublas)
-        return true;
-    own.is_gemm = 0;
-    library.is_gemm = 1;
-    Roofline us = kernel_roofline(target, &own);
-    double waste = own_waste(target->card, &own);
-    if (waste == 0)
-        return true;
-    double own_us = (us.compute * waste > us.memory ? us.compute * waste : us.memory) + us.launch;
-    return kernel_time_us(target, &library) * (100 + LEAST_GAIN_PERCENT) / 100 < own_us;
 }
 
 const char *gemm_text(Arena *arena, const SnugKernel *kernel)

@@ -1,6 +1,5 @@
 /* Matrix products that a library can make: a 1x1 convolution of stride 1, or one of its gradients,
- * with nothing fused before or behind it. Whether cuBLAS makes it is the cost model's choice or the
- * user's (--gemm).
+ * with nothing fused before or behind it.
  */
 #ifndef SNUG_GEMM_H
 #define SNUG_GEMM_H
@@ -10,10 +9,6 @@
 /* How the kernel is one call of cublasGemmEx; false: it is none. Requires kind, window, in[], parts,
  * reductions and args. */
 bool kernel_as_gemm(const SnugKernel *kernel, SnugGemm *gemm);
-
-/* Whether cuBLAS is to make it: target->gemm decides, or (auto) the estimates of both. Requires a
- * card. */
-bool choose_gemm(const Target *target, const SnugKernel *kernel);
 
 /* What cuBLAS makes of it: multiply-adds, of whole tiles, times 2; bytes of partial sums, both ways;
  * launches. */

@@ -4,13 +4,13 @@
  *     - reserve         left to the driver, the display and other programs
  *     = budget          weights, optimiser, inputs and arena must fit in it
  */
-#include "compiler/emit/cuda.h"
-#include "cost.h"
+#include "target.h"
 
 #include <string.h>
 
+#include "cards.h"
 #include "compiler/floor/system.h"
-#include "compiler/pipeline/pipeline.h"
+#include "runtime/machine.h"
 #include "tiles.h"
 
 enum { CUDA_PITCH = 8 }; /* channels: 16 bytes of half, one vector load */
@@ -114,19 +114,6 @@ static bool set_budget(Compilation *c)
              format_bytes(c->arena, target->reserve_bytes));
     note(c->diags, "--reserve sets what the system, the display and the driver keep");
     return false;
-}
-
-/* ---- workspaces ------------------------------------------------------------------------------ */
-
-int64_t kernel_workspace(const Target *target, const SnugKernel *kernel)
-{
-    if (target->device == DEVICE_host) {
-        int64_t bytes = snug_host_workspace(kernel, target->threads);
-        return bytes < 0 ? bytes : align_up(bytes, SNUG_ALIGNMENT);
-    }
-    int64_t own = kernel->kind == SNUG_KERNEL_conv_wgrad ? wgrad_workspace(target->card, kernel)
-                                                         : cuda_small_workspace(kernel);
-    return kernel->is_gemm != 0 ? max_i64(own, library_figures(target->card).workspace_bytes) : own;
 }
 
 /* ---- the stage ------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* How --dump=kernels shows the tiles of a card's matrix products. */
 #include "tiles.h"
 
+#include "compiler/ir/ir.h"
 #include "gemm.h"
 
 /* Marks what cuBLAS could make. */

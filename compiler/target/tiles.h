@@ -49,9 +49,6 @@ double exposed_share(double warps);
 bool choose_conv_tile(const Card *card, const SnugKernel *kernel, ConvTile *tile);
 bool choose_wgrad_tile(const Card *card, const SnugKernel *kernel, WgradTile *tile);
 
-/* Bytes of the partial gradients of a wgrad; 0: it is not split. */
-int64_t wgrad_workspace(const Card *card, const SnugKernel *kernel);
-
 /* For --dump=kernels: "8x16 x 64 channels, slices of 32, 4x1 warps; 512 blocks, 44.9 KiB shared".
  * NULL: the kernel is no matrix product. */
 const char *tile_text(Arena *arena, const Card *card, const SnugKernel *kernel);

@@ -9,6 +9,7 @@
  * bits of a gradient. So a cut is chosen as for the usual loads, among those that have room for the
  * most; only the number of slots follows what is really loaded.
  */
+#include "compiler/ir/ir.h"
 #include "tiles.h"
 
 #include <string.h>
@@ -187,13 +188,4 @@ bool choose_wgrad_tile(const Card *card, const SnugKernel *kernel, WgradTile *ti
             *tile = candidate;
         }
     return found;
-}
-
-int64_t wgrad_workspace(const Card *card, const SnugKernel *kernel)
-{
-    WgradTile tile;
-
-    if (!choose_wgrad_tile(card, kernel, &tile) || tile.splits == 1)
-        return 0;
-    return align_up(tile.splits * weight_count(&kernel->window) * 4, SNUG_ALIGNMENT);
 }

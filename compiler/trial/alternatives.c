@@ -9,7 +9,8 @@
  */
 #include <stdlib.h>
 
-#include "compiler/emit/emit.h"
+#include "compiler/inspect/command_line.h"
+#include "compiler/ir/trial.h"
 #include "what_if.h"
 
 enum { MIB = 1 << 20, MOST_TRIALS = 16, IMAGE_STEP = 32 };

@@ -7,6 +7,8 @@
  * accumulation has no bytes of its own. It only spreads the time of the update.
  */
 #include "compiler/inspect/inspect.h"
+#include "compiler/ir/trial.h"
+#include "compiler/pipeline/pipeline.h"
 #include "what_if.h"
 
 static const int64_t usual_batches[] = {1, 2, 3, 4, 6, 8, 12, 16, 24};

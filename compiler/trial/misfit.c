@@ -12,7 +12,8 @@
  */
 #include <stdlib.h>
 
-#include "compiler/plan/plan.h"
+#include "compiler/inspect/command_line.h"
+#include "compiler/ir/trial.h"
 #include "what_if.h"
 
 enum {

@@ -4,7 +4,10 @@
  */
 #include "what_if.h"
 
+#include "compiler/check/check_plans.h"
 #include "compiler/inspect/inspect.h"
+#include "compiler/ir/trial.h"
+#include "compiler/pipeline/pipeline.h"
 #include "compiler/plan/plan.h"
 #include "compiler/target/cost.h"
 
@@ -98,6 +101,14 @@ void run_trials(const CompileOptions *options, Trial *trials, uint32_t count)
 #pragma omp parallel for schedule(dynamic)
     for (uint32_t k = 0; k < count; k++)
         run_trial(options, &trials[k]);
+}
+
+Trial plan_next_batch(const Compilation *c)
+{
+    Trial trial = {.batch_size = c->model->batch_size + 1};
+
+    run_trials(&c->options, &trial, 1);
+    return trial;
 }
 
 /* ---- for the page ---------------------------------------------------------------------------- */

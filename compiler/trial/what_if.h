@@ -2,29 +2,8 @@
 #ifndef SNUG_WHAT_IF_H
 #define SNUG_WHAT_IF_H
 
-#include "compiler/pipeline/pipeline.h"
-
-typedef struct Trial {
-    /* asked; 0: as the compilation has it */
-    int64_t batch_size, image_height, image_width;
-    int64_t budget_bytes;
-    bool keep_all; /* nothing is computed again, whatever the budget */
-    bool no_ema;
-    bool headless;   /* a reserve of HEADLESS_RESERVE */
-    bool recompute;  /* whatever --recompute says */
-    uint64_t effort; /* as CompileOptions.planner_effort */
-    Arena *names;    /* NULL, or where `again` is put */
-
-    /* answered; is_planned false: the model has no such size */
-    bool is_impossible;    /* proven: no plan is within the budget */
-    bool is_planned, fits; /* fits: within the budget of the compilation or of the trial */
-    int64_t persistent_bytes, arena_bytes, total_bytes;
-    double step_us, added_us,
-        update_us;         /* of a micro-step; of it for recomputation; of an update */
-    double bound_us;       /* as in Certificate */
-    uint32_t repeat_count; /* steps that run a kernel again */
-    const char **again;    /* their kernels' labels, in order; NULL without `names` */
-} Trial;
+#include "compiler/ir/compilation.h"
+#include "compiler/ir/trial.h"
 
 /* What the trial compiles; overrides are those of `options` itself. */
 CompileOptions trial_options(const CompileOptions *options, const Trial *trial);
@@ -36,20 +15,20 @@ void run_trials(const CompileOptions *options, Trial *trials, uint32_t count);
 /* The answers, of a compilation that has been planned. */
 void answer_trial(const Compilation *c, Trial *trial);
 
-/* What a page shows beside the plan. */
-typedef struct OtherPlans {
-    Trial *curve; /* the same sizes with less and less memory */
-    uint32_t curve_count;
-    Trial *rows; /* batch sizes, with and without recomputation and averages */
-    uint32_t row_count;
-} OtherPlans;
+/* One more picture than the plan has. Requires a plan; is_planned false: the model fixes its batch. */
+Trial plan_next_batch(const Compilation *c);
 
 /* Plans them all. Requires a plan. Lives in the arena. */
 const OtherPlans *plan_others(const Compilation *c, Arena *arena);
 
-/* ---- command_line.c -------------------------------------------------------------------------- */
-/* "snug plan models/unet.snug --vram 8GiB --batch_size 2". Lives in the arena. */
-const char *command_line(const char *command, const CompileOptions *options, Arena *arena);
+/* ---- misfit.c -------------------------------------------------------------------------------- */
+/* Reports that the plan is larger than the budget, and what would fit. Requires plans. */
+void report_misfit(Compilation *c);
+
+/* ---- alternatives.c -------------------------------------------------------------------------- */
+/* Plans less of the model for a card: c->alternatives. Nothing for the host. Requires a checked plan;
+ * takes as long as a few plans. */
+void plan_alternatives(Compilation *c);
 
 /* ---- fit_table.c: `snug fit` ----------------------------------------------------------------- */
 typedef struct FitRequest {

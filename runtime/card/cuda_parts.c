@@ -1,5 +1,6 @@
 /* What of CUDA this machine has: every part is opened, nothing is assumed. */
 #include "cuda_api.h"
+#include "runtime/machine.h"
 #include "runtime/program.h"
 
 #include <stdlib.h>

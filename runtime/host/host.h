@@ -46,8 +46,6 @@ typedef struct HostCarve {
 int64_t host_carve(HostCarve *carve, int64_t bytes);
 
 int64_t host_type_bytes(SnugType type);
-/* Bytes of the tensor of an arg. */
-int64_t host_arg_bytes(const SnugArg *arg);
 static inline int64_t host_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;

@@ -1,5 +1,6 @@
 /* A kernel made ready, whatever its kind. */
 #include "host.h"
+#include "runtime/machine.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -14,12 +15,6 @@ int64_t host_carve(HostCarve *carve, int64_t bytes)
 int64_t host_type_bytes(SnugType type)
 {
     return type == SNUG_U8 ? 1 : type == SNUG_BF16 || type == SNUG_F16 ? 2 : 4;
-}
-
-int64_t host_arg_bytes(const SnugArg *arg)
-{
-    return (int64_t)arg->shape.n * arg->shape.h * arg->shape.w * arg->pitch
-           * host_type_bytes(arg->type);
 }
 
 void host_share(int64_t count, int32_t t, int32_t threads, int64_t *begin, int64_t *end)

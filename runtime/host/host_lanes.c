@@ -13,6 +13,7 @@
 #include <immintrin.h>
 #endif
 
+#include "runtime/machine.h"
 #include "runtime/program.h"
 
 #define SQRT(x) __builtin_sqrtf(x)

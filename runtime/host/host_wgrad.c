@@ -6,6 +6,7 @@
  * depends on the number of threads, and on nothing else.
  */
 #include "host.h"
+#include "runtime/machine.h"
 
 #include <stdatomic.h>
 #include <string.h>

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/device.h"
 #include "runtime/host/host.h"
 #include "runtime/system/os.h"
 
@@ -39,7 +40,7 @@ static int16_t add_arg(Bench *b, SnugType type, SnugShape shape)
 {
     int32_t a = b->kernel.arg_count++;
     b->args[a] = (SnugArg){.type = type, .shape = shape, .pitch = shape.c};
-    int64_t bytes = host_arg_bytes(&b->args[a]);
+    int64_t bytes = device_arg_bytes(&b->args[a]);
     b->data[a] = aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64);
     for (int64_t i = 0; i < bytes; i++) /* small numbers around 0.01 in either type */
         ((unsigned char *)b->data[a])[i] = (unsigned char)(i % 2 ? 0x3c : 0x20 + i % 31);

@@ -5,7 +5,9 @@
 #define SNUG_CARD_BENCH_H
 
 #include "compiler/emit/cuda.h"
+#include "compiler/ir/ir.h"
 #include "compiler/target/tiles.h"
+#include "compiler/target/workspace.h"
 #include "runtime/card/kernel_cache.h"
 #include "tests/softgpu/softgpu.h"
 #include "tests/unit/conv_bench.h"
@@ -90,6 +92,11 @@ static inline Bench *card_add(CardSuite *suite, const Card *card, const char *na
     return suite->benches[k];
 }
 
+static inline int64_t card_workspace_bytes(const Card *card, const SnugKernel *kernel)
+{
+    return kernel_workspace(&(Target){.device = DEVICE_cuda, .card = card}, kernel);
+}
+
 /* What a block of the kernel will make, once its prologues and weights are there. */
 static inline void card_choose_block(Bench *b, const Card *card)
 {
@@ -112,7 +119,7 @@ static inline void card_write_source(CardSuite *suite, int32_t k)
     for (int32_t r = 0; r < b->kernel.reduction_count; r++)
         b->args[b->kernel.reductions[r].arg].access = SNUG_WRITE;
     if (adds)
-        b->kernel.workspace_bytes = wgrad_workspace(suite->cards[k], &b->kernel);
+        b->kernel.workspace_bytes = card_workspace_bytes(suite->cards[k], &b->kernel);
     SnugProgram program = {.kernels = &b->kernel, .kernel_count = 1};
     assert_true(
         cuda_kernel_source(suite->arena, &program, suite->cards[k], 0, NULL, 0, &suite->texts[k]));

@@ -1,5 +1,6 @@
 /* Convolutions and their gradients on the software GPU, against five nested loops in double. */
 #include "card_bench.h"
+#include "compiler/ir/ir.h"
 
 /* odd sizes and channels, every kernel and stride of the models; transposed convs are the gradients
  * of those with kernel 2 and 4 */

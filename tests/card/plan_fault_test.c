@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "compiler/check/check_plan.h"
+#include "compiler/emit/emit.h"
 #include "compiler/pipeline/pipeline.h"
 #include "runtime/card/cuda_api.h"
 #include "runtime/card/launch_order.h"

@@ -14,9 +14,16 @@
 #include "kernel_pool.h"
 #include "small_reference.h"
 
+#include "compiler/check/check_plans.h"
 #include "compiler/emit/cuda.h"
 #include "compiler/emit/emit.h"
+#include "compiler/fuse/estimate.h"
+#include "compiler/fuse/fuse.h"
+#include "compiler/graph/graph.h"
+#include "compiler/pipeline/pipeline.h"
+#include "compiler/plan/plan.h"
 #include "compiler/target/cost.h"
+#include "compiler/target/target.h"
 #include "tests/model/random_graph.h"
 #include "tests/softgpu/softgpu.h"
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "compiler/emit/cuda.h"
+#include "compiler/emit/emit.h"
 #include "compiler/pipeline/pipeline.h"
 #include "runtime/card/kernel_cache.h"
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/front/front.h"
+#include "compiler/graph/graph.h"
 #include "grammar/ast.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/emit/emit.h"
+#include "compiler/fuse/estimate.h"
+#include "compiler/fuse/fuse.h"
+#include "compiler/graph/graph.h"
 #include "loose_plan.h"
 #include "random_graph.h"
 

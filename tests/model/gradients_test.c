@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/graph/graph.h"
 #include "hash.h"
 #include "random_graph.h"
 

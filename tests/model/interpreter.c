@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/ir/ir.h"
+
 struct Interpreter {
     const Graph *graph;
     const Model *model;

@@ -6,7 +6,7 @@
 #ifndef SNUG_TESTS_INTERPRETER_H
 #define SNUG_TESTS_INTERPRETER_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/ir.h"
 
 typedef struct Interpreter Interpreter;
 

@@ -1,5 +1,7 @@
 #include "loose_plan.h"
 
+#include "compiler/fuse/fuse_repeat.h"
+#include "compiler/ir/compilation.h"
 #include "hash.h"
 
 enum { NO_SLOT = -1, TAKEN_OVER = -2 };

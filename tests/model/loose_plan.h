@@ -5,7 +5,7 @@
 #ifndef SNUG_TESTS_LOOSE_PLAN_H
 #define SNUG_TESTS_LOOSE_PLAN_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/compilation.h"
 
 /* Requires fuse and estimate_costs. Sets c->plans and c->layout. */
 void make_loose_plans(Compilation *c, uint64_t seed);

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/graph/graph.h"
 #include "random_graph.h"
 #include "runner.h"
 

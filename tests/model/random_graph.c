@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/graph/graph.h"
 #include "hash.h"
 
 typedef struct Maker {

@@ -4,7 +4,7 @@
 #ifndef SNUG_TESTS_RANDOM_GRAPH_H
 #define SNUG_TESTS_RANDOM_GRAPH_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/compilation.h"
 #include "interpreter.h"
 
 typedef struct RandomOptions {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/pipeline/pipeline.h"
 #include "hash.h"
 #include "interpreter.h"
 #include "runner.h"

@@ -16,7 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/check/check_plans.h"
+#include "compiler/fuse/estimate.h"
+#include "compiler/fuse/fuse.h"
+#include "compiler/graph/graph.h"
+#include "compiler/pipeline/pipeline.h"
 #include "compiler/plan/plan.h"
+#include "compiler/target/target.h"
 #include "loose_plan.h"
 #include "random_graph.h"
 #include "runner.h"
@@ -229,12 +235,17 @@ static bool is_finite(const Outcome *outcome)
     return true;
 }
 
-static void fuse_for_host(Compilation *c)
+/* rebuilds: tensors that kernels of the backward pass rebuild a residual sum from. */
+static void fuse_for_host(Compilation *c, uint32_t rebuilds)
 {
     c->options.device = DEVICE_host;
     c->options.threads = 2;
-    if (choose_target(c) && fuse(c) && estimate_costs(c))
-        return;
+    if (choose_target(c) && fuse(c)) {
+        if (rebuilds > 0)
+            c->kernels[SNUG_SEGMENT_micro_step] = fuse_training(c, rebuilds);
+        if (estimate_costs(c))
+            return;
+    }
     diagnostics_print(c->diags, stderr, false);
     exit(1);
 }
@@ -243,8 +254,7 @@ static void check_rebuilding(Tally *tally, Compilation *c, const char *name, con
                              const Outcome *kept, Arena *arena)
 {
     for (uint32_t leaves = 2; leaves <= 3; leaves++) {
-        c->rebuilds = leaves;
-        fuse_for_host(c);
+        fuse_for_host(c, leaves);
         make_plans(c);
         check_plans(c);
         Outcome rebuilt = train(c, start, arena);
@@ -259,13 +269,11 @@ static void check_budgets(Tally *tally, Compilation *c, const char *name, size_t
     static const double shares[] = {0.7, 0.95, 0.85, 0.5};
     int64_t arena_bytes;
 
-    c->rebuilds = 0;
-    fuse_for_host(c);
+    fuse_for_host(c, 0);
     make_plans(c);
     arena_bytes = c->plans[SNUG_SEGMENT_micro_step]->arena_bytes;
     for (size_t k = 0; k < count && k < COUNT_OF(shares); k++) {
-        c->rebuilds = 0;
-        fuse_for_host(c);
+        fuse_for_host(c, 0);
         c->target.budget_bytes =
             c->layout.persistent_bytes + (int64_t)(shares[k] * (double)arena_bytes);
         c->options.planner_effort = SEARCH_EFFORT;
@@ -274,7 +282,7 @@ static void check_budgets(Tally *tally, Compilation *c, const char *name, size_t
         if (!c->fits)
             continue;
         tally->budgets++;
-        tally->rebuilding += c->rebuilds > 0;
+        tally->rebuilding += c->plans[SNUG_SEGMENT_micro_step]->certificate.rebuild_us > 0;
         tally->repeats += count_repeats(c);
         Outcome within = train(c, start, arena);
         compare(tally, arena_printf(arena, "%s, %.0f %%", name, 100 * shares[k]), &within, kept);
@@ -288,7 +296,7 @@ static void check_model(Tally *tally, Compilation *c, const char *name, uint64_t
     Arena *arena = arena_create();
     Start start = make_start(c, seed, arena);
 
-    fuse_for_host(c);
+    fuse_for_host(c, 0);
     make_plans(c);
     check_plans(c);
     if (count_repeats(c) != 0)

@@ -3,6 +3,12 @@
 
 #include <stdlib.h>
 
+#include "compiler/check/check_plans.h"
+#include "compiler/emit/emit.h"
+#include "compiler/fuse/estimate.h"
+#include "compiler/fuse/fuse.h"
+#include "compiler/plan/plan.h"
+#include "compiler/target/target.h"
 #include "loose_plan.h"
 
 static void check(bool ok, const Error *error)

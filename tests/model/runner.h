@@ -2,7 +2,7 @@
 #ifndef SNUG_TESTS_RUNNER_H
 #define SNUG_TESTS_RUNNER_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/compilation.h"
 #include "runtime/device.h"
 
 typedef struct Runner {

@@ -35,13 +35,14 @@ rule "runtime/ includes nothing from outside" '([a-z0-9_]+|runtime/([a-z]+/)?[a-
     $(sources runtime)
 rule "the floor includes only itself" "$floor" $(sources compiler/floor)
 rule "a checker shares nothing with what it checks but its nouns" \
-    "[a-z_]+\.h|$nouns|compiler/recompute/tasks\.h|compiler/pack/pack\.h|compiler/pipeline/pipeline\.h" \
+    "[a-z_]+\.h|$nouns|compiler/recompute/tasks\.h|compiler/pack/pack\.h|compiler/ir/compilation\.h" \
     $(sources compiler/check)
 rule "the packer knows sizes and lifetimes only" "pack[a-z_]*\.h|$floor" $(sources compiler/pack)
 rule "recomputation knows tasks only" "[a-z_]+\.h|$floor" $(sources compiler/recompute)
 only "compiler/ sees the syntax tree in its first stages only" '#include "grammar/' \
     'compiler/(front|pipeline)/[a-z_]*\.[ch]' $(sources compiler)
-only "compiler/ sees of runtime/ the program format only" '#include "runtime/[^p]' '' $(sources compiler)
+only "compiler/ sees of runtime/ the program format, and asks the machine" \
+    '#include "runtime/([a-z]+/|[^mp]|p[^r]|m[^a])' '' $(sources compiler)
 only "systems differ in the files named for it" '^ *# *(el)?if.*_WIN32' \
     '(compiler/floor/system|runtime/system/os[a-z_]*)\.[ch]' $(sources grammar compiler runtime)
 only "the CUDA libraries are called in five files" '\b(cu[A-Z][A-Za-z]+|nvrtc[A-Z]|cublas[A-Z])[A-Za-z]*[ ]*\(' \

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "compiler/target/cost.h"
+#include "compiler/target/cards.h"
 
 static void sizes_rise_and_names_differ(void **state)
 {
@@ -51,6 +51,7 @@ static void rates_follow_from_the_hardware(void **state)
 #define CARD(name, arch, sm, gib, tflops, tflops_percent, gbs, gbs_percent, bits, gbits, mhz)      \
     {name, arch, sm, tflops, gbs, bits, gbits, mhz},
 #include "compiler/target/cards.def"
+
 #undef CARD
     };
 

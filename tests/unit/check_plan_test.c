@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "compiler/check/check_plan.h"
+#include "compiler/ir/ir.h"
 
 enum { UNIT = SNUG_ALIGNMENT };
 enum { X = 1, WEIGHT, A, B, P, S, C, OUT, STATISTICS, GRADIENT, VALUES };

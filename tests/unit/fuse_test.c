@@ -11,7 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/fuse/fuse.h"
+#include "compiler/fuse/fuse_repeat.h"
+#include "compiler/graph/graph.h"
 
 /* ---- a small language ------------------------------------------------------------------------ */
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/graph/graph.h"
 
 typedef struct Fixture {
     Arena *arena;

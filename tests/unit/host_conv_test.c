@@ -1,5 +1,6 @@
 /* Convolution and its gradients on the host device against five nested loops. */
 #include "conv_bench.h"
+#include "runtime/machine.h"
 
 /* odd sizes, odd channels, every stride and kernel that the models use; the last three are
  * transposed convs seen from the other side, and windows that leave a rest */

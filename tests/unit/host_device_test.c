@@ -9,6 +9,7 @@
 #include "host_reference.h"
 
 #include "runtime/device.h"
+#include "runtime/machine.h"
 #include "runtime/system/os.h"
 
 /* ---- every allocation of the process passes here --------------------------------------------- */

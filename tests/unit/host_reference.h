@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "runtime/host/host.h"
+#include "runtime/machine.h"
 
 enum { MAX_ARGS = 40, MAX_CODE = 96 };
 

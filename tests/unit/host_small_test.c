@@ -4,6 +4,7 @@
 #include "host_reference.h"
 
 #include "runtime/host/decode.h"
+#include "runtime/machine.h"
 
 static void run_small(Bench *b, const HostLaunch *given, int32_t threads)
 {

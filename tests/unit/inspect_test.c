@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "compiler/inspect/inspect.h"
-#include "compiler/plan/plan.h"
+#include "compiler/pipeline/pipeline.h"
+#include "compiler/plan/planner.h"
+#include "compiler/report/report.h"
 #include "compiler/report/report_html.h"
 
 static const char *const models[] = {
@@ -54,7 +56,7 @@ static void text_is_80_columns_wide(void **state)
         char *text = NULL;
         size_t size = 0;
         FILE *out = open_memstream(&text, &size);
-        report_text(out, c, false);
+        report_text(out, c, NULL, false);
         fclose(out);
         for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
             if (strcspn(line, "\n") > 80 && strncmp(line + 2, SOURCE_DIR, strlen(SOURCE_DIR)) != 0)

@@ -3,11 +3,11 @@
  *     ir_doc_test             compares
  *     ir_doc_test --write     writes the table into the page
  */
+#include "compiler/floor/arena.h"
+#include "compiler/floor/text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "compiler/pipeline/pipeline.h"
 
 static const char BEGIN[] = "<!-- ops: written by `ninja docs` -->\n",
                   END[] = "<!-- end of ops -->";

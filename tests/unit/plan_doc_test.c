@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "compiler/inspect/inspect.h"
+#include "compiler/pipeline/pipeline.h"
+#include "compiler/report/report.h"
 #include "runtime/system/os.h"
 
 static char *read_page(void)

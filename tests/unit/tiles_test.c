@@ -10,8 +10,9 @@
 
 #include <cmocka.h>
 
-#include "compiler/target/cost.h"
+#include "compiler/target/cards.h"
 #include "compiler/target/tiles.h"
+#include "compiler/target/workspace.h"
 
 enum { SHARED_A_BLOCK = 99 * 1024, MOST_THREADS = 1024 };
 
@@ -96,7 +97,8 @@ static void check_wgrad(const Card *card, const Product *p)
     assert_true(tile.splits >= 1 && tile.splits <= 65535);
     assert_int_equal(w->kernel % tile.tap_rows, 0);
     int64_t weights = (int64_t)w->y.c * w->kernel * w->kernel * w->x.c * 4;
-    int64_t workspace = wgrad_workspace(card, &p->kernel);
+    int64_t workspace =
+        kernel_workspace(&(Target){.device = DEVICE_cuda, .card = card}, &p->kernel);
     assert_true(tile.splits == 1 ? workspace == 0 : workspace >= tile.splits * weights);
     assert_true(workspace <= (int64_t)33 << 20);
 }
@@ -197,7 +199,8 @@ static void what_has_none(void **state)
     for (int a = 0; a < 8; a++)
         p.args[a].type = SNUG_F32;
     assert_false(choose_wgrad_tile(card, &p.kernel, &wgrad));
-    assert_int_equal(wgrad_workspace(card, &p.kernel), 0);
+    assert_int_equal(kernel_workspace(&(Target){.device = DEVICE_cuda, .card = card}, &p.kernel),
+                     0);
 }
 
 int main(void)

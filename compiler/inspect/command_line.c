@@ -1,5 +1,5 @@
 /* The command that gives a compilation these options: what people copy from a report. */
-#include "what_if.h"
+#include "command_line.h"
 
 #include <string.h>
 
