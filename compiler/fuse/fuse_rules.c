@@ -312,15 +312,10 @@ static Summary merge(Summary a, const Summary *b)
     return a;
 }
 
-static bool stops_interpolation(OpKind kind)
-{
-    return kind == OP_relu || kind == OP_relu_grad || kind == OP_sigmoid || kind == OP_sigmoid_grad;
-}
-
 /* Of the value of a pointwise op, from those of its inputs. */
 static Summary pointwise_summary(const Fusion *fusion, const Op *op)
 {
-    Summary summary = {.affine = true, .code = 3};
+    Summary summary = {.affine = has_trait(op->kind, AFFINE), .code = 3};
 
     for (uint32_t k = 0; k < op->input_count; k++) {
         ValueId input = op->inputs[k];
@@ -337,9 +332,7 @@ static Summary pointwise_summary(const Fusion *fusion, const Op *op)
             summary = merge(summary, &leaf);
         }
     }
-    if (stops_interpolation(op->kind))
-        summary.affine = false;
-    if (op->kind == OP_upsample || op->kind == OP_bilinear)
+    if (has_trait(op->kind, RESAMPLE))
         summary.resampled = true;
     if (op->kind == OP_bilinear)
         summary.bilinear = true;

@@ -50,9 +50,11 @@ typedef enum OpTrait {
     WINDOW = 1 << 3,    /* a core that is no matrix product */
     REDUCES = 1 << 4,   /* needs all of its first input before its first result */
     RESAMPLE = 1 << 5,  /* pointwise but for where it reads */
-    CONCAT = 1 << 6,
-    ACCUMULATES = 1 << 7, /* adds to parameter gradients: may run once only */
-    TINY = 1 << 8         /* a vector in, a vector out */
+    AFFINE = 1 << 6, /* pointwise, and of a mean of elements the same mean of its results: commutes
+                           with interpolation. Coefficients may differ by channel, never by place */
+    CONCAT = 1 << 7,
+    ACCUMULATES = 1 << 8, /* adds to parameter gradients: may run once only */
+    TINY = 1 << 9         /* a vector in, a vector out */
 } OpTrait;
 
 typedef struct OpInfo {
