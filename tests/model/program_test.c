@@ -16,6 +16,8 @@
  * The same in mixed precision, where rounding to 8 bits of mantissa allows no such comparison:
  * there all gradients together must agree with the interpreter's to 3 percent in the median model,
  * and no number may be NaN.
+ *
+ * With the default number of models every pair of random_pairs occurs in several of them.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,13 +28,14 @@
 #include "runner.h"
 
 static const double TOLERANCE = 1e-4, KINK_DISTANCE = 1e-4, MIXED_TOLERANCE = 0.03;
-enum { MAX_MODELS = 100000, ROUNDINGS = 64 };
+enum { MAX_MODELS = 100000, ROUNDINGS = 64, DEFAULT_MODELS = 200, LEAST_PAIRS = 3 };
 
 typedef struct Tally {
     int64_t models, skipped, tensors, ill_conditioned, kernels, absorbed;
     double worst;          /* error by norm, of the tensors that are not ill-conditioned */
     double most_roundings; /* error by what rounding does, of the others */
     double *mixed_errors;  /* of each model */
+    int32_t pairs[OP_COUNT][OP_COUNT]; /* models with an op read by a resampler */
     int failures;
 } Tally;
 
@@ -225,6 +228,50 @@ static void check_unfused(Subject *subject)
             (unsigned long long)subject->seed, set->absorbed, set->kernels.count, fused);
 }
 
+static bool is_pair_at(const Graph *graph, const Op *reader, RandomPair pair)
+{
+    if (reader->kind != pair.resampler)
+        return false;
+    for (uint32_t k = 0; k < reader->input_count; k++) {
+        const Op *op = &graph->ops.items[graph->values.items[reader->inputs[k].i].maker.i];
+        const Op *before = &graph->ops.items[graph->values.items[op->inputs[0].i].maker.i];
+        if (op->kind == pair.op && (before->kind == OP_bn_apply || before->kind == OP_input))
+            return true;
+    }
+    return false;
+}
+
+/* Behind a batch norm or the picture, where no core claims the op. */
+static void count_pairs(const Graph *graph, Tally *tally)
+{
+    RandomPair pairs[MAX_RANDOM_PAIRS];
+    uint32_t count = random_pairs(pairs);
+
+    for (uint32_t p = 0; p < count; p++)
+        for (uint32_t o = 1; o < graph->ops.count; o++)
+            if (is_pair_at(graph, &graph->ops.items[o], pairs[p])) {
+                tally->pairs[pairs[p].op][pairs[p].resampler]++;
+                break;
+            }
+}
+
+static void check_pairs(Tally *tally)
+{
+    RandomPair pairs[MAX_RANDOM_PAIRS];
+    uint32_t count = random_pairs(pairs);
+
+    for (uint32_t p = 0; p < count; p++) {
+        int32_t models = tally->pairs[pairs[p].op][pairs[p].resampler];
+        printf("%s before %s: %d%s", op_info[pairs[p].op].name, op_info[pairs[p].resampler].name,
+               models, p % 6 < 5 && p + 1 < count ? ", " : "\n");
+        if (models >= LEAST_PAIRS)
+            continue;
+        fprintf(stderr, "%s occurs too rarely before %s: in %d models\n", op_info[pairs[p].op].name,
+                op_info[pairs[p].resampler].name, models);
+        tally->failures++;
+    }
+}
+
 /* Returns whether the model was run: it is not where it comes close to a kink. */
 static bool check_model(uint64_t seed, bool mixed, Tally *tally)
 {
@@ -241,6 +288,8 @@ static bool check_model(uint64_t seed, bool mixed, Tally *tally)
     interpreter_run(subject.in);
     bool is_clear = interpreter_kink_distance(subject.in) >= KINK_DISTANCE;
     if (is_clear) {
+        if (!mixed)
+            count_pairs(c->model->train, tally);
         check_plan(&subject, seed);
         check_plan(&subject, 0);
         check_unfused(&subject);
@@ -278,7 +327,7 @@ static void check_mixed(Tally *tally)
 
 int main(int argc, char **argv)
 {
-    int64_t count = argc > 1 ? atoll(argv[1]) : 150;
+    int64_t count = argc > 1 ? atoll(argv[1]) : DEFAULT_MODELS;
     uint64_t seed = argc > 2 ? (uint64_t)atoll(argv[2]) : 1;
     Tally tally = {0};
 
@@ -304,6 +353,8 @@ int main(int argc, char **argv)
         tally.failures++;
     }
     check_mixed(&tally);
+    if (count >= DEFAULT_MODELS)
+        check_pairs(&tally);
     free(tally.mixed_errors);
     if (tally.models < count) {
         fprintf(stderr, "too many models come close to a kink\n");

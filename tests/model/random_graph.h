@@ -15,6 +15,16 @@ typedef struct RandomOptions {
     bool only_picture; /* the input is a picture and its size even: what a trainer can run */
 } RandomOptions;
 
+/* An op, and the op behind it that reads it at other places or side by side with others. */
+typedef struct RandomPair {
+    OpKind op, resampler;
+} RandomPair;
+enum { MAX_RANDOM_PAIRS = OP_COUNT * 8 };
+
+/* All pairs that models can have; model k contains pair k modulo their count and mostly another,
+ * behind a batch norm where it is not the picture's. Returns how many. */
+uint32_t random_pairs(RandomPair pairs[MAX_RANDOM_PAIRS]);
+
 /* A compilation as elaborate and infer_shapes leave it: model->train is the forward pass with its
  * loss. Freed by random_model_destroy. */
 Compilation *random_model(const RandomOptions *options);
