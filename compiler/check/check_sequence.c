@@ -31,7 +31,7 @@ static SequenceCheck check_runs(const TaskGraph *graph, const Sequence *sequence
         is_repeat[s] = has_run[t];
         if (has_run[t])
             check.added_cost += task->cost;
-        for (uint32_t r = 0; r < (has_run[t] ? task->again_reads : task->read_count); r++)
+        for (uint32_t r = 0; r < (has_run[t] ? task->repeat_reads : task->read_count); r++)
             if (!has_run[graph->maker[task->reads[r]]])
                 return refuse(SEQUENCE_READ, s, t);
         for (uint32_t k = 0; k < task->after_count && !has_run[t]; k++)
@@ -50,7 +50,7 @@ static int64_t step_back(const TaskGraph *graph, uint32_t t, bool is_repeat, boo
                          int64_t *alive_bytes)
 {
     const Task *task = &graph->tasks[t];
-    uint32_t reads = is_repeat ? task->again_reads : task->read_count;
+    uint32_t reads = is_repeat ? task->repeat_reads : task->read_count;
     uint32_t writes = is_repeat ? 1 : task->write_count;
     int64_t bytes = *alive_bytes + task->workspace;
     bool has_taken = false;

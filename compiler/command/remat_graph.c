@@ -286,7 +286,7 @@ static void make_tasks(Reader *reader, RematGraph *result)
         task->reads = &reads[used];
         for (uint32_t l = first[node]; l < first[node + 1]; l++)
             reads[used++] = value[reader->links[l].from];
-        task->read_count = task->again_reads = first[node + 1] - first[node];
+        task->read_count = task->repeat_reads = first[node + 1] - first[node];
         writes[k] = k + 1;
         task->writes = &writes[k];
         task->write_count = 1;

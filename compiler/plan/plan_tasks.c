@@ -84,7 +84,7 @@ static void add_values(TaskMaker *maker, uint32_t k)
             }
         }
         if (pass == 0)
-            task->again_reads = task->read_count;
+            task->repeat_reads = task->read_count;
     }
     task->reads = reads;
     task->writes = writes;

@@ -2,13 +2,13 @@
  *
  * The cut bound. Take a task g. When it runs for the first time, its ancestors have run and its
  * descendants have not. A value that an ancestor made and that a descendant reads is either in
- * memory then (kept) or computed again behind (redone), and what is redone needs its own inputs
- * kept or redone:
+ * memory then (kept) or computed again behind (repeated), and what is repeated needs its own inputs
+ * kept or repeated:
  *
- *     kept(v) + redone(v) >= 1                    v read by a descendant of g, or an output
- *     redone(v) <= kept(u) + redone(u)            u read when v is made again
+ *     kept(v) + repeated(v) >= 1                    v read by a descendant of g, or an output
+ *     repeated(v) <= kept(u) + repeated(u)          u read when v is made again
  *     sum of bytes(v) kept(v) <= budget - results and workspace of g
- *     least sum of cost(v) redone(v)
+ *     least sum of cost(v) repeated(v)
  *
  * holds for every order and any number of recomputations. With a price p for a byte in place of the
  * budget it is a minimum cut; each price gives a bound for every budget,
@@ -17,8 +17,8 @@
  *
  * and the best of them is the bound. A value is two nodes; the source's side is "yes":
  *
- *     source --unlimited--> needed(v) --p bytes(v)--> redone(v) --cost(v)--> sink
- *     redone(v) --unlimited--> needed(u),  redone(v) --unlimited--> needed(v)
+ *     source --unlimited--> needed(v) --p bytes(v)--> repeated(v) --cost(v)--> sink
+ *     repeated(v) --unlimited--> needed(u),  repeated(v) --unlimited--> needed(v)
  *
  * Capacities are integers rounded down, so that the flow is a bound whatever the rounding.
  */
@@ -65,14 +65,14 @@ typedef struct CutModel {
     uint32_t task;           /* g */
     bool *is_past;           /* by task: ancestor of g */
     bool *is_future;         /* by task: descendant of g */
-    uint32_t *values, count; /* what may be kept or redone */
+    uint32_t *values, count; /* what may be kept or repeated */
     uint32_t *index;         /* by value: place in values, or FLOW_NONE */
     bool *is_needed;         /* by value */
-    const bool *is_forced;   /* by value: never redone; or NULL */
+    const bool *is_forced;   /* by value: never repeated; or NULL */
     bool *is_read;           /* by value: g reads it, so that it is in memory anyhow */
     int64_t fixed_bytes;     /* of g: reads, results, workspace */
     FlowNetwork network;
-    uint32_t *keep_edge, *redo_edge;    /* by place */
+    uint32_t *keep_edge, *repeat_edge;  /* by place */
     uint32_t *other_edges, other_count; /* unlimited */
     double cost_unit;                   /* cost of a unit */
 } CutModel;
@@ -112,7 +112,7 @@ static void mark_future(CutModel *model)
     }
 }
 
-static bool can_redo(const CutModel *model, uint32_t value)
+static bool can_repeat(const CutModel *model, uint32_t value)
 {
     const Task *maker = &model->graph->tasks[model->graph->maker[value]];
 
@@ -145,7 +145,7 @@ static void find_values(CutModel *model)
     }
     for (uint32_t k = 0; k < model->count; k++) {
         const Task *maker = &graph->tasks[graph->maker[model->values[k]]];
-        for (uint32_t r = 0; r < maker->again_reads && can_redo(model, model->values[k]); r++)
+        for (uint32_t r = 0; r < maker->repeat_reads && can_repeat(model, model->values[k]); r++)
             add_value(model, maker->reads[r]);
     }
 }
@@ -156,23 +156,23 @@ static void connect(CutModel *model, Arena *arena)
     uint32_t edges = 4 * model->count, source = 2 * model->count, sink = source + 1;
 
     for (uint32_t k = 0; k < model->count; k++)
-        edges += graph->tasks[graph->maker[model->values[k]]].again_reads;
+        edges += graph->tasks[graph->maker[model->values[k]]].repeat_reads;
     flow_begin(&model->network, 2 * model->count + 2, edges, arena);
     model->keep_edge = arena_array(arena, uint32_t, model->count);
-    model->redo_edge = arena_array(arena, uint32_t, model->count);
+    model->repeat_edge = arena_array(arena, uint32_t, model->count);
     model->other_edges = arena_array(arena, uint32_t, edges);
     for (uint32_t k = 0; k < model->count; k++) {
-        uint32_t value = model->values[k], needed = 2 * k, redone = 2 * k + 1;
+        uint32_t value = model->values[k], needed = 2 * k, repeated = 2 * k + 1;
         const Task *maker = &graph->tasks[graph->maker[value]];
-        model->keep_edge[k] = flow_edge(&model->network, needed, redone, 0);
-        model->redo_edge[k] = flow_edge(&model->network, redone, sink, 0);
-        model->other_edges[model->other_count++] = flow_edge(&model->network, redone, needed, 0);
+        model->keep_edge[k] = flow_edge(&model->network, needed, repeated, 0);
+        model->repeat_edge[k] = flow_edge(&model->network, repeated, sink, 0);
+        model->other_edges[model->other_count++] = flow_edge(&model->network, repeated, needed, 0);
         if (model->is_needed[value])
             model->other_edges[model->other_count++] =
                 flow_edge(&model->network, source, needed, 0);
-        for (uint32_t r = 0; r < maker->again_reads && can_redo(model, value); r++)
+        for (uint32_t r = 0; r < maker->repeat_reads && can_repeat(model, value); r++)
             model->other_edges[model->other_count++] =
-                flow_edge(&model->network, redone, 2 * model->index[maker->reads[r]], 0);
+                flow_edge(&model->network, repeated, 2 * model->index[maker->reads[r]], 0);
     }
 }
 
@@ -224,7 +224,7 @@ static CutModel *cut_model(const TaskGraph *graph, uint32_t task, const bool *is
 
 typedef struct CutPoint {
     int64_t bytes; /* at g */
-    int64_t cost;  /* units, of what is redone */
+    int64_t cost;  /* units, of what is repeated */
     int64_t bound; /* units: the flow at the price, with the fixed bytes priced too */
     double price;  /* units a byte */
 } CutPoint;
@@ -235,7 +235,7 @@ static int64_t cost_units(const CutModel *model, uint32_t value)
     return (int64_t)(model->graph->tasks[model->graph->maker[value]].cost / model->cost_unit);
 }
 
-static int64_t solve(CutModel *model, double price, bool is_redo_free)
+static int64_t solve(CutModel *model, double price, bool is_repeat_free)
 {
     FlowNetwork *network = &model->network;
     uint32_t source = 2 * model->count, sink = source + 1;
@@ -246,10 +246,10 @@ static int64_t solve(CutModel *model, double price, bool is_redo_free)
         uint32_t value = model->values[k];
         double keep = price * (double)model->graph->bytes[value];
         flow_set_capacity(network, model->keep_edge[k], model->is_read[value] ? 0 : (int64_t)keep);
-        flow_set_capacity(network, model->redo_edge[k],
-                          !can_redo(model, value) ? FLOW_UNLIMITED / 1024
-                          : is_redo_free          ? 0
-                                                  : cost_units(model, value));
+        flow_set_capacity(network, model->repeat_edge[k],
+                          !can_repeat(model, value) ? FLOW_UNLIMITED / 1024
+                          : is_repeat_free          ? 0
+                                                    : cost_units(model, value));
     }
     return max_flow(network, source, sink);
 }
@@ -287,7 +287,7 @@ static CutPoint keep_all(const CutModel *model)
     return point;
 }
 
-/* Least bytes at g, whatever is redone. */
+/* Least bytes at g, whatever is repeated. */
 static int64_t least_bytes(CutModel *model)
 {
     return model->fixed_bytes + solve(model, 1, true);
@@ -359,7 +359,7 @@ static int by_price(const void *a, const void *b)
     return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
 }
 
-/* As if what is redone needed nothing: the cheapest bytes first, the last one in part. */
+/* As if what is repeated needed nothing: the cheapest bytes first, the last one in part. */
 static Score score_task(const TaskGraph *graph, uint32_t task, int64_t budget, Arena *scratch)
 {
     CutModel *model = cut_model(graph, task, NULL, scratch);
@@ -370,7 +370,7 @@ static Score score_task(const TaskGraph *graph, uint32_t task, int64_t budget, A
 
     for (uint32_t k = 0; k < model->count; k++) {
         uint32_t value = model->values[k];
-        if (!model->is_needed[value] || model->is_read[value] || !can_redo(model, value))
+        if (!model->is_needed[value] || model->is_read[value] || !can_repeat(model, value))
             continue;
         items[count++] = (Candidate){graph->tasks[graph->maker[value]].cost
                                          / (double)max_i64(graph->bytes[value], 1),
@@ -444,28 +444,28 @@ CostBound cost_bound(const TaskGraph *graph, int64_t budget)
     return best;
 }
 
-bool *choose_redone(const TaskGraph *graph, uint32_t task, int64_t budget, const bool *is_forced,
-                    Arena *arena)
+bool *choose_repeated(const TaskGraph *graph, uint32_t task, int64_t budget, const bool *is_forced,
+                      Arena *arena)
 {
     Arena *scratch = arena_create();
-    bool *is_redone = arena_array(arena, bool, graph->value_count);
+    bool *is_repeated = arena_array(arena, bool, graph->value_count);
     CutModel *model = cut_model(graph, task, is_forced, scratch);
     CutPoint cheap, lean;
 
     bound_at(model, budget, &cheap, &lean);
     for (uint32_t t = 0; t < graph->task_count; t++)
         for (uint32_t w = 0; w < graph->tasks[t].write_count && model->is_past[t]; w++)
-            is_redone[graph->tasks[t].writes[w]] = can_redo(model, graph->tasks[t].writes[w]);
+            is_repeated[graph->tasks[t].writes[w]] = can_repeat(model, graph->tasks[t].writes[w]);
     if (lean.price == 0) /* everything is kept */
         for (uint32_t v = 0; v < graph->value_count; v++)
-            is_redone[v] &= !model->is_needed[v];
+            is_repeated[v] &= !model->is_needed[v];
     else
         solve(model, lean.price, false);
     for (uint32_t k = 0; k < model->count && lean.price > 0; k++)
         if (flow_reaches(&model->network, 2 * k) && !flow_reaches(&model->network, 2 * k + 1))
-            is_redone[model->values[k]] = false;
+            is_repeated[model->values[k]] = false;
     arena_destroy(scratch);
-    return is_redone;
+    return is_repeated;
 }
 
 /* ---- the frontier ---------------------------------------------------------------------------- */

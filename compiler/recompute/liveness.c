@@ -23,7 +23,7 @@ static void take_over(const TaskGraph *graph, const Sequence *sequence, Lives *l
     for (uint32_t s = 0; s < sequence->count; s++) {
         const Task *task = &graph->tasks[sequence->tasks[s]];
         bool again = has_run[sequence->tasks[s]];
-        uint32_t read_count = again ? task->again_reads : task->read_count;
+        uint32_t read_count = again ? task->repeat_reads : task->read_count;
         const uint32_t *uses = &lives->uses[lives->use_begin[s]];
         has_run[sequence->tasks[s]] = true;
         for (uint32_t r = 0; r < read_count && r < 64; r++) {
@@ -60,7 +60,7 @@ Lives find_lives(const TaskGraph *graph, const Sequence *sequence, Arena *arena)
     for (uint32_t s = 0; s < sequence->count; s++) {
         const Task *task = &graph->tasks[sequence->tasks[s]];
         bool again = has_run[sequence->tasks[s]];
-        uint32_t reads = again ? task->again_reads : task->read_count;
+        uint32_t reads = again ? task->repeat_reads : task->read_count;
         uint32_t writes = again ? 1 : task->write_count;
         has_run[sequence->tasks[s]] = true;
         lives.use_begin[s] = use_count;

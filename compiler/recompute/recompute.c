@@ -24,14 +24,14 @@ enum {
 typedef struct Round {
     double share; /* of the effort, both lanes together */
     double hot, cold;
-    bool may_recompute;
+    bool may_repeat;
 } Round;
 
 static const Round rounds[] = {
-    {.share = 0.10, .hot = 10, .cold = 0.3, .may_recompute = false},
-    {.share = 0.3, .hot = 0.1, .cold = 0.003, .may_recompute = true},
-    {.share = 0.3, .hot = 0.03, .cold = 0.001, .may_recompute = true},
-    {.share = 0.3, .hot = 0.03, .cold = 0.001, .may_recompute = true},
+    {.share = 0.10, .hot = 10, .cold = 0.3, .may_repeat = false},
+    {.share = 0.3, .hot = 0.1, .cold = 0.003, .may_repeat = true},
+    {.share = 0.3, .hot = 0.03, .cold = 0.001, .may_repeat = true},
+    {.share = 0.3, .hot = 0.03, .cold = 0.001, .may_repeat = true},
 };
 
 typedef struct Lane {
@@ -91,7 +91,7 @@ static void run_once(const RecomputeProblem *problem, const Round *round, uint64
             .seed = seed * LANES + k,
             .hot = is_cool ? round->hot : 10 * round->hot,
             .cold = is_cool ? round->cold : 3 * round->cold,
-            .may_recompute = round->may_recompute,
+            .may_repeat = round->may_repeat,
             .may_exchange = k % 2 == 1,
             .deadline = deadline,
         };
@@ -142,7 +142,7 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
     result.bound_cost = bound.is_impossible ? 0 : bound.cost;
     for (size_t k = 0; k < COUNT_OF(rounds); k++) {
         run_round(problem, &rounds[k], k, deadline, &result, scratch);
-        if (rounds[k].may_recompute || problem->is_order_only)
+        if (rounds[k].may_repeat || problem->is_order_only)
             result.sequence =
                 tighten_sequence(graph, &result.sequence, max_i64(problem->budget, result.peak),
                                  tightening, scratch);

@@ -48,11 +48,11 @@ typedef struct SearchProblem {
     Sequence start; /* valid; its peak may exceed the budget */
     uint64_t proposals;
     uint64_t seed;
-    double hot, cold;   /* temperatures, in mean costs of a task */
-    bool may_recompute; /* else only the order changes; ends as soon as the budget is met */
-    bool may_exchange;  /* moves that remove one repeat and insert another: slower, and better
+    double hot, cold;  /* temperatures, in mean costs of a task */
+    bool may_repeat;   /* else only the order changes; ends as soon as the budget is met */
+    bool may_exchange; /* moves that remove one repeat and insert another: slower, and better
                             * where many different choices of what to repeat cost about the same */
-    double deadline;    /* by monotonic_seconds(); 0: none */
+    double deadline;   /* by monotonic_seconds(); 0: none */
 } SearchProblem;
 
 typedef struct SearchResult {
@@ -94,8 +94,8 @@ CostBound cost_bound_at(const TaskGraph *graph, uint32_t task, int64_t budget);
 /* By value: made before `task`, and not in memory while it runs in the plan of the cut bound that
  * has at most `budget` bytes then (or as few as there can be). is_forced: by value, never made
  * again; or NULL. */
-bool *choose_redone(const TaskGraph *graph, uint32_t task, int64_t budget, const bool *is_forced,
-                    Arena *arena);
+bool *choose_repeated(const TaskGraph *graph, uint32_t task, int64_t budget, const bool *is_forced,
+                      Arena *arena);
 
 typedef struct BoundPoint {
     int64_t budget;

@@ -1,10 +1,10 @@
-/* A sequence from the cut bound's plan: what it keeps is kept, what it redoes is made again just
+/* A sequence from the cut bound's plan: what it keeps is kept, what it repeats is made again just
  * before it is read, depth first and once.
  *
- *     order     f1 f2 f3 g          b3      b2 b1         the plan redoes f1, f2
+ *     order     f1 f2 f3 g          b3      b2 b1         the plan repeats f1, f2
  *     sequence  f1 f2 f3 g  f1' f2' b3      b2 b1         b3 reads f2
  *
- * Until g has run, nothing changes. Behind it, a value that the plan redoes is missing until it is
+ * Until g has run, nothing changes. Behind it, a value that the plan repeats is missing until it is
  * made again; from then on it lives until its last use. The cut sees memory at g only: where it
  * drops a whole branch, the first read behind g has all of it made again at once, a burst that may
  * need more than was saved. Bursts are split: what passes through the middle is kept, and the part
@@ -35,9 +35,9 @@ static bool make_again(Rewriter *rewriter, uint32_t value)
         uint32_t t = rewriter->graph->maker[rewriter->stack[depth - 1]];
         const Task *task = &rewriter->graph->tasks[t];
         uint32_t r = 0;
-        while (r < task->again_reads && !rewriter->is_missing[task->reads[r]])
+        while (r < task->repeat_reads && !rewriter->is_missing[task->reads[r]])
             r++;
-        if (r < task->again_reads) {
+        if (r < task->repeat_reads) {
             rewriter->stack[depth++] = task->reads[r];
             continue;
         }
@@ -49,8 +49,8 @@ static bool make_again(Rewriter *rewriter, uint32_t value)
     return true;
 }
 
-static Sequence redo_lazily(const TaskGraph *graph, const Sequence *order, uint32_t task,
-                            const bool *is_redone, Arena *arena)
+static Sequence repeat_lazily(const TaskGraph *graph, const Sequence *order, uint32_t task,
+                              const bool *is_repeated, Arena *arena)
 {
     Arena *scratch = arena_create();
     Rewriter rewriter = {graph,
@@ -73,7 +73,7 @@ static Sequence redo_lazily(const TaskGraph *graph, const Sequence *order, uint3
         if (t == task) {
             is_behind = true;
             for (uint32_t v = 1; v < graph->value_count; v++)
-                rewriter.is_missing[v] = is_redone[v];
+                rewriter.is_missing[v] = is_repeated[v];
         }
     }
     for (uint32_t v = 1; v < graph->value_count && is_done; v++)
@@ -119,7 +119,7 @@ static void split_burst(const TaskGraph *graph, const Sequence *sequence, Span b
 
     for (uint32_t k = 0; k < length; k++) {
         const Task *task = &graph->tasks[sequence->tasks[burst.first + k]];
-        for (uint32_t r = 0; r < task->again_reads; r++)
+        for (uint32_t r = 0; r < task->repeat_reads; r++)
             last_read[task->reads[r]] = k;
     }
     for (uint32_t k = 0; k < length; k++) {
@@ -164,8 +164,9 @@ Sequence recompute_by_cut(const TaskGraph *graph, const Sequence *order, uint32_
 
     for (int tries = 0; tries < MAX_TRIES && percent >= 40 && best_peak > budget; tries++) {
         Arena *scratch = arena_create();
-        bool *is_redone = choose_redone(graph, task, budget / 100 * percent, is_forced, scratch);
-        Sequence sequence = redo_lazily(graph, order, task, is_redone, arena);
+        bool *is_repeated =
+            choose_repeated(graph, task, budget / 100 * percent, is_forced, scratch);
+        Sequence sequence = repeat_lazily(graph, order, task, is_repeated, arena);
         int64_t peak = sequence_peak(graph, &sequence, NULL);
         if (peak < best_peak) {
             best = sequence;

@@ -57,7 +57,7 @@ static uint32_t find_gap(const Search *search, uint32_t first, uint32_t last)
 
 static bool has_room(const Search *search, const Task *task)
 {
-    for (uint32_t r = 0; r < task->again_reads; r++)
+    for (uint32_t r = 0; r < task->repeat_reads; r++)
         if (search->events[task->reads[r]].count + CHAIN_DEPTH
             >= search->events[task->reads[r]].capacity)
             return false;
@@ -83,7 +83,7 @@ static bool insert_repeat(Search *search, uint32_t value, uint32_t slot, uint32_
     if (gap == 0)
         return false;
     place_step(search, gap, t, true);
-    for (uint32_t r = 0; r < task->again_reads && depth < CHAIN_DEPTH; r++) {
+    for (uint32_t r = 0; r < task->repeat_reads && depth < CHAIN_DEPTH; r++) {
         const Events *input = &search->events[task->reads[r]];
         uint32_t k = events_before(input, gap);
         bool is_last = k + 1 == input->count || is_def(input->items[k + 1]);
@@ -107,7 +107,7 @@ static bool propose_insert(Search *search)
 {
     uint32_t slot = random_step(search);
     const Task *task = &search->graph->tasks[search->task[slot]];
-    uint32_t reads = search->is_repeat[slot] ? task->again_reads : task->read_count;
+    uint32_t reads = search->is_repeat[slot] ? task->repeat_reads : task->read_count;
 
     if (reads == 0)
         return false;
@@ -125,7 +125,7 @@ static void remove_chain(Search *search, uint32_t slot)
     const Task *task = &search->graph->tasks[search->task[slot]];
 
     remove_repeat(search, slot);
-    for (uint32_t r = 0; r < task->again_reads; r++) {
+    for (uint32_t r = 0; r < task->repeat_reads; r++) {
         const Events *events = &search->events[task->reads[r]];
         uint32_t k = events_before(events, slot);
         bool is_unread = k > 0 && is_def(events->items[k - 1])
@@ -219,12 +219,12 @@ static bool propose_exchange(Search *search)
     return false;
 }
 
-bool propose_move(Search *search, bool may_recompute, bool may_exchange)
+bool propose_move(Search *search, bool may_repeat, bool may_exchange)
 {
     uint32_t kind = random_below(search, 16);
 
     begin_move(search);
-    if (!may_recompute || kind < 7)
+    if (!may_repeat || kind < 7)
         return propose_shift(search);
     if (may_exchange && kind >= 13)
         return propose_exchange(search);

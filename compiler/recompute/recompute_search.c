@@ -83,14 +83,14 @@ static void anneal(Annealing *annealing, uint64_t *made)
             spread(annealing);
         if (k % 64 == 63) {
             temperature *= cooling;
-            if (problem->may_recompute)
+            if (problem->may_repeat)
                 annealing->price *= search->excess > 0 ? pace : 1 / pace;
             if (k % 4096 == 4095 && problem->deadline > 0
                 && monotonic_seconds() >= problem->deadline)
                 break;
         }
         *made = k + 1;
-        if (!propose_move(search, problem->may_recompute, problem->may_exchange)) {
+        if (!propose_move(search, problem->may_repeat, problem->may_exchange)) {
             undo_move(search);
             continue;
         }
@@ -105,7 +105,7 @@ static void anneal(Annealing *annealing, uint64_t *made)
         keep_changes(search);
         if (search->excess == 0 && search->added < annealing->best_added) {
             keep_best(annealing);
-            if (!problem->may_recompute)
+            if (!problem->may_repeat)
                 break;
         }
     }

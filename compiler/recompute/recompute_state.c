@@ -240,7 +240,7 @@ static uint32_t find_taken(const Search *search, uint32_t slot)
 {
     const Task *task = &search->graph->tasks[search->task[slot]];
     uint64_t mask = search->in_place[search->task[slot]];
-    uint32_t count = search->is_repeat[slot] ? task->again_reads : task->read_count;
+    uint32_t count = search->is_repeat[slot] ? task->repeat_reads : task->read_count;
 
     for (uint32_t r = 0; r < count && r < 64 && mask >> r != 0; r++) {
         if ((mask >> r & 1) == 0)
@@ -305,7 +305,7 @@ static void set_slot(Search *search, uint32_t slot, uint32_t task, bool is_repea
 void place_step(Search *search, uint32_t slot, uint32_t t, bool is_repeat)
 {
     const Task *task = &search->graph->tasks[t];
-    uint32_t reads = is_repeat ? task->again_reads : task->read_count;
+    uint32_t reads = is_repeat ? task->repeat_reads : task->read_count;
     uint32_t writes = is_repeat ? 1 : task->write_count;
 
     set_slot(search, slot, t, is_repeat);
@@ -324,7 +324,7 @@ void remove_repeat(Search *search, uint32_t slot)
     const Task *task = &search->graph->tasks[t];
 
     set_taken(search, slot, 0);
-    for (uint32_t r = 0; r < task->again_reads; r++)
+    for (uint32_t r = 0; r < task->repeat_reads; r++)
         remove_event(search, task->reads[r], slot << 1);
     remove_event(search, task->writes[0], slot << 1 | 1);
     change_load(search, slot, slot + (search->workspace[t] != 0), -search->workspace[t]);
@@ -338,7 +338,7 @@ void shift_step(Search *search, uint32_t slot, uint32_t gap)
     uint32_t t = search->task[slot];
     const Task *task = &search->graph->tasks[t];
     bool is_repeat = search->is_repeat[slot];
-    uint32_t reads = is_repeat ? task->again_reads : task->read_count;
+    uint32_t reads = is_repeat ? task->repeat_reads : task->read_count;
     uint32_t writes = is_repeat ? 1 : task->write_count;
 
     set_taken(search, slot, 0);

@@ -114,6 +114,6 @@ void undo_move(Search *search);
 /* -ln(u) for a uniform u, without the C library: its last digit differs between machines. */
 double random_exponential(Search *search);
 /* Begins a move and makes its edits; false: nothing to do, to be undone all the same. */
-bool propose_move(Search *search, bool may_recompute, bool may_exchange);
+bool propose_move(Search *search, bool may_repeat, bool may_exchange);
 
 #endif

@@ -13,8 +13,8 @@
 #include "compiler/floor/arena.h"
 
 typedef struct Task {
-    const uint32_t *reads; /* values, each once; a repeat reads the first again_reads */
-    uint32_t read_count, again_reads;
+    const uint32_t *reads; /* values, each once; a repeat reads the first repeat_reads */
+    uint32_t read_count, repeat_reads;
     const uint32_t *writes; /* values */
     uint32_t write_count;
     const uint32_t *after; /* tasks that must have run, besides the makers of what it reads */
@@ -50,7 +50,7 @@ typedef struct Instance {
 } Instance;
 
 /* uses[use_begin[s] ...): the instances that step s reads, in the order of its task's reads, then
- * those that it writes. A repeat has again_reads of the one and one of the other. */
+ * those that it writes. A repeat has repeat_reads of the one and one of the other. */
 typedef struct Lives {
     Instance *instances;
     uint32_t instance_count;

@@ -136,7 +136,7 @@ static double solve_cut(const Net *net, uint32_t g, int64_t budget)
             row(&programme);
             fprintf(programme.file, " k%u + d%u >= 1\n", v, v);
         }
-        for (uint32_t r = 0; r < maker->again_reads; r++) {
+        for (uint32_t r = 0; r < maker->repeat_reads; r++) {
             row(&programme);
             fprintf(programme.file, " d%u - k%u - d%u <= 0\n", v, maker->reads[r], maker->reads[r]);
         }

@@ -41,7 +41,7 @@ static inline uint32_t add(Net *net, int64_t bytes, uint32_t a, uint32_t b, uint
     net->writes[t] = value;
     task->reads = net->reads[t];
     task->writes = &net->writes[t];
-    task->again_reads = task->read_count;
+    task->repeat_reads = task->read_count;
     task->write_count = 1;
     task->cost = 1;
     task->may_repeat = true;

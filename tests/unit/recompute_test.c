@@ -42,7 +42,7 @@ static Net *training_net(Arena *arena, uint64_t seed, uint32_t layers)
         task->workspace = (int64_t)(next_random(&random) % 10);
         task->may_repeat = next_random(&random) % 6 != 0;
         if (next_random(&random) % 3 == 0)
-            task->again_reads = task->read_count - (task->read_count > 1);
+            task->repeat_reads = task->read_count - (task->read_count > 1);
         for (uint32_t r = 0; r < task->read_count; r++) {
             if (next_random(&random) % 5 != 0)
                 continue;
@@ -192,7 +192,7 @@ static void run_task(Exact *exact, uint32_t state, uint32_t t)
     const Task *task = &exact->net->tasks[t];
     uint32_t n = exact->count, run = state & ((1u << n) - 1), held = state >> n;
     bool again = run >> t & 1;
-    uint32_t reads = again ? task->again_reads : task->read_count;
+    uint32_t reads = again ? task->repeat_reads : task->read_count;
     int64_t bytes = task->workspace + exact->net->bytes[t + 1];
 
     if ((again && !task->may_repeat) || (held >> t & 1) != 0)
