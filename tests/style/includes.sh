@@ -49,4 +49,6 @@ only "the CUDA libraries are called in five files" '\b(cu[A-Z][A-Za-z]+|nvrtc[A-
     'runtime/card/(cuda_api|kernel_cache|cuda_parts|cuda_gemm|device_cuda)\.c' $(sources compiler runtime)
 only "nothing includes tests/ or generated/" '#include ".*(tests|generated)/' '' \
     $(sources grammar compiler runtime)
+twice=$(find grammar compiler runtime -type f ! -name embed.cmake -printf '%f\n' | sort | uniq -d)
+[ -z "$twice" ] || { echo "a file's name is unique in the tree:"; echo "$twice"; broken=1; }
 exit $broken
