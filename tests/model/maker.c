@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "compiler/graph/graph.h"
 #include "hash.h"
 
 int64_t draw(Maker *m, int64_t first, int64_t last)

@@ -4,7 +4,7 @@
 #ifndef SNUG_TESTS_MAKER_H
 #define SNUG_TESTS_MAKER_H
 
-#include "compiler/pipeline/pipeline.h"
+#include "compiler/ir/compilation.h"
 
 typedef struct Maker {
     Compilation *c;
