@@ -24,46 +24,90 @@ static void fill(HostThread *thread, int32_t which, int64_t n, int64_t begin, in
                    thread->launch->args, n, begin, end, tile, SNUG_F32);
 }
 
+/* ---- tiles ----------------------------------------------------------------------------------- */
+
+static int64_t row_bytes(SnugShape shape)
+{
+    return (int64_t)shape.w * shape.c * 4;
+}
+
+static void choose_rows(HostKernel *k, int32_t multiple, int64_t bytes)
+{
+    HostStrips *s = &k->strips;
+
+    s->rows = host_choose_rows(s->domain, s->rows_per_partial, multiple, 0.3, bytes, k->threads);
+}
+
+static bool is_pool(const SnugWindow *w)
+{
+    return w->x.c == w->y.c && host_window_is_valid(w);
+}
+
 static bool is_resampling(const SnugWindow *w)
 {
     return w->kernel > 0 && w->kernel == w->stride && w->x.n == w->y.n && w->x.c == w->y.c
            && w->x.h * w->kernel == w->y.h && w->x.w * w->kernel == w->y.w;
 }
 
-bool host_window_prepare(HostKernel *k)
+/* x tile: the windows of a strip of y; extra: a number a channel. */
+static bool prepare_pool(HostKernel *k)
 {
-    const SnugKernel *kernel = k->kernel;
-    const SnugWindow *w = &kernel->window;
+    const SnugWindow *w = &k->kernel->window;
     HostStrips *s = &k->strips;
-    bool is_pool = kernel->kind == SNUG_KERNEL_max_pool;
-    bool is_pool_grad = kernel->kind == SNUG_KERNEL_max_pool_grad;
-    int64_t channels = w->x.c, x_row = w->x.w * channels * 4, y_row = w->y.w * channels * 4;
 
-    if (w->x.c != w->y.c || !(is_pool || is_pool_grad ? host_window_is_valid(w) : is_resampling(w)))
+    if (!is_pool(w))
         return false;
-    int32_t multiple = is_pool_grad ? w->stride : 1;
-    int64_t row_bytes = is_pool ? x_row * w->stride + y_row : x_row + y_row;
-    s->rows =
-        host_choose_rows(s->domain, s->rows_per_partial, multiple, 0.3, row_bytes, k->threads);
-    if (is_pool) {
-        s->x_tile = host_carve(&k->each, ((s->rows - 1) * (int64_t)w->stride + w->kernel) * x_row);
-        s->extra = host_carve(&k->each, channels * 4);
-    } else if (is_pool_grad) {
-        HostConvShape shape = host_conv_shape(k, HOST_DGRAD, s->rows);
-        k->y_rows = shape.y_rows;
-        k->pad_top = shape.pad_top;
-        s->x_tile =
-            host_carve(&k->each, ((k->y_rows - 1) * (int64_t)w->stride + w->kernel) * x_row);
-        s->y_tile = host_carve(&k->each, k->y_rows * y_row);
-        s->extra = host_carve(&k->each, 2 * channels * 4);
-    } else if (kernel->kind == SNUG_KERNEL_upsample_grad) {
-        s->y_tile = host_carve(&k->each, w->kernel * y_row);
-    } else {
-        s->y_tile = host_carve(&k->each, y_row);
-        s->extra = host_carve(&k->each, x_row);
-    }
+    choose_rows(k, 1, row_bytes(w->x) * w->stride + row_bytes(w->y));
+    s->x_tile =
+        host_carve(&k->each, ((s->rows - 1) * (int64_t)w->stride + w->kernel) * row_bytes(w->x));
+    s->extra = host_carve(&k->each, (int64_t)w->x.c * 4);
     return true;
 }
+
+/* y tile: the windows that touch a strip of x; x tile: all that lies in them; extra: two numbers a
+ * channel. */
+static bool prepare_pool_grad(HostKernel *k)
+{
+    const SnugWindow *w = &k->kernel->window;
+    HostStrips *s = &k->strips;
+
+    if (!is_pool(w))
+        return false;
+    choose_rows(k, w->stride, row_bytes(w->x) + row_bytes(w->y));
+    HostConvShape shape = host_conv_shape(k, HOST_DGRAD, s->rows);
+    k->y_rows = shape.y_rows;
+    k->pad_top = shape.pad_top;
+    s->x_tile =
+        host_carve(&k->each, ((k->y_rows - 1) * (int64_t)w->stride + w->kernel) * row_bytes(w->x));
+    s->y_tile = host_carve(&k->each, k->y_rows * row_bytes(w->y));
+    s->extra = host_carve(&k->each, 2 * (int64_t)w->x.c * 4);
+    return true;
+}
+
+static bool prepare_upsample_grad(HostKernel *k)
+{
+    const SnugWindow *w = &k->kernel->window;
+
+    if (!is_resampling(w))
+        return false;
+    choose_rows(k, 1, row_bytes(w->x) + row_bytes(w->y));
+    k->strips.y_tile = host_carve(&k->each, w->kernel * row_bytes(w->y));
+    return true;
+}
+
+static bool prepare_bilinear_grad(HostKernel *k)
+{
+    const SnugWindow *w = &k->kernel->window;
+
+    if (!is_resampling(w))
+        return false;
+    choose_rows(k, 1, row_bytes(w->x) + row_bytes(w->y));
+    k->strips.y_tile = host_carve(&k->each, row_bytes(w->y));
+    k->strips.extra = host_carve(&k->each, row_bytes(w->x));
+    return true;
+}
+
+/* ---- cores ----------------------------------------------------------------------------------- */
 
 /* The maximum of window (y, x) over the pixels of the picture; taps: which tap it was. tile begins
  * at picture row tile_row. */
@@ -197,12 +241,28 @@ static void bilinear_grad_core(HostThread *thread, int64_t n, int64_t row, float
     }
 }
 
+/* ---- by kind --------------------------------------------------------------------------------- */
+
+typedef struct WindowCore {
+    bool (*prepare)(HostKernel *k); /* chooses rows, carves tiles; false: it cannot be run */
+    void (*run)(HostThread *thread, int64_t n, int64_t row, float *core); /* one strip */
+} WindowCore;
+
+static const WindowCore cores[SNUG_KERNEL_KIND_COUNT] = {
+    [SNUG_KERNEL_max_pool] = {prepare_pool, pool_core},
+    [SNUG_KERNEL_max_pool_grad] = {prepare_pool_grad, pool_grad_core},
+    [SNUG_KERNEL_upsample_grad] = {prepare_upsample_grad, upsample_grad_core},
+    [SNUG_KERNEL_bilinear_grad] = {prepare_bilinear_grad, bilinear_grad_core},
+};
+
+bool host_window_prepare(HostKernel *k)
+{
+    const WindowCore *core = &cores[k->kernel->kind];
+
+    return core->prepare != NULL && core->prepare(k);
+}
+
 void host_window_core(HostThread *thread, int64_t n, int64_t row, float *core)
 {
-    switch (thread->k->kernel->kind) {
-    case SNUG_KERNEL_max_pool: pool_core(thread, n, row, core); break;
-    case SNUG_KERNEL_max_pool_grad: pool_grad_core(thread, n, row, core); break;
-    case SNUG_KERNEL_upsample_grad: upsample_grad_core(thread, n, row, core); break;
-    default: bilinear_grad_core(thread, n, row, core); break;
-    }
+    cores[thread->k->kernel->kind].run(thread, n, row, core);
 }
