@@ -1,8 +1,12 @@
 /* Kernels that make their result chunk by chunk, without a matrix product: one thread a chunk of 8
  * channels, lanes of a
  * block along the channels, rows along the pixels. */
-#include "compiler/ir/ir.h"
 #include "cuda.h"
+
+#include <ctype.h>
+
+#include "compiler/ir/ir.h"
+#include "emit.h"
 
 enum {
     MAX_LANES = 32,
@@ -110,14 +114,22 @@ void cuda_describe_map(CudaSource *source)
 
 /* ---- windows --------------------------------------------------------------------------------- */
 
+/* Which core of window.cuh it is: IS_MAX_POOL for max_pool, and none of the others. */
+static void define_kind(CudaSource *source)
+{
+    char *macro = arena_strdup(source->arena, arena_printf(source->arena, "IS_%s",
+                                                           kernel_kind_name(source->kernel->kind)));
+
+    for (char *at = macro; *at != '\0'; at++)
+        *at = (char)toupper((unsigned char)*at);
+    cuda_define(source, macro, 1);
+}
+
 void cuda_describe_window(CudaSource *source)
 {
     const SnugWindow *window = &source->kernel->window;
-    SnugKernelKind kind = source->kernel->kind;
 
-    cuda_define(source, "IS_POOL", kind == SNUG_KERNEL_max_pool);
-    cuda_define(source, "IS_POOL_GRAD", kind == SNUG_KERNEL_max_pool_grad);
-    cuda_define(source, "IS_UPSAMPLE_GRAD", kind == SNUG_KERNEL_upsample_grad);
+    define_kind(source);
     cuda_define_shape(source, "X_", window->x);
     cuda_define_shape(source, "Y_", window->y);
     cuda_define(source, "KERNEL", window->kernel);

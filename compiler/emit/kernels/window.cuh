@@ -15,7 +15,7 @@
 #define CORE
 #include "prims.cuh"
 
-#if IS_POOL || IS_POOL_GRAD
+#if IS_MAX_POOL || IS_MAX_POOL_GRAD
 
 /* The maximum of window (y, x) of image n and the tap that has it, the first in rows; NaN wins. */
 template <class Code>
@@ -45,7 +45,7 @@ DEVICE void find_maximum(const Args &args, const typename Code::Channels &k, int
 
 #endif
 
-#if IS_POOL
+#if IS_MAX_POOL
 
 struct Core {
     typedef Prologue0::Channels Channels;
@@ -60,7 +60,7 @@ struct Core {
     }
 };
 
-#elif IS_POOL_GRAD
+#elif IS_MAX_POOL_GRAD
 
 struct Core {
     struct Channels {
@@ -94,7 +94,7 @@ struct Core {
     }
 };
 
-#else
+#elif IS_UPSAMPLE_GRAD || IS_BILINEAR_GRAD
 
 struct Core {
     typedef Prologue0::Channels Channels;
@@ -124,7 +124,7 @@ struct Core {
             add(args, k, n, h * KERNEL + tap / KERNEL, w * KERNEL + tap % KERNEL, c, 1.0f, v);
     }
 
-#else /* bilinear */
+#else
 
     /* How much position `small` of SIZE takes part in position `large`. */
     template <int SIZE>
