@@ -18,12 +18,24 @@ typedef struct OptionRow {
     double least, most;
     const char *initial;
     OptionScope scope;
+    unsigned commands; /* 1 << RunCommand of each that uses it */
     const char *help;
 } OptionRow;
 
+enum {
+    TRAIN = 1 << RUN_TRAIN,
+    EVAL = 1 << RUN_EVAL,
+    PREDICT = 1 << RUN_PREDICT,
+    CHECK_DATA = 1 << RUN_CHECK_DATA,
+    EXPORT = 1 << RUN_EXPORT,
+    DATA = TRAIN | EVAL | PREDICT | CHECK_DATA,
+    WEIGHTS = TRAIN | EVAL | PREDICT | EXPORT,
+    ALL = DATA | WEIGHTS
+};
+
 static const OptionRow rows[OPTION_COUNT] = {
-#define OPTION(name, kind, argument, least, most, initial, scope, help)                            \
-    {#name, kind, argument, least, most, initial, scope, help},
+#define OPTION(name, kind, argument, least, most, initial, scope, commands, help)                  \
+    {#name, kind, argument, least, most, initial, scope, commands, help},
 #include "run_options.def"
 #undef OPTION
 };
@@ -40,6 +52,21 @@ static const struct {
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+/* "train, eval": the commands that use a flag; "all" where each does. */
+static const char *command_names(int k, char *text, size_t size)
+{
+    size_t used = 0;
+
+    if (rows[k].commands == ALL)
+        return "all";
+    text[0] = '\0';
+    for (int c = 0; c < COMMAND_COUNT; c++)
+        if (rows[k].commands >> commands[c].command & 1)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "",
+                                     commands[c].name);
+    return text;
+}
 
 /* What a flag is where nothing is given. */
 static const char *default_text(int k)
@@ -62,9 +89,9 @@ void options_print_help(FILE *out, const char *program_name)
             program_name, program_name, program_name, program_name);
     for (int k = 0; k < COMMAND_COUNT; k++)
         fprintf(out, "  %-11s %s\n", commands[k].name, commands[k].help);
-    fprintf(out, "\nflags:\n");
+    fprintf(out, "\nflags, of train and of the commands in parentheses alone:\n");
     for (int k = 0; k < OPTION_COUNT; k++) {
-        char left[64];
+        char left[64], names[64];
         snprintf(left, sizeof left, "--%s %s", rows[k].name,
                  rows[k].argument ? rows[k].argument : "");
         fprintf(out, "  %-32s %s", left, rows[k].help);
@@ -72,16 +99,21 @@ void options_print_help(FILE *out, const char *program_name)
             fprintf(out, " [on; --no_%s]", rows[k].name);
         else if (rows[k].kind != FLAG && default_text(k)[0] != '\0')
             fprintf(out, " [%s]", default_text(k));
+        if (rows[k].commands != ALL && rows[k].commands != TRAIN)
+            fprintf(out, " (%s)", command_names(k, names, sizeof names));
         fprintf(out, "\n");
     }
 }
 
 void options_print_table(FILE *out)
 {
-    fprintf(out, "| flag | default | |\n|---|---|---|\n");
+    char names[64];
+
+    fprintf(out, "| flag | default | commands | |\n|---|---|---|---|\n");
     for (int k = 0; k < OPTION_COUNT; k++)
-        fprintf(out, "| `--%s%s%s` | %s | %s%s |\n", rows[k].name, rows[k].argument ? " " : "",
-                rows[k].argument ? rows[k].argument : "", default_text(k), rows[k].help,
+        fprintf(out, "| `--%s%s%s` | %s | %s | %s%s |\n", rows[k].name, rows[k].argument ? " " : "",
+                rows[k].argument ? rows[k].argument : "", default_text(k),
+                command_names(k, names, sizeof names), rows[k].help,
                 rows[k].scope == RUN ? " (kept by `--resume`)" : "");
 }
 
@@ -278,6 +310,69 @@ static bool parse_command(RunOptions *options, const char *word, Error *error)
     return error_hint(error, "the commands are train, eval, predict, check-data and export");
 }
 
+/* A flag of another command means nothing here. */
+static bool check_commands(const RunOptions *options, Error *error)
+{
+    char names[64];
+    const char *command = "train";
+
+    for (int c = 0; c < COMMAND_COUNT; c++)
+        if (commands[c].command == options->command)
+            command = commands[c].name;
+    for (int k = 0; k < OPTION_COUNT; k++) {
+        if (!options->values[k].is_given || rows[k].commands >> options->command & 1)
+            continue;
+        error_set(error, ERROR_USAGE, "--%s means nothing to %s", rows[k].name, command);
+        if (k == OPTION_checkpoint)
+            return error_hint(error, "train goes on from a checkpoint by --resume, and starts from "
+                                     "its weights by --init");
+        if (k == OPTION_init)
+            return error_hint(error, "--checkpoint names the weights that %s takes", command);
+        return error_hint(error, "it is a flag of %s", command_names(k, names, sizeof names));
+    }
+    return true;
+}
+
+/* A flag that another one leaves without a meaning. */
+static bool check_pairs(const RunOptions *options, Error *error)
+{
+    static const struct {
+        OptionName name, with;
+        const char *hint;
+    } pairs[] = {
+        {OPTION_init, OPTION_resume, "a run that goes on has its weights"},
+        {OPTION_name, OPTION_resume, "a run that goes on keeps its folder"},
+        {OPTION_checkpoint, OPTION_resume, "both name the checkpoint"},
+        {OPTION_split, OPTION_images, "the pictures of --images are predicted, no split"},
+        {OPTION_annotation_type, OPTION_images, "the pictures of --images have no truth"},
+        {OPTION_dataset_path, OPTION_images, "the pictures of --images are predicted, no split"},
+    };
+    const OptionValue *values = options->values;
+    const char *from = values[OPTION_resume].text;
+
+    for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++) {
+        if (!values[pairs[k].name].is_given || !values[pairs[k].with].is_given)
+            continue;
+        error_set(error, ERROR_USAGE, "--%s means nothing beside --%s", rows[pairs[k].name].name,
+                  rows[pairs[k].with].name);
+        return error_hint(error, "%s: leave one out", pairs[k].hint);
+    }
+    if (values[OPTION_allow_missing].number != 0 && !values[OPTION_init].is_given)
+        return error_set(error, ERROR_USAGE, "--allow_missing means nothing without --init");
+    if (options->command == RUN_TRAIN && values[OPTION_save_dir].is_given
+        && values[OPTION_resume].is_given && strcmp(from, "auto") != 0) {
+        error_set(error, ERROR_USAGE, "--save_dir means nothing beside --resume %s", from);
+        return error_hint(error, "the run goes on in its folder; --resume auto takes the newest "
+                                 "run below --save_dir");
+    }
+    if (values[OPTION_patience].is_given && values[OPTION_patience].number > 0
+        && values[OPTION_validation].is_given && values[OPTION_validation].number == 0) {
+        error_set(error, ERROR_USAGE, "--patience means nothing beside --no_validation");
+        return error_hint(error, "it counts validations without a better MRE");
+    }
+    return true;
+}
+
 bool options_parse(RunOptions *options, int argc, char **argv, Error *error)
 {
     Parser parser = {.options = options, .argc = argc, .argv = argv, .at = 1};
@@ -296,9 +391,12 @@ bool options_parse(RunOptions *options, int argc, char **argv, Error *error)
     for (; parser.at < argc; parser.at++)
         if (!parse_flag(&parser, error))
             return false;
+    if (OPTION_IS(options, help) || OPTION_IS(options, version))
+        return true;
     return check_choice(options, OPTION_annotation_type, "senior junior mean ceil_mean", error)
            && check_choice(options, OPTION_split, "train valid test test1 test2", error)
-           && check_choice(options, OPTION_loss, "mse adaptive_wing ohkm", error);
+           && check_choice(options, OPTION_loss, "mse adaptive_wing ohkm", error)
+           && check_commands(options, error) && check_pairs(options, error);
 }
 
 /* ---- what the run had ------------------------------------------------------------------------ */

@@ -20,7 +20,7 @@ typedef struct OptionValue {
 } OptionValue;
 
 typedef enum OptionName {
-#define OPTION(name, kind, argument, least, most, initial, scope, help) OPTION_##name,
+#define OPTION(name, kind, argument, least, most, initial, scope, commands, help) OPTION_##name,
 #include "run_options.def"
 #undef OPTION
     OPTION_COUNT

@@ -509,19 +509,29 @@ static void print_warnings(const Dataset *dataset)
                 dataset->warning_count - MOST);
 }
 
+/* Behind what is wrong with the valid split: how to train without. */
+static bool offer_no_validation(Error *error)
+{
+    size_t used = strlen(error->hint);
+
+    snprintf(error->hint + used, sizeof error->hint - used,
+             "%sthis is the valid split; --no_validation trains without it", used ? "\n  " : "");
+    return false;
+}
+
 static bool open_data(Training *training, Error *error)
 {
     Run *run = training->run;
-    Error no_valid = {0};
 
     if (!open_split(run, "train", &training->train, error))
         return false;
     print_warnings(&training->train);
-    training->has_valid = open_split(run, "valid", &training->valid, &no_valid);
-    if (training->has_valid)
+    training->has_valid = OPTION_IS(&run->options, validation);
+    if (training->has_valid) {
+        if (!open_split(run, "valid", &training->valid, error))
+            return offer_no_validation(error);
         print_warnings(&training->valid);
-    else
-        fprintf(stderr, "warning: there is no validation: %s\n", no_valid.what);
+    }
     if (training->train.item_count == 0)
         return error_set(error, ERROR_FILES, "%s has no training pictures", training->train.root);
 

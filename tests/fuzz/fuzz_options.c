@@ -13,7 +13,8 @@ static const struct {
     Kind kind;
     double least, most;
 } rows[OPTION_COUNT] = {
-#define OPTION(name, kind, argument, least, most, initial, scope, help) {kind, least, most},
+#define OPTION(name, kind, argument, least, most, initial, scope, commands, help)                  \
+    {kind, least, most},
 #include "runtime/train/run_options.def"
 #undef OPTION
 };

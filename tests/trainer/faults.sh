@@ -85,6 +85,23 @@ expect 4 "$(basename "$victim")" ./trainer --dataset_path broken --epochs 1
 expect 0 "left out" ./trainer --dataset_path broken --epochs 1 --skip_bad
 expect 0 "$(basename "$victim")" ./trainer check-data --dataset_path broken
 
+# ---- a valid split that is broken, or not there, at the start and on resume
+cp -r data valid_broken
+reading=$(find valid_broken/valid/Annotations -name '*.json' | head -1)
+echo '{' >"$reading"
+expect 4 "$(basename "$reading")" ./trainer --dataset_path valid_broken --epochs 1
+expect 4 "--no_validation trains without it" ./trainer --dataset_path valid_broken --epochs 1
+expect 4 "$(basename "$reading")" ./trainer --resume runs/first --dataset_path valid_broken --epochs 3
+rm -r valid_broken/valid
+expect 4 "this is the valid split" ./trainer --dataset_path valid_broken --epochs 1
+expect 0 "and 0 validation pictures" ./trainer --dataset_path valid_broken --epochs 1 \
+    --name without --no_validation
+expect 0 "and 0 validation pictures" ./trainer --resume runs/without --epochs 2
+
+# ---- flags that mean nothing to a command
+expect 2 "--init means nothing to predict" ./trainer predict --init nowhere.safetensors
+expect 2 "--checkpoint means nothing to train" ./trainer --checkpoint runs/first
+
 # ---- an annotation with N and Me exchanged
 cp -r data exchanged
 find exchanged/train/Annotations -name "$(basename "${victim%.*}").json" -exec \

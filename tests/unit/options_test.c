@@ -18,7 +18,8 @@ static const struct {
     Kind kind;
     double least, most;
 } flags[OPTION_COUNT] = {
-#define OPTION(name, kind, argument, least, most, initial, scope, help) {#name, kind, least, most},
+#define OPTION(name, kind, argument, least, most, initial, scope, commands, help)                  \
+    {#name, kind, least, most},
 #include "runtime/train/run_options.def"
 #undef OPTION
 };
@@ -179,7 +180,8 @@ static void flags_are_switched(void **state)
     for (int k = 0; k < OPTION_COUNT; k++) {
         if (flags[k].kind != FLAG)
             continue;
-        snprintf(line, sizeof line, "--%s", flags[k].name);
+        snprintf(line, sizeof line, k == OPTION_allow_missing ? "--%s --init w" : "--%s",
+                 flags[k].name);
         accept(&options, line);
         assert_true(options.values[k].number == 1);
         snprintf(line, sizeof line, "--no-%s", flags[k].name);
@@ -235,6 +237,53 @@ static void words_that_are_no_flags(void **state)
     assert_true(options.command == RUN_CHECK_DATA);
     accept(&options, "-h");
     assert_true(OPTION_IS(&options, help));
+}
+
+/* A flag that a command does not use is refused by it, with the commands that do. */
+static void flags_of_other_commands(void **state)
+{
+    static const char *const names[] = {"train", "eval", "predict", "check-data", "export"};
+    static const char *const values[] =
+        {[FLAG] = "", [WHOLE] = " 1", [REAL] = " 0.1", [TEXT] = " mean", [SHAPE] = " 64"};
+    static const char *const says[] = {
+        "predict --init w",        "train --checkpoint w",   "check-data --profile",
+        "eval --save_every 2",     "export --split test",    "predict --output x.json",
+        "check-data --use_ema",    "train --images x",       "eval --lr 0.1",
+        "predict --no_validation", "export --dataset_path d"};
+    RunOptions options;
+    Error error;
+    int refused = 0;
+
+    (void)state;
+    for (size_t k = 0; k < sizeof says / sizeof says[0]; k++)
+        refuse(says[k], "means nothing to ");
+    for (int c = 0; c < 5; c++) {
+        for (int k = 0; k < OPTION_COUNT; k++) {
+            char line[256];
+            snprintf(line, sizeof line, "%s --%s%s", names[c], flags[k].name,
+                     values[flags[k].kind]);
+            if (parse(&options, line, &error) || strstr(error.what, "means nothing to") == NULL)
+                continue;
+            refused++;
+            if (error.status != ERROR_USAGE || error.hint[0] == '\0')
+                fail_msg("%s: status %d, hint %s", line, error.status, error.hint);
+        }
+    }
+    assert_true(refused > 100);
+    accept(&options, "predict --epochs 3 --help");
+    assert_true(OPTION_IS(&options, help));
+
+    static const char *const pairs[] = {"--resume auto --init w",
+                                        "--resume auto --name n",
+                                        "--resume runs/a --save_dir b",
+                                        "eval --checkpoint a --resume b",
+                                        "predict --images a --split test",
+                                        "--allow_missing",
+                                        "predict --images a --dataset_path b",
+                                        "--no_validation --patience 3"};
+    for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++)
+        refuse(pairs[k], "means nothing ");
+    accept(&options, "--resume auto --save_dir b");
 }
 
 /* ---- whole command lines ---------------------------------------------------------------------- */
@@ -447,6 +496,7 @@ int main(void)
         cmocka_unit_test(flags_are_switched),
         cmocka_unit_test(image_sizes),
         cmocka_unit_test(words_that_are_no_flags),
+        cmocka_unit_test(flags_of_other_commands),
         cmocka_unit_test(command_line_of_the_guide),
         cmocka_unit_test(the_model_file_fills_in_the_rest),
         cmocka_unit_test(contradictions),

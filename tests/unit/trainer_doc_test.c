@@ -12,7 +12,7 @@
 #include "runtime/train/run_options.h"
 
 static const char *const names[] = {
-#define OPTION(name, kind, argument, least, most, initial, scope, help) #name,
+#define OPTION(name, kind, argument, least, most, initial, scope, commands, help) #name,
 #include "runtime/train/run_options.def"
 #undef OPTION
 };
