@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/command/card_choice.h"
 #include "compiler/command/doctor.h"
 #include "compiler/command/options.h"
 #include "compiler/command/pack_command.h"
@@ -76,6 +77,8 @@ static bool compile_options(const Options *options, Arena *arena, CompileOptions
     };
     if (options->flag_headless && options->reserve < 0)
         out->reserve_bytes = HEADLESS_RESERVE;
+    if (out->device == DEVICE_cuda)
+        choose_card(out, arena);
     for (uint32_t k = 0; k < options->define.count; k++)
         if (!parse_define(options->define.items[k], &out->overrides[k], arena))
             return false;

@@ -36,6 +36,18 @@ const char *source_place(const Compilation *c, Span source, Arena *arena)
                         span_line_column(c->diags, source).line);
 }
 
+const char *target_words(const Compilation *c, Arena *arena)
+{
+    const Target *target = &c->target;
+
+    if (target->device == DEVICE_host)
+        return arena_printf(arena, "host, %d thread%s", (int)target->threads,
+                            target->threads == 1 ? "" : "s");
+    return c->options.card_reason == NULL
+               ? target->card->name
+               : arena_printf(arena, "%s (%s)", target->card->name, c->options.card_reason);
+}
+
 int64_t trained_numbers(const Model *model)
 {
     int64_t count = 0;

@@ -73,6 +73,8 @@ const Kernel *kernel_of(const Inspection *inspection, uint32_t step);
 int64_t load_at(const Inspection *inspection, uint32_t step); /* bytes alive, of all classes */
 /* "models/hrnet.snug:34", "" for what stands nowhere. */
 const char *source_place(const Compilation *c, Span source, Arena *arena);
+/* What the plan is for, and why: "RTX 3070 Ti (the default: no card here)", "host, 2 threads". */
+const char *target_words(const Compilation *c, Arena *arena);
 int64_t trained_numbers(const Model *model);
 
 /* ---- why_alive.c ----------------------------------------------------------------------------- */

@@ -26,7 +26,8 @@ typedef struct CompileOptions {
     uint32_t override_count;
     int64_t batch_size, image_height, image_width; /* 0: as the model file says */
     DeviceKind device;
-    const char *card;                  /* --card, or NULL */
+    const char *card;                  /* its name; NULL: by vram_bytes */
+    const char *card_reason;           /* why that one, for people; NULL: nothing is said of it */
     int64_t vram_bytes, reserve_bytes; /* 0, -1: not given */
     int32_t threads;                   /* 0: as many as the machine has */
     bool full_precision;               /* --precision full */

@@ -78,10 +78,7 @@ static void print_verdict(const Report *report)
     fprintf(report->out, "%s  batch %lld, %lld x %lld, %s, %s\n", model->name,
             (long long)model->batch_size, (long long)model->image_height,
             (long long)model->image_width, type_name(c->target.half),
-            c->target.device == DEVICE_host
-                ? arena_printf(report->arena, "host, %d thread%s", (int)c->target.threads,
-                               c->target.threads == 1 ? "" : "s")
-                : c->target.card->name);
+            target_words(c, report->arena));
     if (c->target.vram_bytes == 0)
         fprintf(report->out, "needs %s MiB; --vram SIZE says what there is\n", needs);
     else if (c->fits)

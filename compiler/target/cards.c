@@ -49,3 +49,59 @@ const Card *cards(uint32_t *count)
     *count = COUNT_OF(card_table);
     return card_table;
 }
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static bool is_letter_or_digit(char byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z')
+           || (byte >= 'A' && byte <= 'Z');
+}
+
+/* The next letter or digit, small; 0 at the end. "NVIDIA" and "GeForce" are passed over where they
+ * lead. */
+static int next_letter(const char **at)
+{
+    while (**at != '\0' && !is_letter_or_digit(**at))
+        (*at)++;
+    if (**at == '\0')
+        return 0;
+    char byte = *(*at)++;
+    return byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte;
+}
+
+static const char *after_maker(const char *name)
+{
+    static const char *const makers[] = {"nvidia", "geforce"};
+
+    for (size_t k = 0; k < COUNT_OF(makers); k++) {
+        const char *at = name, *letter = makers[k];
+        while (*letter != '\0' && next_letter(&at) == *letter)
+            letter++;
+        if (*letter == '\0')
+            name = at;
+    }
+    return name;
+}
+
+/* "rtx3070ti", "NVIDIA GeForce RTX 3070 Ti": as the driver and as people write them. */
+static bool is_card_name(const char *given, const char *name)
+{
+    const char *a = after_maker(given);
+    int letter;
+
+    do {
+        letter = next_letter(&a);
+        if (letter != next_letter(&name))
+            return false;
+    } while (letter != 0);
+    return true;
+}
+
+const Card *find_card(const char *name)
+{
+    for (size_t k = 0; k < COUNT_OF(card_table); k++)
+        if (is_card_name(name, card_table[k].name))
+            return &card_table[k];
+    return NULL;
+}

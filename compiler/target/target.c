@@ -17,53 +17,7 @@ enum { CUDA_PITCH = 8 }; /* channels: 16 bytes of half, one vector load */
 
 /* ---- card and memory ------------------------------------------------------------------------- */
 
-static bool is_letter_or_digit(char byte)
-{
-    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z')
-           || (byte >= 'A' && byte <= 'Z');
-}
-
-/* The next letter or digit, small; 0 at the end. "NVIDIA" and "GeForce" are passed over where they
- * lead. */
-static int next_letter(const char **at)
-{
-    while (**at != '\0' && !is_letter_or_digit(**at))
-        (*at)++;
-    if (**at == '\0')
-        return 0;
-    char byte = *(*at)++;
-    return byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte;
-}
-
-static const char *after_maker(const char *name)
-{
-    static const char *const makers[] = {"nvidia", "geforce"};
-
-    for (size_t k = 0; k < COUNT_OF(makers); k++) {
-        const char *at = name, *letter = makers[k];
-        while (*letter != '\0' && next_letter(&at) == *letter)
-            letter++;
-        if (*letter == '\0')
-            name = at;
-    }
-    return name;
-}
-
-/* "rtx3070ti", "NVIDIA GeForce RTX 3070 Ti": as the driver and as people write them. */
-static bool is_card_name(const char *given, const char *name)
-{
-    const char *a = after_maker(given);
-    int letter;
-
-    do {
-        letter = next_letter(&a);
-        if (letter != next_letter(&name))
-            return false;
-    } while (letter != 0);
-    return true;
-}
-
-static const Card *find_card(Compilation *c)
+static const Card *choose_row(Compilation *c)
 {
     uint32_t count;
     const Card *table = cards(&count);
@@ -75,13 +29,13 @@ static const Card *find_card(Compilation *c)
                 return &table[k];
         return &table[count - 1];
     }
+    const Card *named = find_card(c->options.card);
+    if (named != NULL)
+        return named;
     if (count > COUNT_OF(names))
         BUG("%u cards", count);
-    for (uint32_t k = 0; k < count; k++) {
-        if (is_card_name(c->options.card, table[k].name))
-            return &table[k];
+    for (uint32_t k = 0; k < count; k++)
         names[k] = table[k].name;
-    }
     const char *nearest = nearest_name(c->options.card, names, count);
     error_at(c->diags, ERROR_E180, (Span){0}, "there is no card \"%s\" in the table",
              c->options.card);
@@ -146,7 +100,7 @@ bool choose_target(Compilation *c)
         c->model->defaults.use_ema = 0;
     target->device = c->options.device;
     target->gemm = c->options.gemm;
-    target->card = find_card(c);
+    target->card = choose_row(c);
     if (target->card == NULL || !set_budget(c) || !inputs_are_fed(c))
         return false;
     if (target->device == DEVICE_cuda) {

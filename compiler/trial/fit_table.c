@@ -122,10 +122,9 @@ static void print_table(const Fit *fit)
     const Pair *pairs = list_pairs(fit, &count);
 
     fprintf(fit->out, "%s  %lld x %lld, %s, %s", c->model->name, (long long)c->model->image_height,
-            (long long)c->model->image_width, type_name(target->half),
-            target->device == DEVICE_host ? "host" : target->card->name);
+            (long long)c->model->image_width, type_name(target->half), target_words(c, fit->arena));
     if (target->vram_bytes > 0)
-        fprintf(fit->out, ": %s MiB - %s reserve = %s", format_mib(fit->arena, target->vram_bytes),
+        fprintf(fit->out, "\n%s MiB - %s reserve = %s", format_mib(fit->arena, target->vram_bytes),
                 format_mib(fit->arena, target->reserve_bytes),
                 format_mib(fit->arena, target->budget_bytes));
     fprintf(fit->out, "\n\n%6s %13s %10s %9s %9s %8s %9s\n", "batch", "accumulation", "effective",

@@ -46,6 +46,6 @@ void snug_find_cuda(SnugCudaParts *parts)
     snprintf(parts->nvrtc, sizeof parts->nvrtc, "%s", api.nvrtc_path);
     parts->driver_version = api.driver_version;
     parts->nvrtc_version = 1000 * api.nvrtc_major + 10 * api.nvrtc_minor;
-    if (ok)
+    if (ok || api.driver_version > 0) /* a card without NVRTC is there all the same */
         find_card(&api, parts);
 }

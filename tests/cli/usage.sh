@@ -62,12 +62,12 @@ expect 2 "--gradient_accumulation_steps" fit $model --gradient_accumulation_step
 expect 2 "one image size" fit $model --image_size 64 64 --image_size 32 32
 expect 1 'did you mean "RTX 3070 Ti"' fit $model --card "RTX 3070 Tie"
 for card in "RTX 3070 TI" rtx3070ti rtx-3070-ti "NVIDIA GeForce RTX 3070 Ti" "GeForce RTX 3070Ti"; do
-    expect 0 "RTX 3070 Ti: 8192.0 MiB" fit $model --batch_size 1 --image_size 64 64 --card "$card"
+    expect 0 "RTX 3070 Ti (--card)" fit $model --batch_size 1 --image_size 64 64 --card "$card"
 done
 expect 1 "there is no card" fit $model --card nvidia
 expect 2 "must be all, rebuild or none" plan $model --recompute some
 expect 2 "--effort" plan $model --effort 0
-expect 0 "fits" plan $model --image_size 64 64 --card rtx3060 --recompute rebuild --effort 2
+expect 0 "RTX 3060 (--card)" plan $model --image_size 64 64 --card rtx3060 --recompute rebuild --effort 2
 expect 1 "error[E028]" fit no/such/file.snug
 expect 4 "cannot write" plan $model --image_size 64 64 --trace /no/such/folder/trace.json
 expect 4 "cannot read no.json" plan $model --image_size 64 64 --compare no.json
