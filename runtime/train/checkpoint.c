@@ -181,18 +181,22 @@ static bool save_forms(const char *path, Saving *saving, unsigned forms,
 /* Real numbers are written as hexadecimal floats: to the bit. */
 static char *state_text(const TrainState *state)
 {
-    char scale[64], best[64], loss[64], text[768];
+    char scale[64], best[64], loss[64], stretch[160] = "", text[1024];
 
+    if (state->stretch.update > 0)
+        snprintf(stretch, sizeof stretch,
+                 "\"stretch_update\":%lld,\"stretch_epoch\":%d,\"stretch_images\":%d,",
+                 (long long)state->stretch.update, state->stretch.epoch, state->stretch.images);
     snprintf(scale, sizeof scale, "%a", state->loss_scale.scale);
     snprintf(best, sizeof best, "%a", state->best_mre);
     snprintf(loss, sizeof loss, "%a", state->loss_sum);
     snprintf(text, sizeof text,
              "{\"update\":%lld,\"applied\":%lld,\"epoch\":%d,\"batch\":%d,\"micro_steps\":%lld,"
-             "\"batch_size\":%d,\"train_items\":%d,\"loss_scale\":\"%s\","
+             "\"batch_size\":%d,\"train_items\":%d,%s\"loss_scale\":\"%s\","
              "\"good_updates\":%d,\"bad_updates\":%d,\"best_mre\":\"%s\",\"best_epoch\":%d,"
              "\"loss_sum\":\"%s\",\"loss_count\":%d,\"seed\":%lld}",
              (long long)state->update, (long long)state->applied, state->epoch, state->batch,
-             (long long)state->micro_steps, state->batch_size, state->train_items, scale,
+             (long long)state->micro_steps, state->batch_size, state->train_items, stretch, scale,
              state->loss_scale.good_updates, state->loss_scale.bad_updates, best, state->best_epoch,
              loss, state->loss_count, (long long)state->seed);
     return strdup(text);
@@ -344,6 +348,9 @@ static bool read_state(const TensorFile *file, TrainState *state, Error *error)
         .micro_steps = get_whole(object, "micro_steps"),
         .batch_size = (int32_t)get_whole(object, "batch_size"),
         .train_items = (int32_t)get_whole(object, "train_items"),
+        .stretch = {get_whole(object, "stretch_update"),
+                    (int32_t)get_whole(object, "stretch_epoch"),
+                    (int32_t)get_whole(object, "stretch_images")},
         .loss_scale = {get_real(object, "loss_scale"), (int32_t)get_whole(object, "good_updates"),
                        (int32_t)get_whole(object, "bad_updates")},
         .best_mre = get_real(object, "best_mre"),
@@ -355,7 +362,10 @@ static bool read_state(const TensorFile *file, TrainState *state, Error *error)
     json_decref(object);
     if (state->update >= 0 && state->applied >= 0 && state->applied <= state->update
         && state->epoch >= 0 && state->batch >= 0 && state->micro_steps >= 0
-        && state->batch_size > 0 && state->loss_count >= 0 && state->loss_scale.scale > 0
+        && state->batch_size > 0 && state->train_items >= 0 && state->stretch.update >= 0
+        && state->stretch.update <= state->update && state->stretch.epoch >= 0
+        && state->stretch.epoch <= state->epoch && state->stretch.images >= 0
+        && state->loss_count >= 0 && state->loss_scale.scale > 0
         && state->loss_scale.scale <= 0x1p30 && isfinite(state->best_mre)
         && isfinite(state->loss_sum))
         return true;

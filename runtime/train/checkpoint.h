@@ -15,6 +15,13 @@
 #include "runtime/device.h"
 #include "safetensors.h"
 
+/* Where updates began to be of the present size: batch, accumulation and number of pictures say how
+ * many an epoch has. All 0: they have been so from the start. */
+typedef struct Stretch {
+    int64_t update;        /* updates done before it */
+    int32_t epoch, images; /* epochs done, and pictures of the one in which it began */
+} Stretch;
+
 /* Where the training stands, between two updates. */
 typedef struct TrainState {
     int64_t update;  /* updates done, skipped ones too */
@@ -25,6 +32,7 @@ typedef struct TrainState {
     int64_t micro_steps; /* done: num_batches_tracked of each batch norm */
     int32_t batch_size;  /* what `batch` counts, and of how many pictures an epoch is made */
     int32_t train_items;
+    Stretch stretch;
     double best_mre; /* of the validation split, mm; < 0: none yet */
     int32_t best_epoch;
     double loss_sum; /* over the updates of this epoch that were finite */

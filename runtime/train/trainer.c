@@ -37,7 +37,10 @@ typedef struct Training {
     Drawing drawing;
     float *image_weights; /* {batch_size} */
     int32_t batches;      /* of an epoch */
+    int64_t steps;        /* batches an update */
     int64_t updates_an_epoch, warmup_updates, total_updates;
+    double stretch_began;    /* epochs, where state.stretch is not from the start */
+    int64_t stretch_updates; /* of it, up to the end of the training */
     int64_t updates_done;    /* by this process */
     bool is_stopped;         /* before its end, and has said so */
     char *options, *symbols; /* for the checkpoints */
@@ -152,6 +155,23 @@ static double epoch_loss(const TrainState *state)
     return state->loss_count > 0 ? state->loss_sum / state->loss_count : NAN;
 }
 
+/* Updates that take so many batches of one epoch. */
+static int64_t updates_of(const Training *training, int64_t batches)
+{
+    return (batches + training->steps - 1) / training->steps;
+}
+
+/* Updates from one place of the training to another, each an epoch and batches of it. */
+static int64_t updates_between(const Training *training, int32_t epoch, int32_t batch,
+                               int32_t to_epoch, int32_t to_batch)
+{
+    if (to_epoch <= epoch)
+        return updates_of(training, to_batch - batch);
+    return updates_of(training, training->batches - batch)
+           + (int64_t)(to_epoch - epoch - 1) * training->updates_an_epoch
+           + updates_of(training, to_batch);
+}
+
 /* Images of the batches [first, last) of an epoch. */
 static int32_t images_between(const Training *training, int32_t first, int32_t last)
 {
@@ -228,11 +248,23 @@ static bool finish_update(Training *training, Error *error)
     return loss_scale_update(&state->loss_scale, is_finite) || diverged(training, error);
 }
 
+/* A run whose updates have changed their size goes on from the share of the training that is done,
+ * and reaches its end with the last update. */
 static double rate_at(const Training *training, int64_t update)
 {
     const RunOptions *o = &training->run->options;
-    return learning_rate(update, training->warmup_updates, training->total_updates,
-                         OPTION_NUMBER(o, lr), OPTION_NUMBER(o, min_lr));
+    const Stretch *stretch = &training->run->state.stretch;
+    double lr = OPTION_NUMBER(o, lr), min_lr = OPTION_NUMBER(o, min_lr);
+    double epochs = OPTION_NUMBER(o, epochs), left = epochs - training->stretch_began;
+
+    if (stretch->update == 0)
+        return learning_rate(update, training->warmup_updates, training->total_updates, lr, min_lr);
+    double part =
+        training->stretch_updates > 1 ? left / (double)(training->stretch_updates - 1) : left;
+    double at = training->stretch_updates > 1
+                    ? training->stretch_began + part * (double)(update - stretch->update)
+                    : epochs;
+    return learning_rate_at(at, part, OPTION_NUMBER(o, warmup_epochs), epochs, lr, min_lr);
 }
 
 static bool next_batch(Training *training, const Batch **batch, Error *error)
@@ -248,7 +280,7 @@ static bool one_update(Training *training, Error *error)
 {
     Run *run = training->run;
     TrainState *state = &run->state;
-    int32_t steps = (int32_t)OPTION_WHOLE(&run->options, gradient_accumulation_steps);
+    int32_t steps = (int32_t)training->steps;
     int32_t first = state->batch;
     int32_t last = training->batches - first > steps ? first + steps : training->batches;
     int32_t images = images_between(training, first, last);
@@ -475,7 +507,8 @@ static bool run_epochs(Training *training, int *status, Error *error)
     training->progress.started = os_seconds();
     while (state->epoch < training->progress.epochs && !is_patience_spent(training)) {
         training->progress.epoch = state->epoch;
-        training->progress.epoch_end = (state->epoch + 1) * training->updates_an_epoch;
+        training->progress.epoch_end =
+            state->update + updates_of(training, training->batches - state->batch);
         loader_start(training->loader, state->epoch, state->batch);
         while (state->batch < training->batches) {
             if (!one_update(training, error))
@@ -566,52 +599,88 @@ static char *symbols_json(const Dataset *dataset)
     return text;
 }
 
+/* A data set of another size: the epoch goes on from the share of it that is done. */
+static void fit_state_to_items(TrainState *state, int32_t items, int32_t batches)
+{
+    double share = (double)state->batch * state->batch_size / state->train_items;
+
+    fprintf(stderr,
+            "the run stopped within an epoch of %d pictures, now there are %d: it goes on from the "
+            "same share of the epoch, of which some pictures may count twice or not at all\n",
+            state->train_items, items);
+    state->batch = share < 1 ? (int32_t)(share * batches + 0.5) : batches;
+}
+
 /* A batch of another size counts other pictures: in the middle of an epoch the two must agree. */
 static bool fit_state_to_data(Training *training, Error *error)
 {
     TrainState *state = &training->run->state;
     int32_t size = training->run->program->batch_size, items = training->train.item_count;
+    int32_t batches = (items + size - 1) / size;
     int64_t seen = (int64_t)state->batch * state->batch_size;
 
     if (state->batch > 0 && items != state->train_items) {
-        error_set(error, ERROR_FILES,
-                  "the run stopped within an epoch of %d pictures, now there "
-                  "are %d",
-                  state->train_items, items);
-        return error_hint(error, "pictures may be added or removed between two epochs");
-    }
-    if (state->batch > 0 && size != state->batch_size) {
+        fit_state_to_items(state, items, batches);
+    } else if (state->batch > 0 && size != state->batch_size) {
         if (seen < items && seen % size != 0) {
             error_set(error, ERROR_USAGE, "the run stopped within an epoch, after %lld pictures",
                       (long long)seen);
             return error_hint(error, "go on with --batch_size %d until the epoch ends",
                               state->batch_size);
         }
-        state->batch = (int32_t)(seen < items ? seen / size : (items + size - 1) / size);
+        state->batch = seen < items ? (int32_t)(seen / size) : batches;
     }
     state->batch_size = size;
     state->train_items = items;
-    return true;
+    return state->batch <= batches
+           || error_set(error, ERROR_FILES, "%s is beyond the end of its epoch",
+                        training->run->checkpoint);
+}
+
+/* Begins a new stretch where the updates that were done are not as many as they would be now. */
+static void find_stretch(Training *training)
+{
+    TrainState *state = &training->run->state;
+    Stretch *stretch = &state->stretch;
+    int32_t size = state->batch_size, epochs = training->progress.epochs;
+
+    if (stretch->images % size != 0
+        || stretch->update
+                   + updates_between(training, stretch->epoch, stretch->images / size, state->epoch,
+                                     state->batch)
+               != state->update) {
+        *stretch = (Stretch){state->update, state->epoch, state->batch * size};
+        fprintf(stderr, "updates are of another size: the learning rate goes on from epoch %.2f\n",
+                state->epoch + (double)state->batch / training->batches);
+    }
+    int32_t batch = stretch->images / size;
+    training->stretch_began = stretch->epoch + (double)batch / training->batches;
+    training->stretch_updates = updates_between(training, stretch->epoch, batch, epochs, 0);
 }
 
 static void plan_updates(Training *training)
 {
-    const Run *run = training->run;
+    Run *run = training->run;
     const RunOptions *o = &run->options;
-    int64_t steps = OPTION_WHOLE(o, gradient_accumulation_steps);
+    int32_t epochs = (int32_t)OPTION_WHOLE(o, epochs);
 
+    training->steps = OPTION_WHOLE(o, gradient_accumulation_steps);
     training->batches = loader_batch_count(training->loader);
-    training->updates_an_epoch = (training->batches + steps - 1) / steps;
+    training->updates_an_epoch = updates_of(training, training->batches);
     training->warmup_updates = OPTION_WHOLE(o, warmup_epochs) * training->updates_an_epoch;
     training->total_updates = OPTION_WHOLE(o, epochs) * training->updates_an_epoch;
     training->progress = (Progress){
-        .epochs = (int32_t)OPTION_WHOLE(o, epochs),
+        .epochs = epochs,
         .update = run->state.update,
         .first_update = run->state.update,
-        .updates = training->total_updates,
+        .updates = run->state.update
+                   + (run->state.epoch < epochs
+                          ? updates_between(training, run->state.epoch, run->state.batch, epochs, 0)
+                          : 0),
         .loss = epoch_loss(&run->state),
         .planned_bytes = run->program->total_bytes,
     };
+    find_stretch(training);
 }
 
 /* The run goes on in the folder of its checkpoint. */
@@ -676,7 +745,7 @@ bool train(Run *run, int *status, Error *error)
                 "%s: %d training and %d validation pictures, %lld updates, %s planned, results in "
                 "%s\n",
                 run->program->model, training.train.item_count, training.valid.item_count,
-                (long long)training.total_updates, planned, run->folder);
+                (long long)training.progress.updates, planned, run->folder);
         ok = run_epochs(&training, status, error) && draw(&training, true, error);
         if (ok && !training.is_stopped)
             say_end(&training);

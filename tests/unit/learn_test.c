@@ -32,6 +32,15 @@ static void rate_curve(void **state)
     near(learning_rate(100, 4, 13, 1.0, 0.1), 0.1);   /* beyond the plan */
     near(learning_rate(0, 0, 10, 3e-4, 1e-6), 3e-4);  /* no warm-up */
     near(learning_rate(9, 10, 10, 3e-4, 1e-6), 3e-4); /* warm-up alone */
+
+    /* by share: the same curve, whatever an update is */
+    near(learning_rate_at(0, 0.25, 2, 10, 1.0, 0.1), 0.125);
+    near(learning_rate_at(1.75, 0.25, 2, 10, 1.0, 0.1), 1.0);
+    near(learning_rate_at(1.9, 0.25, 2, 10, 1.0, 0.1), 1.0);
+    near(learning_rate_at(2, 0.25, 2, 10, 1.0, 0.1), 1.0);
+    near(learning_rate_at(6, 0.25, 2, 10, 1.0, 0.1), 0.55);
+    near(learning_rate_at(10, 0.25, 2, 10, 1.0, 0.1), 0.1);
+    near(learning_rate_at(1, 0.25, 1, 1, 1.0, 0.1), 0.1);
 }
 
 static void rate_never_rises_after_warm_up(void **state)
