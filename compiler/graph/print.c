@@ -45,25 +45,17 @@ static void print_attributes(FILE *out, const Graph *graph, const Op *op, const 
 {
     const Value *y = &graph->values.items[op->outputs[0].i];
 
+    if (op->kernel != 0)
+        fprintf(out, "  kernel %d stride %d pad %d", op->kernel, op->stride, op->pad);
+    if (op->output_pad != 0)
+        fprintf(out, " output_pad %d", op->output_pad);
+    if (op->factor != 0)
+        fprintf(out, "  factor %d", op->factor);
     switch (op->kind) {
     case OP_param:
         fprintf(out, "  %s", param_kind_name[model->params.items[y->param.i].kind]);
         break;
     case OP_input: fprintf(out, "  %s", input_kind_name[y->input]); break;
-    case OP_conv:
-    case OP_deconv:
-    case OP_max_pool:
-    case OP_conv_dgrad:
-    case OP_conv_wgrad:
-    case OP_max_pool_grad:
-        fprintf(out, "  kernel %d stride %d pad %d", op->kernel, op->stride, op->pad);
-        if (op->output_pad != 0)
-            fprintf(out, " output_pad %d", op->output_pad);
-        break;
-    case OP_upsample:
-    case OP_bilinear:
-    case OP_upsample_grad:
-    case OP_bilinear_grad: fprintf(out, "  factor %d", op->factor); break;
     case OP_scale: fprintf(out, "  factor %g", (double)op->number); break;
     case OP_slice: fprintf(out, "  from channel %lld", (long long)op->channel); break;
     case OP_bn_stats:
