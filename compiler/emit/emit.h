@@ -5,10 +5,20 @@
 
 #include "compiler/ir/compilation.h"
 
+/* Whose a buffer is. Of the arena: from the step of its segment's plan that writes it first until just
+ * after the step that reads it last. A persistent one lives always, its life is empty. */
+typedef struct BufferLife {
+    SnugSegmentId segment;
+    Lifetime life;
+    int32_t takes_over; /* the buffer whose bytes it gets in its first step, -1: none */
+} BufferLife;
+
 typedef struct ProgramTables {
     SnugProgram program;
     const Span *buffer_sources; /* by buffer */
+    const BufferLife *buffer_lives;
     const Span *launch_sources[SNUG_SEGMENT_COUNT];
+    int32_t first_step[SNUG_SEGMENT_COUNT]; /* the launch that is step 0 of the segment's plan */
 } ProgramTables;
 
 const ProgramTables *build_tables(Compilation *c);

@@ -9,170 +9,11 @@
  * Names are unique in the file; with several variants each begins with its variant's size. Equal
  * inputs give equal bytes: nothing here depends on time, folder, locale or addresses.
  */
-#include "emit.h"
-
-#include <ctype.h>
 #include <string.h>
 
 #include "compiler/floor/system.h"
 #include "compiler/fuse/formula.h"
-
-typedef struct Emitter {
-    Compilation *c;
-    Arena *arena;
-    const ProgramTables *tables;
-    const SnugProgram *program;
-    const char *prefix;   /* of all names of the variant: "", or "b8_512x512_" */
-    Interner *interner;   /* one for all variants */
-    Map *names;           /* taken: interned name -> int32_t, how often it was asked for */
-    const char **buffers; /* names of buffers and kernels, by index */
-    const char **kernels;
-    FILE *out;
-} Emitter;
-
-/* ---- text ------------------------------------------------------------------------------------ */
-
-/* What cannot be the name of an enumerator in this file. */
-static const char *const reserved[] = {
-    "auto",     "break",   "case",     "char",         "const",    "continue",   "default",
-    "do",       "double",  "else",     "enum",         "extern",   "float",      "for",
-    "goto",     "if",      "inline",   "int",          "long",     "register",   "restrict",
-    "return",   "short",   "signed",   "sizeof",       "static",   "struct",     "switch",
-    "typedef",  "union",   "unsigned", "void",         "volatile", "while",      "asm",
-    "typeof",   "buffers", "kernels",  "params",       "program",  "micro_step", "update",
-    "evaluate", "init",    "main",     "alternatives", "linux",    "unix",       "errno",
-    "NULL",
-};
-
-/* Whether runtime/program.h or <stdint.h> may define it. */
-static bool belongs_to_a_header(const char *name)
-{
-    size_t length = strlen(name);
-
-    return strncmp(name, "SNUG_", 5) == 0 || strncmp(name, "Snug", 4) == 0
-           || strncmp(name, "snug_", 5) == 0 || strncmp(name, "INT", 3) == 0
-           || strncmp(name, "UINT", 4) == 0 || (length > 2 && strcmp(name + length - 2, "_t") == 0);
-}
-
-/* A C identifier like `name`, unique in the file. */
-static const char *unique_name(Emitter *emitter, const char *name)
-{
-    Text text = {.arena = emitter->arena};
-    const char *interned;
-    int32_t *asked;
-
-    text_put(&text, emitter->prefix);
-    if (text.length == 0 && isdigit((unsigned char)name[0]))
-        text_put(&text, "_");
-    for (; *name != '\0'; name++)
-        text_append(&text, isalnum((unsigned char)*name) ? name : "_", 1);
-    if (belongs_to_a_header(text.bytes))
-        text_put(&text, "_");
-    interned = intern(emitter->interner, text.bytes, text.length);
-    asked = map_get(emitter->names, interned);
-    while (asked != NULL) {
-        const char *other = arena_printf(emitter->arena, "%s_%d", text.bytes, ++*asked);
-        interned = intern(emitter->interner, other, strlen(other));
-        asked = map_get(emitter->names, interned) == NULL ? NULL : asked;
-    }
-    int32_t *first = arena_new(emitter->arena, int32_t);
-    *first = 1;
-    map_set(emitter->names, emitter->arena, interned, first);
-    return interned;
-}
-
-static void name_everything(Emitter *emitter)
-{
-    const SnugProgram *program = emitter->program;
-
-    emitter->buffers = arena_array(emitter->arena, const char *, (size_t)program->buffer_count);
-    emitter->kernels = arena_array(emitter->arena, const char *, (size_t)program->kernel_count);
-    for (int32_t b = 0; b < program->buffer_count; b++)
-        emitter->buffers[b] = unique_name(emitter, program->buffers[b].name);
-    for (int32_t k = 0; k < program->kernel_count; k++)
-        emitter->kernels[k] = unique_name(emitter, program->kernels[k].name);
-}
-
-/* "text" as a C string; trigraphs and bytes beyond ASCII are escaped. */
-static const char *c_string(const Emitter *emitter, const char *string)
-{
-    Text text = {.arena = emitter->arena};
-
-    text_put(&text, "\"");
-    for (const unsigned char *p = (const unsigned char *)string; *p != '\0'; p++) {
-        if (*p == '"' || *p == '\\' || *p == '?')
-            text_printf(&text, "\\%c", *p);
-        else if (*p < 32 || *p > 126)
-            text_printf(&text, "\\%03o", *p);
-        else
-            text_append(&text, (const char *)p, 1);
-    }
-    text_put(&text, "\"");
-    return text.bytes;
-}
-
-/* `string` within a comment: it cannot end it. */
-static const char *comment_text(const Emitter *emitter, const char *string)
-{
-    Text text = {.arena = emitter->arena};
-
-    text_put(&text, "");
-    for (; *string != '\0'; string++) {
-        bool is_mark = (*string == '*' && string[1] == '/') || (*string == '/' && string[1] == '*')
-                       || (unsigned char)*string < 32;
-        text_append(&text, is_mark ? "?" : string, 1);
-    }
-    return text.bytes;
-}
-
-/* The shortest decimal that reads back as the same float. */
-static const char *c_float(const Emitter *emitter, float number)
-{
-    const char *text = NULL;
-    double back = 0;
-
-    for (int digits = 6; digits <= 9; digits++) {
-        text = arena_printf(emitter->arena, "%.*g", digits, (double)number);
-        if (parse_number(text, &back) && (float)back == number)
-            break;
-    }
-    return arena_printf(emitter->arena, "%s%sF", text, strpbrk(text, ".en") == NULL ? ".0" : "");
-}
-
-static const char *c_shape(const Emitter *emitter, SnugShape shape)
-{
-    return arena_printf(emitter->arena, "{%d, %d, %d, %d}", shape.n, shape.h, shape.w, shape.c);
-}
-
-static const char *shape_text(const Emitter *emitter, SnugShape shape)
-{
-    return arena_printf(emitter->arena, "%dx%dx%dx%d", shape.n, shape.h, shape.w, shape.c);
-}
-
-static const char *c_type(SnugType type)
-{
-    switch (type) {
-    case SNUG_F32: return "SNUG_F32";
-    case SNUG_F16: return "SNUG_F16";
-    case SNUG_BF16: return "SNUG_BF16";
-    case SNUG_U8: return "SNUG_U8";
-    default: BUG("a type is unknown in a program");
-    }
-}
-
-/* "models/hrnet.snug:31", or "" for what has no place. */
-static const char *place_text(const Emitter *emitter, Span span)
-{
-    const Diagnostics *diags = emitter->c->diags;
-
-    if (span.file == 0)
-        return "";
-    return comment_text(emitter, arena_printf(emitter->arena, "%s:%u",
-                                              diagnostics_file(diags, span.file)->path,
-                                              span_line_column(diags, span).line));
-}
-
-/* ---- buffers --------------------------------------------------------------------------------- */
+#include "emit_text.h"
 
 static void emit_enum(const Emitter *emitter, const char *title, const char *const *names,
                       int32_t count)
@@ -180,43 +21,10 @@ static void emit_enum(const Emitter *emitter, const char *title, const char *con
     FILE *out = emitter->out;
 
     fprintf(out, "enum { /* %s */\n", title);
+    Row row = row_open(emitter, 4, "    ");
     for (int32_t k = 0; k < count; k++)
-        fprintf(out, "    %s,\n", names[k]);
-    fprintf(out, "};\n\n");
-}
-
-static int widest(const char *const *names, int32_t count)
-{
-    size_t width = 0;
-
-    for (int32_t k = 0; k < count; k++)
-        if (strlen(names[k]) > width)
-            width = strlen(names[k]);
-    return width < 60 ? (int)width : 60;
-}
-
-static void emit_buffers(const Emitter *emitter)
-{
-    const SnugProgram *program = emitter->program;
-    int width = widest(emitter->buffers, program->buffer_count);
-    FILE *out = emitter->out;
-
-    emit_enum(emitter, "buffers", emitter->buffers, program->buffer_count);
-    fprintf(out, "static const SnugBuffer %sbuffers[] = {\n", emitter->prefix);
-    for (int32_t b = 0; b < program->buffer_count; b++) {
-        const SnugBuffer *buffer = &program->buffers[b];
-        const char *name = emitter->buffers[b];
-        int padding = width - (int)strlen(name);
-        fprintf(out,
-                "    [%s]%*s = {.offset = %11lld, .bytes = %10lld, .type = %s, .shape = %s, "
-                ".pitch = %d, .line = %d, .name = %s},",
-                name, padding > 0 ? padding : 0, "", (long long)buffer->offset,
-                (long long)buffer->bytes, c_type(buffer->type), c_shape(emitter, buffer->shape),
-                buffer->pitch, buffer->line, c_string(emitter, buffer->name));
-        const char *place = place_text(emitter, emitter->tables->buffer_sources[b]);
-        fprintf(out, place[0] != '\0' ? " /* %s */\n" : "%s\n", place);
-    }
-    fprintf(out, "};\n\n");
+        row_item(&row, "%s", names[k]);
+    row_close(&row, ",\n};\n\n");
 }
 
 /* ---- kernels --------------------------------------------------------------------------------- */
@@ -265,6 +73,17 @@ const char *kernel_kind_name(SnugKernelKind kind)
     return kind_names[kind];
 }
 
+/* ", .constants = {...}", in a line of its own where the first has no room for it. */
+static void emit_constants(const Emitter *emitter, const float *constants, int column)
+{
+    const char *text = arena_printf(emitter->arena, ".constants = {%s, %s, %s, %s}",
+                                    c_float(emitter, constants[0]), c_float(emitter, constants[1]),
+                                    c_float(emitter, constants[2]), c_float(emitter, constants[3]));
+    bool fits = column + (int)strlen(text) + (int)strlen(", },") <= LINE_COLUMNS;
+
+    fprintf(emitter->out, fits ? ", %s" : ",\n                          %s", text);
+}
+
 static void emit_point(const Emitter *emitter, const SnugPoint *point, int32_t reg)
 {
     FILE *out = emitter->out;
@@ -276,11 +95,7 @@ static void emit_point(const Emitter *emitter, const SnugPoint *point, int32_t r
         fprintf(out, ", .arg = %d, .factor = %d", point->arg, point->factor);
         break;
     case SNUG_POINT_channel: fprintf(out, ", .arg = %d, .row = %d", point->arg, point->row); break;
-    case SNUG_POINT_constant:
-        fprintf(out, ", .constants = {%s, %s, %s, %s}", c_float(emitter, point->constants[0]),
-                c_float(emitter, point->constants[1]), c_float(emitter, point->constants[2]),
-                c_float(emitter, point->constants[3]));
-        break;
+    case SNUG_POINT_constant: emit_constants(emitter, point->constants, 52); break;
     case SNUG_POINT_core: break;
     case SNUG_POINT_relu:
     case SNUG_POINT_sigmoid: fprintf(out, ", .a = %d", point->a); break;
@@ -297,7 +112,7 @@ static void emit_point(const Emitter *emitter, const SnugPoint *point, int32_t r
     fprintf(out, "},\n");
 }
 
-/* Opens with the formula; args are a0, a1, ... */
+/* The rest of `.code = `: the formula, in which args are a0, a1, ..., then the code. */
 static void emit_code(const Emitter *emitter, const SnugKernel *kernel, const SnugPointwise *code,
                       bool reduces)
 {
@@ -305,48 +120,67 @@ static void emit_code(const Emitter *emitter, const SnugKernel *kernel, const Sn
 
     for (int32_t a = 0; a < kernel->arg_count; a++)
         names[a] = arena_printf(emitter->arena, "a%d", a);
-    fprintf(emitter->out, "(const SnugPoint[]){ /* %s */\n",
-            formula_text(emitter->arena, kernel, names, code, reduces));
+    fputs("(const SnugPoint[]){\n", emitter->out);
+    emit_comment(emitter, 16, formula_text(emitter->arena, kernel, names, code, reduces));
     for (int32_t r = 0; r < code->count; r++)
         emit_point(emitter, &code->code[r], r);
-    fprintf(emitter->out, "            }");
+    fputs("            }", emitter->out);
 }
 
 static void emit_args(const Emitter *emitter, const SnugKernel *kernel)
 {
     static const char *const access[] = {"SNUG_READ", "SNUG_WRITE", "SNUG_ACCUMULATE"};
 
+    fprintf(emitter->out, "        .arg_count = %d, .output_arg = %d, .weight_arg = %d,\n",
+            kernel->arg_count, kernel->output_arg, kernel->weight_arg);
     fprintf(emitter->out, "        .args = (const SnugArg[]){\n");
     for (int32_t a = 0; a < kernel->arg_count; a++) {
         const SnugArg *arg = &kernel->args[a];
-        fprintf(emitter->out,
-                "            /* %2d */ {.access = %s, .type = %s, .shape = %s, .pitch = %d},\n", a,
-                access[arg->access], c_type(arg->type), c_shape(emitter, arg->shape), arg->pitch);
+        const char *head = arena_printf(emitter->arena, "            [%d] = {", a);
+        Row row = row_open(emitter, (int)strlen(head), head);
+        row_item(&row, ".access = %s", access[arg->access]);
+        row_item(&row, ".type = %s", c_type(arg->type));
+        row_item(&row, ".shape = %s", c_shape(emitter, arg->shape));
+        row_item(&row, ".pitch = %d", arg->pitch);
+        row_close(&row, "},\n");
     }
-    fprintf(emitter->out,
-            "        },\n        .arg_count = %d, .output_arg = %d, .weight_arg = %d,\n",
-            kernel->arg_count, kernel->output_arg, kernel->weight_arg);
+    fprintf(emitter->out, "        },\n");
 }
 
-/* ", .tile = {8, 16}"; nothing on the host. */
-static const char *tile_field(const Emitter *emitter, SnugTile tile)
+/* The item `.tile = {8, 16}`; nothing on the host. */
+static void tile_item(Row *row, SnugTile tile)
 {
-    return tile.rows == 0
-               ? ""
-               : arena_printf(emitter->arena, ", .tile = {%d, %d}", tile.rows, tile.columns);
+    if (tile.rows != 0)
+        row_item(row, ".tile = {%d, %d}", tile.rows, tile.columns);
+}
+
+static void emit_reduction(const Emitter *emitter, const SnugReduction *reduction, int32_t index)
+{
+    static const char *const kinds[] = {"sum", "moments", "grad"};
+    const char *head = arena_printf(emitter->arena, "        .reductions[%d] = {", index);
+    Row row = row_open(emitter, (int)strlen(head), head);
+
+    row_item(&row, ".kind = SNUG_REDUCE_%s", kinds[reduction->kind]);
+    if (reduction->kind == SNUG_REDUCE_grad)
+        row_item(&row, ".with = %d", reduction->with);
+    row_item(&row, ".arg = %d", reduction->arg);
+    if (reduction->rows_per_partial != 0)
+        row_item(&row, ".rows_per_partial = %d", reduction->rows_per_partial);
+    tile_item(&row, reduction->tile);
+    row_close(&row, "},\n");
 }
 
 static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)
 {
-    static const char *const kinds[] = {"sum", "moments", "grad"};
     FILE *out = emitter->out;
 
     for (int side = 0; side < 2; side++) {
         if (kernel->in[side].count == 0)
             continue;
-        fprintf(out, "        .in[%d] = {.count = %d, .code = ", side, kernel->in[side].count);
+        fprintf(out, "        .in[%d] = {\n            .count = %d,\n            .code = ", side,
+                kernel->in[side].count);
         emit_code(emitter, kernel, &kernel->in[side], false);
-        fprintf(out, "},\n");
+        fprintf(out, ",\n        },\n");
     }
     if (kernel->part_count > 0)
         fprintf(out, "        .part_count = %d,\n        .parts = (const SnugPart[]){\n",
@@ -355,36 +189,41 @@ static void emit_parts(const Emitter *emitter, const SnugKernel *kernel)
         const SnugPart *part = &kernel->parts[p];
         fprintf(out,
                 "            {.channel_begin = %d, .channel_count = %d, .out.count = %d,\n"
-                "            .out.code = ",
+                "             .out.code = ",
                 part->channel_begin, part->channel_count, part->out.count);
         emit_code(emitter, kernel, &part->out, kernel->part_count == 1);
         fprintf(out, "},\n");
     }
     if (kernel->part_count > 0)
         fprintf(out, "        },\n");
-    for (int32_t k = 0; k < kernel->reduction_count; k++) {
-        const SnugReduction *reduction = &kernel->reductions[k];
-        fprintf(out,
-                "        .reductions[%d] = {.kind = SNUG_REDUCE_%s, .with = %d, .arg = %d, "
-                ".rows_per_partial = %d%s},\n",
-                k, kinds[reduction->kind], reduction->with, reduction->arg,
-                reduction->rows_per_partial, tile_field(emitter, reduction->tile));
-    }
     if (kernel->reduction_count > 0)
         fprintf(out, "        .reduction_count = %d,\n", kernel->reduction_count);
+    for (int32_t k = 0; k < kernel->reduction_count; k++)
+        emit_reduction(emitter, &kernel->reductions[k], k);
 }
 
-static const char *loss_fields(const Emitter *emitter, const SnugLoss *loss)
+/* What is zero is left out. */
+static void emit_loss(const Emitter *emitter, const SnugLoss *loss, const char *head)
 {
     static const char *const kinds[] = {"mse", "adaptive_wing", "ohkm"};
+    const struct {
+        const char *name;
+        float number;
+    } numbers[] = {
+        {"sigma", loss->sigma}, {"stride", loss->stride},   {"omega", loss->omega},
+        {"theta", loss->theta}, {"epsilon", loss->epsilon}, {"alpha", loss->alpha},
+    };
+    Row row = row_open(emitter, (int)strlen(head), head);
 
-    return arena_printf(
-        emitter->arena,
-        "{.kind = SNUG_LOSS_%s, .sigma = %s, .stride = %s, .omega = %s, .theta = %s, "
-        ".epsilon = %s, .alpha = %s, .weighted = %d, .top = %d}",
-        kinds[loss->kind], c_float(emitter, loss->sigma), c_float(emitter, loss->stride),
-        c_float(emitter, loss->omega), c_float(emitter, loss->theta),
-        c_float(emitter, loss->epsilon), c_float(emitter, loss->alpha), loss->weighted, loss->top);
+    row_item(&row, ".kind = SNUG_LOSS_%s", kinds[loss->kind]);
+    for (size_t k = 0; k < COUNT_OF(numbers); k++)
+        if (numbers[k].number != 0)
+            row_item(&row, ".%s = %s", numbers[k].name, c_float(emitter, numbers[k].number));
+    if (loss->weighted != 0)
+        row_item(&row, ".weighted = %d", loss->weighted);
+    if (loss->top != 0)
+        row_item(&row, ".top = %d", loss->top);
+    row_close(&row, "},\n");
 }
 
 static bool is_loss(SnugKernelKind kind)
@@ -399,31 +238,52 @@ static bool is_bn(SnugKernelKind kind)
            || kind == SNUG_KERNEL_bn_grad_combine;
 }
 
+static void emit_bn(const Emitter *emitter, const SnugBn *bn)
+{
+    Row row = row_open(emitter, 15, "        .bn = {");
+
+    row_item(&row, ".eps = %s", c_float(emitter, bn->eps));
+    row_item(&row, ".momentum = %s", c_float(emitter, bn->momentum));
+    row_item(&row, ".count = %lld", (long long)bn->count);
+    row_item(&row, ".frozen = %d", bn->frozen);
+    tile_item(&row, bn->tile);
+    row_close(&row, "},\n");
+}
+
+static void emit_window(const Emitter *emitter, const SnugWindow *window)
+{
+    if (window->kernel == 0) {
+        if (window->y.n != 0)
+            fprintf(emitter->out, "        .window.y = %s,\n", c_shape(emitter, window->y));
+        return;
+    }
+    Row row = row_open(emitter, 19, "        .window = {");
+    row_item(&row, ".kernel = %d", window->kernel);
+    row_item(&row, ".stride = %d", window->stride);
+    row_item(&row, ".pad = %d", window->pad);
+    row_item(&row, ".x = %s", c_shape(emitter, window->x));
+    row_item(&row, ".y = %s", c_shape(emitter, window->y));
+    row_close(&row, "},\n");
+}
+
 static void emit_kernel(const Emitter *emitter, int32_t k, int32_t uses)
 {
     const SnugKernel *kernel = &emitter->program->kernels[k];
-    const SnugWindow *window = &kernel->window;
     FILE *out = emitter->out;
 
-    fprintf(out, "    [%s] = { /* %d %s */\n        .name = %s,\n        .kind = SNUG_KERNEL_%s,\n",
-            emitter->kernels[k], uses, uses == 1 ? "launch" : "launches",
-            c_string(emitter, kernel->name), kernel_kind_name(kernel->kind));
+    fprintf(out, "    [%s] = { /* %d %s */\n", emitter->kernels[k], uses,
+            uses == 1 ? "launch" : "launches");
+    Row row = row_open(emitter, 8, "        ");
+    row_string(&row, "name", kernel->name);
+    row_item(&row, ".kind = SNUG_KERNEL_%s", kernel_kind_name(kernel->kind));
+    row_close(&row, ",\n");
     emit_args(emitter, kernel);
-    if (window->kernel != 0)
-        fprintf(out,
-                "        .window = {.kernel = %d, .stride = %d, .pad = %d, .x = %s, .y = %s},\n",
-                window->kernel, window->stride, window->pad, c_shape(emitter, window->x),
-                c_shape(emitter, window->y));
-    else if (window->y.n != 0)
-        fprintf(out, "        .window.y = %s,\n", c_shape(emitter, window->y));
+    emit_window(emitter, &kernel->window);
     emit_parts(emitter, kernel);
     if (is_bn(kernel->kind))
-        fprintf(out, "        .bn = {.eps = %s, .momentum = %s, .count = %lld, .frozen = %d%s},\n",
-                c_float(emitter, kernel->bn.eps), c_float(emitter, kernel->bn.momentum),
-                (long long)kernel->bn.count, kernel->bn.frozen,
-                tile_field(emitter, kernel->bn.tile));
+        emit_bn(emitter, &kernel->bn);
     if (is_loss(kernel->kind))
-        fprintf(out, "        .loss = %s,\n", loss_fields(emitter, &kernel->loss));
+        emit_loss(emitter, &kernel->loss, "        .loss = {");
     if (kernel->is_gemm != 0)
         fprintf(out, "        .is_gemm = 1,\n");
     if (kernel->workspace_bytes != 0)
@@ -451,50 +311,100 @@ static void emit_kernels(const Emitter *emitter)
 static const char *const segment_names[SNUG_SEGMENT_COUNT] = {"micro_step", "update", "evaluate",
                                                               "init"};
 
-/* "3: stem.conv2 -> bf16 1x64x64x64 at 33619968; models/hrnet.snug:15" */
-static void emit_launch(const Emitter *emitter, int segment, int32_t index)
+static const char *shape_text(const Emitter *emitter, SnugShape shape)
+{
+    return arena_printf(emitter->arena, "%dx%dx%dx%d", shape.n, shape.h, shape.w, shape.c);
+}
+
+/* What the kernels that go over all parameters do; their buffers are those that params says. */
+static const char *const over_params[SNUG_KERNEL_KIND_COUNT] = {
+    [SNUG_KERNEL_grad_norm] = "over params: reads gradients",
+    [SNUG_KERNEL_adamw] = "over params: updates weights, moments, averages; gradients = 0",
+    [SNUG_KERNEL_copy_weights] = "over params: half copies = weights",
+    [SNUG_KERNEL_copy_ema] = "over params: half copies = averages",
+};
+
+/* "4: f32 1x16x16x16 at 235008", numbered as the steps of the segment's plan. */
+static const char *launch_title(const Emitter *emitter, int segment, int32_t index)
 {
     const SnugLaunch *launch = &emitter->program->segments[segment].launches[index];
     const SnugKernel *kernel = &emitter->program->kernels[launch->kernel];
-    const char *place = place_text(emitter, emitter->tables->launch_sources[segment][index]);
-    int32_t count = kernel->arg_count + (kernel->workspace_bytes > 0 ? 1 : 0);
-    FILE *out = emitter->out;
-    int column = 22;
+    const Plan *plan = emitter->c->plans[segment];
+    int32_t step = index - emitter->tables->first_step[segment];
+    int32_t result = kernel->output_arg;
+    Text text = {.arena = emitter->arena};
 
-    fprintf(out, "    {   /* %d: %s", index, comment_text(emitter, launch->label));
-    if (kernel->output_arg >= 0) {
-        const SnugBuffer *result = &emitter->program->buffers[launch->buffers[kernel->output_arg]];
-        fprintf(out, " %s %s %s at %lld",
-                kernel->args[kernel->output_arg].access == SNUG_WRITE ? "->" : "+=",
-                type_name(result->type), shape_text(emitter, result->shape),
-                (long long)result->offset);
+    if (over_params[kernel->kind] != NULL)
+        return plan == NULL
+                   ? arena_printf(emitter->arena, "%d: %s", index, over_params[kernel->kind])
+                   : arena_printf(emitter->arena, "%s, %s",
+                                  step < 0 ? "before the first step" : "after the last step",
+                                  over_params[kernel->kind]);
+    text_printf(&text, "%d", step);
+    if (result >= 0) {
+        const SnugBuffer *buffer = &emitter->program->buffers[launch->buffers[result]];
+        text_printf(&text, ": %s%s %s at %lld",
+                    kernel->args[result].access == SNUG_WRITE ? "" : "+= ", type_name(buffer->type),
+                    shape_text(emitter, buffer->shape), (long long)buffer->offset);
     }
-    fprintf(out, "%s%s */\n", place[0] != '\0' ? "; " : "", place);
-    fprintf(out, "        .label = %s, .kernel = %s, .line = %d,\n",
-            c_string(emitter, launch->label), emitter->kernels[launch->kernel], launch->line);
-    fprintf(out, "        .buffers = (const int32_t[]){");
-    for (int32_t b = 0; b < count; b++) {
-        const char *name = emitter->buffers[launch->buffers[b]];
-        int width = (int)strlen(name) + 2;
-        if (b > 0 && column + width > 96) {
-            fprintf(out, ",\n            %s", name);
-            column = 12 + width;
-        } else {
-            fprintf(out, "%s%s", b > 0 ? ", " : "", name);
-            column += width;
-        }
+    if (plan->steps.items[step].is_repeat)
+        text_put(&text, result >= 0 ? ", computed again" : ": computed again");
+    return text.bytes;
+}
+
+/* A line, or more, for each run of args that the kernel uses in one way; then the workspace. */
+static void emit_launch_buffers(const Emitter *emitter, const SnugLaunch *launch)
+{
+    static const char *const uses[] = {
+        [SNUG_READ] = "            /* reads   */ ",
+        [SNUG_WRITE] = "            /* writes  */ ",
+        [SNUG_ACCUMULATE] = "            /* updates */ ",
+    };
+    const SnugKernel *kernel = &emitter->program->kernels[launch->kernel];
+
+    fprintf(emitter->out, "        .buffers = (const int32_t[]){\n");
+    for (int32_t a = 0; a < kernel->arg_count;) {
+        SnugAccess access = kernel->args[a].access;
+        Row row = row_open(emitter, (int)strlen(uses[access]), uses[access]);
+        for (; a < kernel->arg_count && kernel->args[a].access == access; a++)
+            row_item(&row, "%s", emitter->buffers[launch->buffers[a]]);
+        row_close(&row, ",\n");
     }
-    fprintf(out, "},\n    },\n");
+    if (kernel->workspace_bytes > 0)
+        fprintf(emitter->out, "            /* scratch */ %s,\n",
+                emitter->buffers[launch->buffers[kernel->arg_count]]);
+    fprintf(emitter->out, "        },\n");
+}
+
+static void emit_launch(const Emitter *emitter, int segment, int32_t index)
+{
+    const SnugLaunch *launch = &emitter->program->segments[segment].launches[index];
+
+    fprintf(emitter->out, "    { /* %s */\n", launch_title(emitter, segment, index));
+    Row row = row_open(emitter, 8, "        ");
+    row_string(&row, "label", launch->label);
+    row_item(&row, ".kernel = %s", emitter->kernels[launch->kernel]);
+    row_line(&row, emitter->tables->launch_sources[segment][index]);
+    row_close(&row, ",\n");
+    emit_launch_buffers(emitter, launch);
+    fprintf(emitter->out, "    },\n");
 }
 
 static void emit_segments(const Emitter *emitter)
 {
+    static const char *const meanings[SNUG_SEGMENT_COUNT] = {
+        [SNUG_SEGMENT_micro_step] = "forward, loss, backward: gradients += those of one batch",
+        [SNUG_SEGMENT_update] = "norm, clip, AdamW, averages: gradients = 0",
+        [SNUG_SEGMENT_evaluate] = "forward with averaged parameters, where there are any",
+        [SNUG_SEGMENT_init] = "after parameters were set from outside",
+    };
+
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
         int32_t count = emitter->program->segments[s].launch_count;
         if (count == 0)
             continue;
-        fprintf(emitter->out, "static const SnugLaunch %s%s[] = {\n", emitter->prefix,
-                segment_names[s]);
+        fprintf(emitter->out, "/* ---- %s: %s ---- */\nstatic const SnugLaunch %s%s[] = {\n",
+                segment_names[s], meanings[s], emitter->prefix, segment_names[s]);
         for (int32_t k = 0; k < count; k++)
             emit_launch(emitter, s, k);
         fprintf(emitter->out, "};\n\n");
@@ -503,28 +413,38 @@ static void emit_segments(const Emitter *emitter)
 
 /* ---- parameters and the program -------------------------------------------------------------- */
 
-static void emit_params(const Emitter *emitter)
+static void emit_param(const Emitter *emitter, const SnugParam *param)
 {
     static const char *const kinds[] = {"conv_weight", "deconv_weight", "bias",       "bn_gamma",
                                         "bn_beta",     "running_mean",  "running_var"};
-    FILE *out = emitter->out;
+    const struct {
+        const char *name;
+        int64_t offset;
+    } forms[] = {
+        {"weight", param->weight}, {"grad", param->grad}, {"m", param->m},
+        {"v", param->v},           {"ema", param->ema},   {"half", param->half},
+    };
+    Row row = row_open(emitter, 5, "    {");
+    row_string(&row, "name", param->name);
+    row_item(&row, ".kind = SNUG_PARAM_%s", kinds[param->kind]);
+    row_item(&row, ".shape = %s", c_shape(emitter, param->shape));
+    row_close(&row, ",\n");
+    row = row_open(emitter, 5, "     ");
+    for (size_t f = 0; f < COUNT_OF(forms); f++)
+        row_item(&row, ".%s = %lld", forms[f].name, (long long)forms[f].offset);
+    row_close(&row, ",\n");
+    fprintf(emitter->out, "     .init_scale = %s, .decay = %d},\n",
+            c_float(emitter, param->init_scale), param->decay);
+}
 
+static void emit_params(const Emitter *emitter)
+{
     if (emitter->program->param_count == 0)
         return;
-    fprintf(out, "static const SnugParam %sparams[] = {\n", emitter->prefix);
-    for (int32_t p = 0; p < emitter->program->param_count; p++) {
-        const SnugParam *param = &emitter->program->params[p];
-        fprintf(
-            out,
-            "    {.name = %s, .kind = SNUG_PARAM_%s, .shape = %s,\n"
-            "     .weight = %lld, .grad = %lld, .m = %lld, .v = %lld, .ema = %lld, .half = %lld,\n"
-            "     .init_scale = %s, .decay = %d},\n",
-            c_string(emitter, param->name), kinds[param->kind], c_shape(emitter, param->shape),
-            (long long)param->weight, (long long)param->grad, (long long)param->m,
-            (long long)param->v, (long long)param->ema, (long long)param->half,
-            c_float(emitter, param->init_scale), param->decay);
-    }
-    fprintf(out, "};\n\n");
+    fprintf(emitter->out, "static const SnugParam %sparams[] = {\n", emitter->prefix);
+    for (int32_t p = 0; p < emitter->program->param_count; p++)
+        emit_param(emitter, &emitter->program->params[p]);
+    fprintf(emitter->out, "};\n\n");
 }
 
 static void emit_buffer_name(const Emitter *emitter, const char *field, int32_t buffer)
@@ -550,16 +470,25 @@ static void emit_defaults(const Emitter *emitter)
             d->warmup_epochs, d->mixed_precision, d->use_ema);
 }
 
+static void emit_string(const Emitter *emitter, const char *field, const char *string)
+{
+    Row row = row_open(emitter, 4, "    ");
+
+    row_string(&row, field, string);
+    row_close(&row, ",\n");
+}
+
 static void emit_sizes(const Emitter *emitter)
 {
     const SnugProgram *p = emitter->program;
     FILE *out = emitter->out;
 
-    fprintf(out, "    .version = %d,\n    .model = %s,\n    .model_path = %s,\n", p->version,
-            c_string(emitter, p->model), c_string(emitter, p->model_path));
-    fprintf(out, "    .model_hash = %s,\n    .device = %s,\n    .overrides = %s,\n",
-            c_string(emitter, p->model_hash), c_string(emitter, p->device),
-            c_string(emitter, p->overrides));
+    fprintf(out, "    .version = %d,\n", p->version);
+    emit_string(emitter, "model", p->model);
+    emit_string(emitter, "model_path", p->model_path);
+    emit_string(emitter, "model_hash", p->model_hash);
+    emit_string(emitter, "device", p->device);
+    emit_string(emitter, "overrides", p->overrides);
     fprintf(out,
             "    .host_threads = %d,\n"
             "    .batch_size = %d, .image_height = %d, .image_width = %d, .image_channels = %d,\n"
@@ -584,13 +513,16 @@ static void emit_alternatives(const Emitter *emitter)
     fprintf(emitter->out, "static const SnugAlternative %salternatives[] = {\n", emitter->prefix);
     for (int32_t k = 0; k < p->alternative_count; k++) {
         const SnugAlternative *a = &p->alternatives[k];
-        fprintf(emitter->out,
-                "    {.total_bytes = %lld, .batch_size = %d, .accumulate = %d,\n"
-                "     .image_height = %d, .image_width = %d, .picture_ms = %s, .added = %s,\n"
-                "     .command = %s},\n",
-                (long long)a->total_bytes, a->batch_size, a->accumulate, a->image_height,
-                a->image_width, c_float(emitter, a->picture_ms), c_float(emitter, a->added),
-                c_string(emitter, a->command));
+        Row row = row_open(emitter, 5, "    {");
+        row_item(&row, ".total_bytes = %lld", (long long)a->total_bytes);
+        row_item(&row, ".batch_size = %d", a->batch_size);
+        row_item(&row, ".accumulate = %d", a->accumulate);
+        row_item(&row, ".image_height = %d", a->image_height);
+        row_item(&row, ".image_width = %d", a->image_width);
+        row_item(&row, ".picture_ms = %s", c_float(emitter, a->picture_ms));
+        row_item(&row, ".added = %s", c_float(emitter, a->added));
+        row_string(&row, "command", a->command);
+        row_close(&row, "},\n");
     }
     fprintf(emitter->out, "};\n\n");
 }
@@ -613,11 +545,15 @@ static void emit_whole(const Emitter *emitter)
                 prefix, p->cuda_header_count);
     if (p->requires_cublas != 0)
         fprintf(out, "    .requires_cublas = 1,\n");
-    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
-        if (p->segments[s].launch_count > 0)
-            fprintf(out,
-                    "    .segments[SNUG_SEGMENT_%s] = {.launches = %s%s, .launch_count = %d},\n",
-                    segment_names[s], prefix, segment_names[s], p->segments[s].launch_count);
+    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++) {
+        if (p->segments[s].launch_count == 0)
+            continue;
+        Row row = row_open(emitter, 8, "    ");
+        row_item(&row, ".segments[SNUG_SEGMENT_%s] = {.launches = %s%s", segment_names[s], prefix,
+                 segment_names[s]);
+        row_item(&row, ".launch_count = %d", p->segments[s].launch_count);
+        row_close(&row, "},\n");
+    }
     if (p->param_count > 0)
         fprintf(out, "    .params = %sparams, .param_count = %d,\n", prefix, p->param_count);
     emit_buffer_name(emitter, "image_buffer", p->image_buffer);
@@ -627,7 +563,7 @@ static void emit_whole(const Emitter *emitter)
     emit_buffer_name(emitter, "scalars_buffer", p->scalars_buffer);
     emit_buffer_name(emitter, "output_buffer", p->output_buffer);
     emit_buffer_name(emitter, "peaks_buffer", p->peaks_buffer);
-    fprintf(out, "    .loss = %s,\n", loss_fields(emitter, &p->loss));
+    emit_loss(emitter, &p->loss, "    .loss = {");
     emit_defaults(emitter);
     if (p->alternative_count > 0)
         fprintf(out, "    .alternatives = %salternatives, .alternative_count = %d,\n", prefix,
@@ -646,12 +582,9 @@ static void emit_variant(Emitter *emitter)
 {
     const SnugProgram *p = emitter->program;
 
-    fprintf(emitter->out,
-            "/* ---- batch %d, image %dx%d, %s in %s: %s, of which the arena is %s ---- */\n\n",
-            p->batch_size, p->image_height, p->image_width, p->device, type_name(p->storage),
-            format_bytes(emitter->arena, p->total_bytes),
-            format_bytes(emitter->arena, p->total_bytes - p->persistent_bytes));
     name_everything(emitter);
+    emit_memory_map(emitter);
+    emit_enum(emitter, "buffers", emitter->buffers, p->buffer_count);
     emit_buffers(emitter);
     emit_kernels(emitter);
     emit_segments(emitter);
@@ -668,38 +601,88 @@ const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t va
                         program->image_width);
 }
 
+/* The file that most lines are of: it need not stand beside each of them. */
+static uint32_t main_file(const Compilation *c, const ProgramTables *tables, Arena *arena)
+{
+    uint32_t *lines = arena_array(arena, uint32_t, diagnostics_file_count(c->diags) + 1);
+    uint32_t most = 0;
+
+    for (int32_t b = 0; b < tables->program.buffer_count; b++)
+        lines[tables->buffer_sources[b].file]++;
+    lines[0] = 0;
+    for (uint32_t f = 1; f <= diagnostics_file_count(c->diags); f++)
+        if (lines[f] > lines[most])
+            most = f;
+    return most;
+}
+
+static void emit_head(const Emitter *emitter)
+{
+    const Compilation *c = emitter->c;
+    FILE *out = emitter->out;
+
+    fprintf(out, "/* %s: the program of %s, written by snug %s.\n",
+            comment_text(emitter, c->model->name), comment_text(emitter, c->options.model_path),
+            SNUG_VERSION);
+    fputs(" *\n"
+          " * All memory is one allocation, planned to the byte. These tables say what lies where "
+          "in\n"
+          " * it and what runs on it; runtime/program.h has their types.\n"
+          " *\n"
+          " *     buffers      bytes at an offset: by class, and in it in order of address\n"
+          " *     kernels      what can run: its args, and as a formula what was fused into it\n"
+          " *     micro_step   launches of kernels on buffers, in order; likewise update, "
+          "evaluate, init\n"
+          " *     params       the parameters: where each of their forms is\n"
+          " *     program      all of it, with the defaults of the training\n"
+          " *\n"
+          " * A buffer of the arena has its life beside it, [first, last): from the step that "
+          "writes it\n"
+          " * first until just after the step that reads it last. Steps are numbered as by "
+          "--dump=plan;\n"
+          " * each launch begins with its own. Buffers of a segment that share bytes stand "
+          "together, and\n"
+          " * no two of them live at once, but where one takes over the bytes of another: the step "
+          "that\n"
+          " * reads the old one last writes the new one, each element after it was read.\n"
+          " *\n"
+          " * A launch reads, updates (reads and adds to) and writes buffers, as its kernel's args "
+          "say;\n"
+          " * scratch is memory for the one launch.\n",
+          out);
+    if (emitter->file != 0)
+        fprintf(out, " *\n * .line is a line of %s where no other file is named.\n",
+                file_path(emitter, emitter->file));
+    fprintf(out,
+            " */\n#include \"runtime/program.h\"\n\n#include \"%s_plan.h\" /* plan.html */\n\n",
+            c->model->name);
+    if (c->target.device == DEVICE_cuda)
+        fprintf(out, "#include \"%s_cuda.h\" /* the kernels' texts */\n\n", c->model->name);
+}
+
 static bool emit_file(FILE *out, void *context)
 {
     const Emission *emission = context;
     Compilation *first = emission->variants[0];
     Arena *arena = arena_create();
+    const ProgramTables **tables = arena_array(arena, const ProgramTables *, emission->count);
     Map names = {0};
     Text list = {.arena = arena};
 
-    for (size_t k = 0; k < COUNT_OF(reserved); k++) {
-        int32_t *asked = arena_new(arena, int32_t);
-        *asked = 1;
-        map_set(&names, arena, intern(first->names, reserved[k], strlen(reserved[k])), asked);
-    }
+    for (uint32_t v = 0; v < emission->count; v++)
+        tables[v] = build_tables(emission->variants[v]);
     Emitter emitter = {.c = first,
                        .arena = arena,
                        .interner = first->names,
                        .names = &names,
+                       .file = main_file(first, tables[0], arena),
                        .out = out};
-    fprintf(out, "/* %s: the program of %s, written by snug %s.\n *\n",
-            comment_text(&emitter, first->model->name),
-            comment_text(&emitter, first->options.model_path), SNUG_VERSION);
-    fprintf(out,
-            " * Buffers, kernels, and a list of launches for each segment; runtime/program.h says\n"
-            " * what they mean.\n */\n#include \"runtime/program.h\"\n\n");
-    fprintf(out, "#include \"%s_plan.h\" /* plan.html */\n\n", first->model->name);
-    if (first->target.device == DEVICE_cuda)
-        fprintf(out, "#include \"%s_cuda.h\" /* the kernels' texts */\n\n", first->model->name);
+    reserve_names(&emitter);
+    emit_head(&emitter);
     for (uint32_t v = 0; v < emission->count; v++) {
-        Compilation *c = emission->variants[v];
-        emitter.c = c;
-        emitter.tables = build_tables(c);
-        emitter.program = &emitter.tables->program;
+        emitter.c = emission->variants[v];
+        emitter.tables = tables[v];
+        emitter.program = &tables[v]->program;
         emitter.prefix = program_prefix(arena, emitter.program, emission->count);
         emit_variant(&emitter);
         text_printf(&list, "%s&%sprogram", v > 0 ? ", " : "", emitter.prefix);

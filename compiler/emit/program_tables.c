@@ -21,6 +21,7 @@ typedef struct Tables {
     SnugProgram *program;
     ARRAY(SnugBuffer) buffers;
     ARRAY(Span) buffer_sources;
+    ARRAY(BufferLife) buffer_lives;
     ARRAY(SnugKernel) kernels;
     Map kernel_names;                    /* interned name -> int32_t: kernels that wanted it */
     int32_t *weight, *ema, *grad, *half; /* buffers by ParamId, -1: none yet */
@@ -137,12 +138,18 @@ static int32_t line_of(const Tables *tables, Span span)
     return (int32_t)span_line_column(tables->c->diags, span).line;
 }
 
-static int32_t add_buffer(Tables *tables, SnugBuffer buffer, Span source)
+static int32_t add_living_buffer(Tables *tables, SnugBuffer buffer, Span source, BufferLife life)
 {
     buffer.line = line_of(tables, source);
     ARRAY_APPEND(tables->arena, &tables->buffers, buffer);
     ARRAY_APPEND(tables->arena, &tables->buffer_sources, source);
+    ARRAY_APPEND(tables->arena, &tables->buffer_lives, life);
     return (int32_t)(tables->buffers.count - 1);
+}
+
+static int32_t add_buffer(Tables *tables, SnugBuffer buffer, Span source)
+{
+    return add_living_buffer(tables, buffer, source, (BufferLife){.takes_over = -1});
 }
 
 static SnugShape small_shape(Shape shape)
@@ -259,7 +266,8 @@ static int32_t value_buffer(Tables *tables, const Value *value, const SnugArg *a
     }
 }
 
-static int32_t arena_buffer(Tables *tables, const Buffer *planned, const SnugArg *arg)
+static int32_t arena_buffer(Tables *tables, const Buffer *planned, const SnugArg *arg,
+                            BufferLife life)
 {
     SnugBuffer buffer = {
         .name = planned->name,
@@ -269,12 +277,29 @@ static int32_t arena_buffer(Tables *tables, const Buffer *planned, const SnugArg
         .shape = arg != NULL ? arg->shape : (SnugShape){0},
         .pitch = arg != NULL ? arg->pitch : 0,
     };
-    return add_buffer(tables, buffer, planned->source);
+    return add_living_buffer(tables, buffer, planned->source, life);
+}
+
+/* Our buffer for one of a plan; by_plan maps those that there are, -1: not yet. arg NULL: a
+ * workspace. */
+static int32_t planned_buffer(Tables *tables, SnugSegmentId segment, BufferId id,
+                              const SnugArg *arg, int32_t *by_plan)
+{
+    const Buffer *planned = &tables->c->plans[segment]->buffers.items[id.i];
+    bool takes_over = planned->in_place_of.i != id.i;
+
+    if (by_plan[id.i] < 0)
+        by_plan[id.i] = arena_buffer(
+            tables, planned, arg,
+            (BufferLife){.segment = segment,
+                         .life = planned->life,
+                         .takes_over = takes_over ? by_plan[planned->in_place_of.i] : -1});
+    return by_plan[id.i];
 }
 
 /* ---- segments -------------------------------------------------------------------------------- */
 
-/* One step of a plan as a launch; by_plan maps the plan's buffers to ours, -1: not yet. */
+/* One step of a plan as a launch. */
 static SnugLaunch build_launch(Tables *tables, SnugSegmentId segment, const Step *step,
                                int32_t *by_plan)
 {
@@ -302,15 +327,11 @@ static SnugLaunch build_launch(Tables *tables, SnugSegmentId segment, const Step
         }
         if (id.i >= plan->buffers.count)
             BUG("step of %s has no buffer for %s", kernel->label, value->name);
-        if (by_plan[id.i] < 0)
-            by_plan[id.i] = arena_buffer(tables, &plan->buffers.items[id.i], &code.args[a]);
-        buffers[count++] = by_plan[id.i];
+        buffers[count++] = planned_buffer(tables, segment, id, &code.args[a], by_plan);
     }
     if (code.workspace_bytes > 0) {
         BufferId id = step->buffers[kernel->code.arg_count];
-        if (by_plan[id.i] < 0)
-            by_plan[id.i] = arena_buffer(tables, &plan->buffers.items[id.i], NULL);
-        buffers[count++] = by_plan[id.i];
+        buffers[count++] = planned_buffer(tables, segment, id, NULL, by_plan);
     }
     return (SnugLaunch){
         .label = step->is_repeat ? arena_printf(tables->arena, "%s (again)", kernel->label)
@@ -322,8 +343,9 @@ static SnugLaunch build_launch(Tables *tables, SnugSegmentId segment, const Step
 }
 
 /* A kernel that goes over all parameters: its one arg is the scalars buffer. A workspace is at the
- * beginning of the arena, which holds nothing between segments. */
-static SnugLaunch build_fixed(Tables *tables, SnugKernelKind kind, const char *name)
+ * beginning of the arena, which holds nothing between segments, for the one step. */
+static SnugLaunch build_fixed(Tables *tables, SnugKernelKind kind, const char *name,
+                              SnugSegmentId segment, uint32_t step)
 {
     SnugArg *arg = arena_new(tables->arena, SnugArg);
     int32_t *buffers = arena_array(tables->arena, int32_t, 2);
@@ -345,7 +367,8 @@ static SnugLaunch build_fixed(Tables *tables, SnugKernelKind kind, const char *n
     if (kernel.workspace_bytes > 0) {
         Buffer workspace = {.name = arena_printf(tables->arena, "%s.workspace", name),
                             .bytes = kernel.workspace_bytes};
-        buffers[1] = arena_buffer(tables, &workspace, NULL);
+        BufferLife life = {.segment = segment, .life = {step, step + 1}, .takes_over = -1};
+        buffers[1] = arena_buffer(tables, &workspace, NULL, life);
     }
     return (SnugLaunch){.label = name, .kernel = add_kernel(tables, kernel), .buffers = buffers};
 }
@@ -371,13 +394,15 @@ static void build_segment(Tables *tables, SnugSegmentId segment, ProgramTables *
     for (uint32_t b = 0; b < plan->buffers.count; b++)
         by_plan[b] = -1;
     if (swaps)
-        launches[count++] = build_fixed(tables, SNUG_KERNEL_copy_ema, "copy_ema");
+        launches[count++] = build_fixed(tables, SNUG_KERNEL_copy_ema, "copy_ema", segment, 0);
+    result->first_step[segment] = (int32_t)count;
     for (uint32_t s = 0; s < plan->steps.count; s++) {
         sources[count] = set->kernels.items[plan->steps.items[s].kernel.i].source;
         launches[count++] = build_launch(tables, segment, &plan->steps.items[s], by_plan);
     }
     if (swaps)
-        launches[count++] = build_fixed(tables, SNUG_KERNEL_copy_weights, "copy_weights");
+        launches[count++] = build_fixed(tables, SNUG_KERNEL_copy_weights, "copy_weights", segment,
+                                        plan->steps.count);
     tables->program->segments[segment] =
         (SnugSegment){.launches = launches, .launch_count = (int32_t)count};
     result->launch_sources[segment] = sources;
@@ -405,15 +430,17 @@ static void build_list(Tables *tables, SnugSegmentId segment, const SnugLaunch *
 
 static void build_update(Tables *tables, ProgramTables *result)
 {
-    const SnugLaunch launches[] = {build_fixed(tables, SNUG_KERNEL_grad_norm, "grad_norm"),
-                                   build_fixed(tables, SNUG_KERNEL_adamw, "adamw")};
+    const SnugLaunch launches[] = {
+        build_fixed(tables, SNUG_KERNEL_grad_norm, "grad_norm", SNUG_SEGMENT_update, 0),
+        build_fixed(tables, SNUG_KERNEL_adamw, "adamw", SNUG_SEGMENT_update, 1)};
 
     build_list(tables, SNUG_SEGMENT_update, launches, COUNT_OF(launches), result);
 }
 
 static void build_init(Tables *tables, ProgramTables *result)
 {
-    const SnugLaunch launches[] = {build_fixed(tables, SNUG_KERNEL_copy_weights, "copy_weights")};
+    const SnugLaunch launches[] = {
+        build_fixed(tables, SNUG_KERNEL_copy_weights, "copy_weights", SNUG_SEGMENT_init, 0)};
 
     build_list(tables, SNUG_SEGMENT_init, launches, COUNT_OF(launches), result);
 }
@@ -582,6 +609,7 @@ const ProgramTables *build_tables(Compilation *c)
     result->program.kernels = tables.kernels.items;
     result->program.kernel_count = (int32_t)tables.kernels.count;
     result->buffer_sources = tables.buffer_sources.items;
+    result->buffer_lives = tables.buffer_lives.items;
     if (c->target.device == DEVICE_cuda)
         build_cuda_kernels(c, result);
     return result;

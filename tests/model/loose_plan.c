@@ -45,21 +45,29 @@ static bool can_repeat(const Loose *loose, const Kernel *kernel)
     return true;
 }
 
+/* takes: the buffer that dies in this step and leaves its bytes, or -1. */
 static uint32_t push_buffer(Loose *loose, ValueId value, const char *name, int64_t bytes,
-                            int64_t offset)
+                            int64_t takes)
 {
-    Buffer buffer = {.value = value, .name = name, .bytes = bytes, .offset = offset};
+    uint32_t id = loose->plan->buffers.count, step = loose->plan->steps.count;
+    Buffer buffer = {.value = value,
+                     .name = name,
+                     .bytes = bytes,
+                     .life = {step, step + 1},
+                     .in_place_of = {takes < 0 ? id : (uint32_t)takes}};
 
-    if (offset < 0) {
+    if (takes < 0) {
         buffer.offset = loose->plan->arena_bytes;
         loose->plan->arena_bytes += bytes;
+    } else {
+        buffer.offset = loose->plan->buffers.items[takes].offset;
     }
     ARRAY_APPEND(loose->c->arena, &loose->plan->buffers, buffer);
-    return loose->plan->buffers.count - 1;
+    return id;
 }
 
-/* Where the result of kernel k goes: over an arg that dies here, or to bytes of its own (-1). */
-static int64_t choose_offset(Loose *loose, uint32_t k)
+/* What the result of kernel k takes over: an arg that dies here, or nothing (-1). */
+static int64_t choose_taken(Loose *loose, uint32_t k)
 {
     const Kernel *kernel = &loose->set->kernels.items[k];
 
@@ -68,9 +76,9 @@ static int64_t choose_offset(Loose *loose, uint32_t k)
         if ((kernel->in_place >> a & 1) == 0 || loose->last[value] != k
             || value_of(loose, kernel->args[a])->is_output || one_in(loose, 4))
             continue;
-        int64_t offset = loose->plan->buffers.items[loose->buffer[value]].offset;
+        int64_t taken = loose->buffer[value];
         loose->buffer[value] = TAKEN_OVER;
-        return offset;
+        return taken;
     }
     return -1;
 }
@@ -83,18 +91,20 @@ static void push_step(Loose *loose, uint32_t k, bool is_repeat)
 
     step.buffers = arena_array(loose->c->arena, BufferId, (size_t)count + 1);
     for (int32_t a = 0; a < count; a++)
-        if (kernel->code.args[a].access != SNUG_WRITE && loose->buffer[kernel->args[a].i] >= 0)
+        if (kernel->code.args[a].access != SNUG_WRITE && loose->buffer[kernel->args[a].i] >= 0) {
             step.buffers[a].i = (uint32_t)loose->buffer[kernel->args[a].i];
+            loose->plan->buffers.items[step.buffers[a].i].life.last = loose->plan->steps.count + 1;
+        }
     for (int32_t a = 0; a < count; a++) {
         ValueId value = kernel->args[a];
-        int64_t offset = -1;
+        int64_t taken = -1;
         if (kernel->code.args[a].access != SNUG_WRITE
             || (is_repeat && !repeat_needs(&kernel->code, a)))
             continue;
         if (a == kernel->code.output_arg && !is_repeat)
-            offset = choose_offset(loose, k);
+            taken = choose_taken(loose, k);
         step.buffers[a].i = push_buffer(loose, value, value_of(loose, value)->name,
-                                        arg_bytes(&kernel->code.args[a]), offset);
+                                        arg_bytes(&kernel->code.args[a]), taken);
         loose->buffer[value.i] = step.buffers[a].i;
     }
     if (kernel->code.workspace_bytes > 0) {
@@ -137,37 +147,56 @@ static int64_t take(int64_t *used, int64_t bytes)
     return at;
 }
 
-static void make_layout(Compilation *c)
+/* The half copies, on a card; returns their bytes. */
+static int64_t place_halves(Compilation *c, int64_t *used)
 {
-    Layout *layout = &c->layout;
     uint32_t count = c->model->params.count;
-    int64_t **tables[] = {&layout->param_weight, &layout->param_grad, &layout->param_m,
-                          &layout->param_v, &layout->param_ema};
-    ValueId inputs[] = {c->model->image, c->model->points, c->model->image_weights};
-    int64_t *offsets[] = {&layout->image, &layout->points, &layout->image_weights};
-    int64_t used = 0;
+    int64_t begin = *used;
 
-    for (size_t t = 0; t < COUNT_OF(tables); t++) {
-        *tables[t] = arena_array(c->arena, int64_t, count);
-        for (uint32_t p = 1; p < count; p++) {
-            Shape shape = c->model->params.items[p].shape;
-            (*tables[t])[p] = take(&used, tensor_bytes(shape, SNUG_F32, shape.c));
-        }
-    }
-    layout->param_half = arena_array(c->arena, int64_t, count);
+    c->layout.param_half = arena_array(c->arena, int64_t, count);
     for (uint32_t p = 1; p < count; p++) {
         Shape shape = c->model->params.items[p].shape;
         bool is_copied = c->target.device == DEVICE_cuda
                          && c->model->params.items[p].kind <= SNUG_PARAM_deconv_weight;
         int64_t bytes = tensor_bytes(shape, SNUG_F16, align_up(shape.c, 8));
-        layout->param_half[p] = is_copied ? take(&used, bytes) : -1;
-        layout->halves += is_copied ? bytes : 0;
+        c->layout.param_half[p] = is_copied ? take(used, bytes) : -1;
     }
+    return *used - begin;
+}
+
+static int64_t place_params(Compilation *c, int64_t **table, int64_t *used)
+{
+    uint32_t count = c->model->params.count;
+    int64_t begin = *used;
+
+    *table = arena_array(c->arena, int64_t, count);
+    for (uint32_t p = 1; p < count; p++) {
+        Shape shape = c->model->params.items[p].shape;
+        (*table)[p] = take(used, tensor_bytes(shape, SNUG_F32, shape.c));
+    }
+    return *used - begin;
+}
+
+static void make_layout(Compilation *c)
+{
+    Layout *layout = &c->layout;
+    ValueId inputs[] = {c->model->image, c->model->points, c->model->image_weights};
+    int64_t *offsets[] = {&layout->image, &layout->points, &layout->image_weights};
+    int64_t used = 0;
+
+    layout->weights = place_params(c, &layout->param_weight, &used);
+    layout->halves = place_halves(c, &used);
+    layout->grads = place_params(c, &layout->param_grad, &used);
+    layout->moments = place_params(c, &layout->param_m, &used);
+    layout->moments += place_params(c, &layout->param_v, &used);
+    layout->ema = place_params(c, &layout->param_ema, &used);
+    int64_t begin = used;
     for (size_t k = 0; k < COUNT_OF(inputs); k++) {
         const Value *value = &c->model->train->values.items[inputs[k].i];
         *offsets[k] = take(&used, tensor_bytes(value->shape, value->type, value->shape.c));
     }
     layout->scalars = take(&used, SNUG_SCALAR_COUNT * 4);
+    layout->inputs = used - begin;
     layout->persistent_bytes = used;
 }
 
