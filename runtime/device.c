@@ -108,6 +108,17 @@ static int32_t first_piece(const Pieces *pieces, int64_t byte)
     return (int32_t)(found - pieces->begin);
 }
 
+static bool reads_arg(const SnugPoint *point)
+{
+    static const SnugPointFrom from[SNUG_POINT_OP_COUNT] = {
+#define POINT(name, from, ...) [SNUG_POINT_##name] = SNUG_FROM_##from,
+#include "points.def"
+#undef POINT
+    };
+
+    return from[point->op] == SNUG_FROM_tensor || from[point->op] == SNUG_FROM_vector;
+}
+
 /* Whether arg a is read by the epilogue alone, each element where the result's is written. */
 static bool may_be_replaced(const SnugKernel *kernel, int32_t a)
 {
@@ -115,16 +126,12 @@ static bool may_be_replaced(const SnugKernel *kernel, int32_t a)
         return false;
     for (int side = 0; side < 2; side++)
         for (int32_t r = 0; r < kernel->in[side].count; r++)
-            if (kernel->in[side].code[r].op <= SNUG_POINT_channel
-                && kernel->in[side].code[r].op != SNUG_POINT_core
-                && kernel->in[side].code[r].arg == a)
+            if (reads_arg(&kernel->in[side].code[r]) && kernel->in[side].code[r].arg == a)
                 return false;
     for (int32_t r = 0; r < kernel->parts[0].out.count; r++) {
         const SnugPoint *point = &kernel->parts[0].out.code[r];
-        bool is_elsewhere =
-            point->op == SNUG_POINT_load_bilinear || point->op == SNUG_POINT_channel
-            || (point->op == SNUG_POINT_load && (point->factor != 1 || point->channel != 0));
-        if (is_elsewhere && point->arg == a)
+        bool is_here = point->op == SNUG_POINT_load && point->factor == 1 && point->channel == 0;
+        if (reads_arg(point) && !is_here && point->arg == a)
             return false;
     }
     return true;

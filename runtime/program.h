@@ -40,7 +40,8 @@ typedef struct SnugShape {
 /* ---- pointwise code --------------------------------------------------------------------------
  *
  * A straight line of instructions without branches; instruction i leaves one float in register i:
- * the value at element (n, h, w, c) of the domain of the kernel. a, b, d are registers.
+ * the value at element (n, h, w, c) of the domain of the kernel. a, b, d are registers. What each
+ * instruction does: points.def.
  *
  *     relu(bn(z)) as the prologue of a conv      dz = A g + B z + C as the prologue of its gradient
  *     r0 = load arg 0                            r0 = load arg 0      (g)
@@ -50,22 +51,20 @@ typedef struct SnugShape {
  *     r4 = relu r3
  */
 typedef enum SnugPointOp {
-    SNUG_POINT_core,          /* the kernel's own result at this element, fp32 (epilogues only) */
-    SNUG_POINT_load,          /* tensor `arg` at (n, h / factor, w / factor, c + channel) */
-    SNUG_POINT_load_bilinear, /* tensor `arg` resampled up by `factor`, half-pixel centres, edges
-                                 clamped (align_corners = False), channel c + channel */
-    SNUG_POINT_channel,  /* vector `arg` at (row, c + channel): shape {1, 1, rows, channels} f32 */
-    SNUG_POINT_constant, /* constants[min(c, 3)] */
-    SNUG_POINT_add,      /* a + b */
-    SNUG_POINT_multiply, /* a * b */
-    SNUG_POINT_fma,      /* a * b + d */
-    SNUG_POINT_relu,     /* max(a, 0); NaN stays NaN */
-    SNUG_POINT_mask,     /* b > 0 ? a : 0 */
-    SNUG_POINT_sigmoid,  /* 1 / (1 + exp(-a)) */
-    SNUG_POINT_sigmoid_grad, /* a * b * (1 - b): a is dy, b is sigmoid's result */
-    SNUG_POINT_round,        /* a as it comes back from a tensor of type `row` (F16, BF16) */
+#define POINT(name, from, operands, affine, binds, formula, cuda, meaning) SNUG_POINT_##name,
+#include "points.def"
+#undef POINT
     SNUG_POINT_OP_COUNT
 } SnugPointOp;
+
+/* Where the value of an instruction is from: as points.def has it. */
+typedef enum SnugPointFrom {
+    SNUG_FROM_registers,
+    SNUG_FROM_core,
+    SNUG_FROM_tensor,
+    SNUG_FROM_vector,
+    SNUG_FROM_constant
+} SnugPointFrom;
 
 typedef struct SnugPoint {
     SnugPointOp op;

@@ -227,25 +227,20 @@ static void find_repeat_args(const SnugKernel *code, bool *is_used, Arena *scrat
         return;
     for (int side = 0; side < 2; side++)
         for (int32_t r = 0; r < code->in[side].count; r++)
-            if (code->in[side].code[r].op >= SNUG_POINT_load
-                && code->in[side].code[r].op <= SNUG_POINT_channel)
+            if (point_reads_arg(&code->in[side].code[r]))
                 is_used[code->in[side].code[r].arg] = true;
     bool *is_live = arena_array(scratch, bool, (size_t)out->count);
     is_live[out->count - 1] = true;
     for (int32_t r = out->count; r-- > 0;) {
         const SnugPoint *point = &out->code[r];
-        if (!is_live[r] || point->op == SNUG_POINT_core || point->op == SNUG_POINT_constant)
+        int16_t operands[3];
+        int32_t count = point_operands(point, operands);
+        if (!is_live[r])
             continue;
-        if (point->op <= SNUG_POINT_channel) {
+        if (point_reads_arg(point))
             is_used[point->arg] = true;
-            continue;
-        }
-        is_live[point->a] = true;
-        if (point->op != SNUG_POINT_relu && point->op != SNUG_POINT_sigmoid
-            && point->op != SNUG_POINT_round)
-            is_live[point->b] = true;
-        if (point->op == SNUG_POINT_fma)
-            is_live[point->d] = true;
+        for (int32_t k = 0; k < count; k++)
+            is_live[operands[k]] = true;
     }
 }
 

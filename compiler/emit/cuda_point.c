@@ -11,7 +11,6 @@
  * everywhere are literals, all others are locals of the loop.
  */
 #include "compiler/fuse/formula.h"
-#include "compiler/fuse/fuse_repeat.h"
 #include "cuda.h"
 
 typedef enum Home {
@@ -57,13 +56,12 @@ static Home home_of(const Writer *writer, int32_t r)
     int16_t operands[3];
     int32_t count = point_operands(point, operands);
 
-    switch (point->op) {
-    case SNUG_POINT_core: return HOME_core;
-    case SNUG_POINT_load:
-    case SNUG_POINT_load_bilinear: return HOME_chunk;
-    case SNUG_POINT_channel: return HOME_channels;
-    case SNUG_POINT_constant: return is_uniform(point) ? HOME_literal : HOME_channels;
-    default: break;
+    switch (point_info[point->op].from) {
+    case SNUG_FROM_core: return HOME_core;
+    case SNUG_FROM_tensor: return HOME_chunk;
+    case SNUG_FROM_vector: return HOME_channels;
+    case SNUG_FROM_constant: return is_uniform(point) ? HOME_literal : HOME_channels;
+    case SNUG_FROM_registers: break;
     }
     for (int32_t k = 0; k < count; k++)
         if (writer->home[operands[k]] != HOME_literal && writer->home[operands[k]] != HOME_channels)
@@ -111,31 +109,22 @@ static const char *operand(const Writer *writer, int32_t r)
     case HOME_chunk: return arena_printf(arena, "r%d[i]", r);
     case HOME_core: return "core[i]";
     case HOME_loop: return arena_printf(arena, "r%d", r);
-    default: BUG("register %d has no home", r);
     }
+    BUG("register %d has no home", r);
 }
 
 static const char *expression(const Writer *writer, int32_t r)
 {
     const SnugPoint *point = &writer->code->code[r];
-    Arena *arena = writer->source->arena;
-    const char *a = operand(writer, point->a), *b = NULL;
+    const char *texts[3] = {NULL};
     int16_t operands[3];
+    int32_t count = point_operands(point, operands);
 
-    if (point_operands(point, operands) > 1)
-        b = operand(writer, point->b);
-    switch (point->op) {
-    case SNUG_POINT_add: return arena_printf(arena, "%s + %s", a, b);
-    case SNUG_POINT_multiply: return arena_printf(arena, "%s * %s", a, b);
-    case SNUG_POINT_fma:
-        return arena_printf(arena, "fmaf(%s, %s, %s)", a, b, operand(writer, point->d));
-    case SNUG_POINT_relu: return arena_printf(arena, "relu(%s)", a);
-    case SNUG_POINT_mask: return arena_printf(arena, "mask(%s, %s)", a, b);
-    case SNUG_POINT_sigmoid: return arena_printf(arena, "sigmoid(%s)", a);
-    case SNUG_POINT_round: return arena_printf(arena, "rounded(%s)", a);
-    case SNUG_POINT_sigmoid_grad: return arena_printf(arena, "%s * %s * (1.0f - %s)", a, b, b);
-    default: BUG("instruction %d is no arithmetic", (int)point->op);
-    }
+    if (count == 0)
+        BUG("%s is no arithmetic", point_info[point->op].name);
+    for (int32_t k = 0; k < count; k++)
+        texts[k] = operand(writer, operands[k]);
+    return fill_point_text(writer->source->arena, point_info[point->op].cuda, texts);
 }
 
 /* ---- channels(args, c) ----------------------------------------------------------------------- */
@@ -147,13 +136,13 @@ static void write_channel_register(const Writer *writer, int32_t r)
     Arena *arena = writer->source->arena;
     const float *c = point->constants;
 
-    if (point->op == SNUG_POINT_channel) {
+    if (point_info[point->op].from == SNUG_FROM_vector) {
         text_printf(writer->text, "        load_chunk<%d, %d, %d>(args.a%d", arg->pitch,
                     point->channel, arg->shape.c, point->arg);
         if (point->row != 0)
             text_printf(writer->text, " + %d * %d", point->row, arg->pitch);
         text_printf(writer->text, ", c, k.r%d);\n", r);
-    } else if (point->op == SNUG_POINT_constant) {
+    } else if (point_info[point->op].from == SNUG_FROM_constant) {
         text_printf(writer->text,
                     "        EACH(i) k.r%d[i] = c + i == 0 ? %s : c + i == 1 ? %s "
                     ": c + i == 2 ? %s : %s;\n",

@@ -29,22 +29,6 @@ static void emit_enum(const Emitter *emitter, const char *title, const char *con
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static const char *const point_names[SNUG_POINT_OP_COUNT] = {
-    [SNUG_POINT_core] = "core",
-    [SNUG_POINT_load] = "load",
-    [SNUG_POINT_load_bilinear] = "load_bilinear",
-    [SNUG_POINT_channel] = "channel",
-    [SNUG_POINT_constant] = "constant",
-    [SNUG_POINT_add] = "add",
-    [SNUG_POINT_multiply] = "multiply",
-    [SNUG_POINT_fma] = "fma",
-    [SNUG_POINT_relu] = "relu",
-    [SNUG_POINT_mask] = "mask",
-    [SNUG_POINT_sigmoid] = "sigmoid",
-    [SNUG_POINT_sigmoid_grad] = "sigmoid_grad",
-    [SNUG_POINT_round] = "round",
-};
-
 static const char *const kind_names[SNUG_KERNEL_KIND_COUNT] = {
     [SNUG_KERNEL_map] = "map",
     [SNUG_KERNEL_conv] = "conv",
@@ -87,25 +71,24 @@ static void emit_constants(const Emitter *emitter, const float *constants, int c
 static void emit_point(const Emitter *emitter, const SnugPoint *point, int32_t reg)
 {
     FILE *out = emitter->out;
+    int16_t operands[3];
+    int32_t count = point_operands(point, operands);
 
-    fprintf(out, "                /* r%-2d */ {.op = SNUG_POINT_%s", reg, point_names[point->op]);
-    switch (point->op) {
-    case SNUG_POINT_load:
-    case SNUG_POINT_load_bilinear:
+    fprintf(out, "                /* r%-2d */ {.op = SNUG_POINT_%s", reg,
+            point_info[point->op].name);
+    switch (point_info[point->op].from) {
+    case SNUG_FROM_core: break;
+    case SNUG_FROM_tensor:
         fprintf(out, ", .arg = %d, .factor = %d", point->arg, point->factor);
         break;
-    case SNUG_POINT_channel: fprintf(out, ", .arg = %d, .row = %d", point->arg, point->row); break;
-    case SNUG_POINT_constant: emit_constants(emitter, point->constants, 52); break;
-    case SNUG_POINT_core: break;
-    case SNUG_POINT_relu:
-    case SNUG_POINT_sigmoid: fprintf(out, ", .a = %d", point->a); break;
-    case SNUG_POINT_round:
-        fprintf(out, ", .a = %d, .row = %s", point->a, c_type((SnugType)point->row));
+    case SNUG_FROM_vector: fprintf(out, ", .arg = %d, .row = %d", point->arg, point->row); break;
+    case SNUG_FROM_constant: emit_constants(emitter, point->constants, 52); break;
+    case SNUG_FROM_registers:
+        for (int32_t k = 0; k < count; k++)
+            fprintf(out, ", .%c = %d", "abd"[k], operands[k]);
+        if (point->op == SNUG_POINT_round)
+            fprintf(out, ", .row = %s", c_type((SnugType)point->row));
         break;
-    case SNUG_POINT_fma:
-        fprintf(out, ", .a = %d, .b = %d, .d = %d", point->a, point->b, point->d);
-        break;
-    default: fprintf(out, ", .a = %d, .b = %d", point->a, point->b); break;
     }
     if (point->channel != 0)
         fprintf(out, ", .channel = %d", point->channel);

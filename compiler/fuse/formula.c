@@ -5,15 +5,13 @@
  */
 #include "formula.h"
 
-#include "fuse_repeat.h"
+#include <string.h>
 
 typedef struct Formula {
     Arena *arena;
     const SnugKernel *kernel;
     const char *const *arg_names;
 } Formula;
-
-typedef enum Level { LEVEL_sum, LEVEL_product, LEVEL_atom } Level;
 
 static const char *arg_name(const Formula *formula, int32_t arg)
 {
@@ -58,58 +56,74 @@ static const char *constant_text(const Formula *formula, const SnugPoint *point)
                         (double)c[2]);
 }
 
+const char *fill_point_text(Arena *arena, const char *template, const char *const texts[3])
+{
+    static const char names[] = "abd";
+    Text text = {.arena = arena};
+
+    for (const char *c = template; *c != '\0'; c++) {
+        if (*c != '$') {
+            text_append(&text, c, 1);
+            continue;
+        }
+        bool is_factor = c[1] == '(';
+        const char *name = strchr(names, c[is_factor ? 2 : 1]);
+        if (name == NULL || *name == '\0' || texts[name - names] == NULL
+            || (is_factor && c[3] != ')'))
+            BUG("\"%s\" names no operand of its instruction", template);
+        text_put(&text, texts[name - names]);
+        c += is_factor ? 3 : 1;
+    }
+    return text.bytes;
+}
+
+static const char *channel_text(const Formula *formula, const SnugPoint *point)
+{
+    return arena_printf(formula->arena, "%s%s%s", arg_name(formula, point->arg),
+                        row_name(formula->kernel->args[point->arg].shape.w, point->row),
+                        channels_suffix(formula, point->channel));
+}
+
 static const char *expression(const Formula *formula, const SnugPointwise *code,
-                              const char *const *names, int32_t reg, Level level);
+                              const char *const *names, int32_t reg, Binding level);
 
 /* Operand in a place that binds as tightly as `level`. A register with a name is that name. */
 static const char *operand(const Formula *formula, const SnugPointwise *code,
-                           const char *const *names, int32_t reg, Level level)
+                           const char *const *names, int32_t reg, Binding level)
 {
     return names[reg] != NULL ? names[reg] : expression(formula, code, names, reg, level);
 }
 
+static const char *registers_text(const Formula *formula, const SnugPointwise *code,
+                                  const char *const *names, const SnugPoint *point)
+{
+    const char *template = point_info[point->op].formula, *texts[3] = {NULL};
+    int16_t operands[3];
+    int32_t count = point_operands(point, operands);
+
+    for (int32_t k = 0; k < count; k++) {
+        bool is_factor = strstr(template, (const char *[]){"$(a)", "$(b)", "$(d)"}[k]) != NULL;
+        texts[k] =
+            operand(formula, code, names, operands[k], is_factor ? BINDING_product : BINDING_sum);
+    }
+    return fill_point_text(formula->arena, template, texts);
+}
+
 static const char *expression(const Formula *formula, const SnugPointwise *code,
-                              const char *const *names, int32_t reg, Level level)
+                              const char *const *names, int32_t reg, Binding level)
 {
     const SnugPoint *point = &code->code[reg];
-    Arena *arena = formula->arena;
-    Level own = LEVEL_atom;
-    const char *text;
+    const PointInfo *info = &point_info[point->op];
 
-#define OPERAND(member, its_level) operand(formula, code, names, point->member, LEVEL_##its_level)
-    switch (point->op) {
-    case SNUG_POINT_core: return "core";
-    case SNUG_POINT_load:
-    case SNUG_POINT_load_bilinear: return load_text(formula, point);
-    case SNUG_POINT_constant: return constant_text(formula, point);
-    case SNUG_POINT_channel:
-        return arena_printf(arena, "%s%s%s", arg_name(formula, point->arg),
-                            row_name(formula->kernel->args[point->arg].shape.w, point->row),
-                            channels_suffix(formula, point->channel));
-    case SNUG_POINT_add:
-        own = LEVEL_sum;
-        text = arena_printf(arena, "%s + %s", OPERAND(a, sum), OPERAND(b, sum));
-        break;
-    case SNUG_POINT_multiply:
-        own = LEVEL_product;
-        text = arena_printf(arena, "%s * %s", OPERAND(a, product), OPERAND(b, product));
-        break;
-    case SNUG_POINT_fma:
-        own = LEVEL_sum;
-        text = arena_printf(arena, "%s * %s + %s", OPERAND(a, product), OPERAND(b, product),
-                            OPERAND(d, sum));
-        break;
-    case SNUG_POINT_relu: return arena_printf(arena, "relu(%s)", OPERAND(a, sum));
-    case SNUG_POINT_mask:
-        return arena_printf(arena, "mask(%s, %s)", OPERAND(a, sum), OPERAND(b, sum));
-    case SNUG_POINT_sigmoid: return arena_printf(arena, "sigmoid(%s)", OPERAND(a, sum));
-    case SNUG_POINT_round: return arena_printf(arena, "round(%s)", OPERAND(a, sum));
-    case SNUG_POINT_sigmoid_grad:
-        return arena_printf(arena, "sigmoid_grad(%s, %s)", OPERAND(a, sum), OPERAND(b, sum));
-    default: BUG("instruction %d has no formula", (int)point->op);
+    switch (info->from) {
+    case SNUG_FROM_core: return info->formula;
+    case SNUG_FROM_tensor: return load_text(formula, point);
+    case SNUG_FROM_vector: return channel_text(formula, point);
+    case SNUG_FROM_constant: return constant_text(formula, point);
+    case SNUG_FROM_registers: break;
     }
-#undef OPERAND
-    return own < level ? arena_printf(arena, "(%s)", text) : text;
+    const char *text = registers_text(formula, code, names, point);
+    return info->binds < level ? arena_printf(formula->arena, "(%s)", text) : text;
 }
 
 static bool is_leaf(const SnugPoint *point)
@@ -146,11 +160,11 @@ const char *formula_text(Arena *arena, const SnugKernel *kernel, const char *con
     for (int32_t r = 0; r + 1 < code->count; r++) {
         if (uses[r] < 2 || is_leaf(&code->code[r]))
             continue;
-        const char *right = expression(&formula, code, names, r, LEVEL_sum);
+        const char *right = expression(&formula, code, names, r, BINDING_sum);
         names[r] = arena_printf(arena, "t%d", ++named);
         text_printf(&text, "%s = %s; ", names[r], right);
     }
-    text_put(&text, expression(&formula, code, names, code->count - 1, LEVEL_sum));
+    text_put(&text, expression(&formula, code, names, code->count - 1, BINDING_sum));
     for (int32_t k = 0; k < reduction_count; k++) {
         const SnugReduction *reduction = &kernel->reductions[k];
         text_put(&text, reduction->kind == SNUG_REDUCE_moments ? "; moments" : "; sum");

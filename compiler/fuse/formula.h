@@ -9,5 +9,7 @@
  * the kernel's results, and its reductions follow. */
 const char *formula_text(Arena *arena, const SnugKernel *kernel, const char *const *arg_names,
                          const SnugPointwise *code, bool reduces);
+/* A formula of points.def with texts for a, b, d: each $a, $(a) is its text. */
+const char *fill_point_text(Arena *arena, const char *template, const char *const texts[3]);
 
 #endif

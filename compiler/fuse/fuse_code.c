@@ -280,6 +280,17 @@ static int16_t emit_rebuilt(KernelBuilder *builder, Code *code, ValueId value, W
                       (SnugPoint){.op = SNUG_POINT_round, .a = reg, .row = (int16_t)type});
 }
 
+/* Below a bilinear resampling the op's work follows the loads, where the graph has it before. */
+static int16_t emit_inline(KernelBuilder *builder, Code *code, const Op *op, Where where)
+{
+    int16_t reg = emit_op(builder, code, op, where);
+    const PointInfo *info = &point_info[code->points.items[reg].op];
+
+    if (where.bilinear && info->from == SNUG_FROM_registers && !info->is_affine)
+        BUG("%s: %s does not commute with interpolation", op->name, info->name);
+    return reg;
+}
+
 static int16_t emit_at(KernelBuilder *builder, Code *code, ValueId value, Where where)
 {
     Fusion *fusion = builder->fusion;
@@ -294,7 +305,7 @@ static int16_t emit_at(KernelBuilder *builder, Code *code, ValueId value, Where 
     else if (is_rebuilt_here(builder, value, where))
         reg = emit_rebuilt(builder, code, value, where);
     else if (place == PLACE_inline || place == PLACE_epilogue)
-        reg = emit_op(builder, code, maker_of(fusion, value), where);
+        reg = emit_inline(builder, code, maker_of(fusion, value), where);
     else
         reg = push_load(builder, code, where, value);
     Memo entry = {value, where.factor, where.bilinear, where.channel, reg};

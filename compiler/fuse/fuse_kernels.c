@@ -86,10 +86,8 @@ static uint32_t in_place_args(const Fusion *fusion, const Kernel *kernel)
                 mask &= ~((uint32_t)1 << code->in[side].code[r].arg);
     for (int32_t r = 0; r < code->parts[0].out.count; r++) {
         const SnugPoint *point = &code->parts[0].out.code[r];
-        bool is_elsewhere =
-            point->op == SNUG_POINT_load_bilinear || point->op == SNUG_POINT_channel
-            || (point->op == SNUG_POINT_load && (point->factor != 1 || point->channel != 0));
-        if (is_elsewhere && point->arg < MAX_IN_PLACE_ARG)
+        bool is_here = point->op == SNUG_POINT_load && point->factor == 1 && point->channel == 0;
+        if (point_reads_arg(point) && !is_here && point->arg < MAX_IN_PLACE_ARG)
             mask &= ~((uint32_t)1 << point->arg);
     }
     return mask;

@@ -7,29 +7,6 @@
  */
 #include "fuse_repeat.h"
 
-int32_t point_operands(const SnugPoint *point, int16_t operands[3])
-{
-    operands[0] = point->a;
-    operands[1] = point->b;
-    operands[2] = point->d;
-    switch (point->op) {
-    case SNUG_POINT_relu:
-    case SNUG_POINT_sigmoid:
-    case SNUG_POINT_round: return 1;
-    case SNUG_POINT_add:
-    case SNUG_POINT_multiply:
-    case SNUG_POINT_mask:
-    case SNUG_POINT_sigmoid_grad: return 2;
-    case SNUG_POINT_fma: return 3;
-    default: return 0;
-    }
-}
-
-static bool reads_arg(SnugPointOp op)
-{
-    return op == SNUG_POINT_load || op == SNUG_POINT_load_bilinear || op == SNUG_POINT_channel;
-}
-
 /* is_used[r]: the result depends on register r. */
 static void mark_used(const SnugPointwise *code, bool *is_used)
 {
@@ -45,7 +22,7 @@ static void mark_used(const SnugPointwise *code, bool *is_used)
 static void mark_args(const SnugPointwise *code, const bool *is_used, bool *is_read)
 {
     for (int32_t r = 0; r < code->count; r++)
-        if ((is_used == NULL || is_used[r]) && reads_arg(code->code[r].op))
+        if ((is_used == NULL || is_used[r]) && point_reads_arg(&code->code[r]))
             is_read[code->code[r].arg] = true;
 }
 
@@ -69,7 +46,7 @@ static SnugPointwise shrink_code(Arena *arena, const SnugPointwise *code, const 
             point.b = moved[point.b];
         if (operand_count > 2)
             point.d = moved[point.d];
-        if (reads_arg(point.op))
+        if (point_reads_arg(&point))
             point.arg = (int16_t)args[point.arg];
         moved[r] = (int16_t)count;
         points[count++] = point;

@@ -8,7 +8,5 @@
  * the kernel. */
 SnugKernel repeat_kernel(const SnugKernel *kernel, Arena *arena, const int32_t **kept);
 bool repeat_needs(const SnugKernel *kernel, int32_t arg); /* repeat_kernel keeps the arg */
-/* How many registers an instruction reads; the first so many of `operands` are they. */
-int32_t point_operands(const SnugPoint *point, int16_t operands[3]);
 
 #endif

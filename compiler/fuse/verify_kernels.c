@@ -88,7 +88,7 @@ static void check_load(const Check *check, const SnugPoint *point, SnugShape dom
     REQUIRE(check, arg->access == SNUG_READ, "load of a result", point->arg, 0);
     REQUIRE(check, point->channel >= 0 && point->channel + domain.c <= arg->shape.c,
             "load beyond the channels", point->arg, point->channel);
-    if (point->op == SNUG_POINT_channel) {
+    if (point_info[point->op].from == SNUG_FROM_vector) {
         REQUIRE(check,
                 arg->shape.n == 1 && arg->shape.h == 1 && arg->type == SNUG_F32 && point->row >= 0
                     && point->row < arg->shape.w,
@@ -110,14 +110,15 @@ static void check_code(const Check *check, const SnugPointwise *pointwise, SnugS
     for (int32_t r = 0; r < pointwise->count; r++) {
         const SnugPoint *point = &pointwise->code[r];
         int16_t operands[3];
+        REQUIRE(check, (uint32_t)point->op < SNUG_POINT_OP_COUNT, "no such instruction", r,
+                point->op);
         int32_t operand_count = point_operands(point, operands);
         for (int32_t k = 0; k < operand_count; k++)
             REQUIRE(check, operands[k] >= 0 && operands[k] < r, "undefined register", r,
                     operands[k]);
-        REQUIRE(check, point->op != SNUG_POINT_core || place == IN_EPILOGUE, "there is no core", r,
-                0);
-        if (point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear
-            || point->op == SNUG_POINT_channel) {
+        REQUIRE(check, point_info[point->op].from != SNUG_FROM_core || place == IN_EPILOGUE,
+                "there is no core", r, 0);
+        if (point_reads_arg(point)) {
             REQUIRE(check, point->arg >= 0 && point->arg < check->kernel->code.arg_count,
                     "no such arg", r, point->arg);
             check_load(check, point, domain, place);

@@ -1,4 +1,4 @@
-/* Facts about ops and types. */
+/* Facts about ops, instructions and types. */
 #include "ir.h"
 
 const OpInfo op_info[OP_COUNT] = {
@@ -7,6 +7,28 @@ const OpInfo op_info[OP_COUNT] = {
 #include "ops.def"
 #undef OP
 };
+
+const PointInfo point_info[SNUG_POINT_OP_COUNT] = {
+#define POINT(name, from, operands, affine, binds, formula, cuda, meaning)                         \
+    [SNUG_POINT_##                                                                                 \
+        name] = {#name, SNUG_FROM_##from, operands, affine, BINDING_##binds, formula, cuda},
+#include "runtime/points.def"
+#undef POINT
+};
+
+int32_t point_operands(const SnugPoint *point, int16_t operands[3])
+{
+    operands[0] = point->a;
+    operands[1] = point->b;
+    operands[2] = point->d;
+    return point_info[point->op].operands;
+}
+
+bool point_reads_arg(const SnugPoint *point)
+{
+    SnugPointFrom from = point_info[point->op].from;
+    return from == SNUG_FROM_tensor || from == SNUG_FROM_vector;
+}
 
 int64_t type_bytes(SnugType type)
 {

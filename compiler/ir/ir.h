@@ -65,6 +65,26 @@ typedef struct OpInfo {
 } OpInfo;
 extern const OpInfo op_info[OP_COUNT];
 
+/* ---- instructions of pointwise code ----------------------------------------------------------- */
+
+/* How tightly a formula binds. */
+typedef enum Binding { BINDING_sum, BINDING_product, BINDING_atom } Binding;
+
+/* A row of runtime/points.def, which says what each field means. */
+typedef struct PointInfo {
+    const char *name;
+    SnugPointFrom from;
+    int8_t operands;
+    bool is_affine;
+    Binding binds;
+    const char *formula, *cuda;
+} PointInfo;
+extern const PointInfo point_info[SNUG_POINT_OP_COUNT];
+
+/* How many registers an instruction reads; the first so many of `operands` are they. */
+int32_t point_operands(const SnugPoint *point, int16_t operands[3]);
+bool point_reads_arg(const SnugPoint *point);
+
 /* Where a value's bytes are. */
 typedef enum Storage {
     STORAGE_arena,  /* made and dropped within a segment */

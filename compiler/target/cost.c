@@ -56,9 +56,8 @@ static int64_t code_flops(const SnugPointwise *code, int64_t element_count)
     int64_t instructions = 0;
 
     for (int32_t r = 0; r < code->count; r++) {
-        SnugPointOp op = code->code[r].op;
-        instructions +=
-            op != SNUG_POINT_core && op != SNUG_POINT_channel && op != SNUG_POINT_constant;
+        SnugPointFrom from = point_info[code->code[r].op].from;
+        instructions += from == SNUG_FROM_registers || from == SNUG_FROM_tensor;
     }
     return instructions * element_count;
 }
@@ -118,8 +117,7 @@ static void widen_channels(const SnugPointwise *code, int32_t a, int32_t channel
 {
     for (int32_t r = 0; r < code->count; r++) {
         const SnugPoint *point = &code->code[r];
-        bool loads = point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear;
-        if (!loads || point->arg != a)
+        if (point_info[point->op].from != SNUG_FROM_tensor || point->arg != a)
             continue;
         *begin = point->channel < *begin ? point->channel : *begin;
         *end = point->channel + channels > *end ? point->channel + channels : *end;

@@ -27,23 +27,28 @@ typedef struct HostGradBlock {
     float *sum, *product;
 } HostGradBlock;
 
-/* What each does: host_lanes.inc. Arrays of n elements, the same array or disjoint ones. */
+/* What each does: host_lanes.inc. Arrays of n elements, the same array or disjoint ones. One for
+ * each instruction of registers is among them. */
 typedef struct HostLanes {
     void (*load_bf16)(float *to, const uint16_t *from, int64_t n);
     void (*load_u8)(float *to, const uint8_t *from, int64_t n);
     void (*store_bf16)(uint16_t *to, const float *from, int64_t n);
-    void (*round_bf16)(float *to, const float *from, int64_t n);
     void (*normal_bf16)(uint16_t *to, const uint16_t *x, const float *scale, const float *shift,
                         int64_t n);
     void (*gradient_bf16)(uint16_t *to, const uint16_t *g, const uint16_t *z, const float *a,
                           const float *b, const float *c, int64_t n);
-    void (*add)(float *to, const float *a, const float *b, int64_t n);
-    void (*multiply)(float *to, const float *a, const float *b, int64_t n);
-    void (*fma)(float *to, const float *a, const float *b, const float *d, int64_t n);
-    void (*relu)(float *to, const float *a, int64_t n);
-    void (*mask)(float *to, const float *a, const float *b, int64_t n);
-    void (*sigmoid)(float *to, const float *a, int64_t n);
-    void (*sigmoid_grad)(float *to, const float *dy, const float *y, int64_t n);
+#define LANE_0(name)
+#define LANE_1(name) void (*name)(float *to, const float *a, int64_t n);
+#define LANE_2(name) void (*name)(float *to, const float *a, const float *b, int64_t n);
+#define LANE_3(name)                                                                               \
+    void (*name)(float *to, const float *a, const float *b, const float *d, int64_t n);
+#define POINT(name, from, operands, ...) LANE_##operands(name)
+#include "runtime/points.def"
+#undef POINT
+#undef LANE_0
+#undef LANE_1
+#undef LANE_2
+#undef LANE_3
     void (*affine_bf16)(float *to, const uint16_t *x, const float *scale, const float *shift,
                         int64_t n);
     void (*affine_relu_bf16)(float *to, const uint16_t *x, const float *scale, const float *shift,

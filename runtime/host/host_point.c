@@ -19,27 +19,41 @@
 
 enum { BLOCK_FLOATS = 512 };
 
+/* What the host makes of two instructions, the first a dense load of bf16: name, how many of a, b, d
+ * it reads, its lanes. */
+#define ABSORBED(HOST)                                                                             \
+    HOST(affine, 2, affine_bf16(to, x, a, b, n)) /* fma of the load and two fixed values */        \
+    HOST(affine_relu, 2, affine_relu_bf16(to, x, a, b, n))                                         \
+    HOST(fma_load, 2, affine_bf16(to, x, a, b, n)) /* load * a + b */                              \
+    HOST(add_load, 1, add_bf16(to, a, x, n))       /* a + load */                                  \
+    HOST(mask_load, 1, mask_bf16(to, a, x, n))     /* load > 0 ? a : 0 */
+
 typedef enum HostOp {
-    HOST_core,
-    HOST_load,
-    HOST_load_repeat, /* factor > 1 */
-    HOST_load_bilinear,
-    HOST_channel,
-    HOST_constant,
-    HOST_add,
-    HOST_multiply,
-    HOST_fma,
-    HOST_relu,
-    HOST_mask,
-    HOST_sigmoid,
-    HOST_sigmoid_grad,
-    HOST_round,
-    HOST_affine, /* fma of a dense bf16 load and two fixed values */
-    HOST_affine_relu,
-    HOST_fma_load, /* dense bf16 load * a + b */
-    HOST_add_load, /* a + dense bf16 load */
-    HOST_mask_load /* dense bf16 load > 0 ? a : 0 */
+#define POINT(name, ...) HOST_##name = SNUG_POINT_##name,
+#include "runtime/points.def"
+#undef POINT
+    HOST_load_repeat, /* load with factor > 1 */
+#define HOST(name, slots, lanes) HOST_##name,
+    ABSORBED(HOST)
+#undef HOST
+        HOST_OP_COUNT
 } HostOp;
+
+static const SnugPointFrom point_from[SNUG_POINT_OP_COUNT] = {
+#define POINT(name, from, ...) [SNUG_POINT_##name] = SNUG_FROM_##from,
+#include "runtime/points.def"
+#undef POINT
+};
+
+/* How many of a, b, d an instruction reads. */
+static const int8_t slots_read[HOST_OP_COUNT] = {
+#define POINT(name, from, operands, ...) [HOST_##name] = operands,
+#include "runtime/points.def"
+#undef POINT
+#define HOST(name, slots, lanes) [HOST_##name] = slots,
+    ABSORBED(HOST)
+#undef HOST
+};
 
 struct HostInstruction {
     HostOp op;
@@ -64,29 +78,9 @@ typedef struct Compiler {
     int32_t *free_slots, free_count;
 } Compiler;
 
-static int32_t operand_count(SnugPointOp op)
-{
-    switch (op) {
-    case SNUG_POINT_add:
-    case SNUG_POINT_multiply:
-    case SNUG_POINT_mask:
-    case SNUG_POINT_sigmoid_grad: return 2;
-    case SNUG_POINT_fma: return 3;
-    case SNUG_POINT_relu:
-    case SNUG_POINT_sigmoid:
-    case SNUG_POINT_round: return 1;
-    default: return 0;
-    }
-}
-
 static int32_t operand(const SnugPoint *point, int32_t k)
 {
     return k == 0 ? point->a : k == 1 ? point->b : point->d;
-}
-
-static bool is_load(const SnugPoint *point)
-{
-    return point->op == SNUG_POINT_load || point->op == SNUG_POINT_load_bilinear;
 }
 
 /* A load that reads exactly a block's elements of a bf16 tensor. Registers behind the code's are
@@ -111,22 +105,24 @@ static bool check_point(const Compiler *c, int32_t i, int32_t arg_count)
     const SnugPoint *point = &c->code[i];
     if (point->op < 0 || point->op >= SNUG_POINT_OP_COUNT)
         return false;
-    for (int32_t k = 0; k < operand_count(point->op); k++)
+    for (int32_t k = 0; k < slots_read[point->op]; k++)
         if (operand(point, k) < 0 || operand(point, k) >= i)
             return false;
-    if (point->op == SNUG_POINT_channel || is_load(point)) {
-        if (point->arg < 0 || point->arg >= arg_count)
-            return false;
-        const SnugArg *arg = &c->args[point->arg];
-        if (point->channel < 0 || point->channel + c->domain.c > arg->shape.c)
-            return false;
-        if (point->op == SNUG_POINT_channel)
-            return arg->type == SNUG_F32 && point->row >= 0 && point->row < arg->shape.w;
-        int32_t factor = point->factor > 1 ? point->factor : 1;
-        return arg->type != SNUG_F16 && arg->shape.n == c->domain.n
-               && arg->shape.h * factor == c->domain.h && arg->shape.w * factor == c->domain.w;
-    }
-    return true;
+    if (point->op == SNUG_POINT_round && point->row != SNUG_BF16)
+        return false; /* the host stores no other half */
+    SnugPointFrom from = point_from[point->op];
+    if (from != SNUG_FROM_tensor && from != SNUG_FROM_vector)
+        return true;
+    if (point->arg < 0 || point->arg >= arg_count)
+        return false;
+    const SnugArg *arg = &c->args[point->arg];
+    if (point->channel < 0 || point->channel + c->domain.c > arg->shape.c)
+        return false;
+    if (from == SNUG_FROM_vector)
+        return arg->type == SNUG_F32 && point->row >= 0 && point->row < arg->shape.w;
+    int32_t factor = point->factor > 1 ? point->factor : 1;
+    return arg->type != SNUG_F16 && arg->shape.n == c->domain.n
+           && arg->shape.h * factor == c->domain.h && arg->shape.w * factor == c->domain.w;
 }
 
 /* Marks what depends on the channel alone, counts uses. */
@@ -136,9 +132,9 @@ static bool analyse(Compiler *c, int32_t arg_count, const int16_t *with, int32_t
         const SnugPoint *point = &c->code[i];
         if (!check_point(c, i, arg_count))
             return false;
-        int32_t operands = operand_count(point->op);
-        c->fixed[i] =
-            point->op == SNUG_POINT_channel || point->op == SNUG_POINT_constant || operands > 0;
+        int32_t operands = slots_read[point->op];
+        SnugPointFrom from = point_from[point->op];
+        c->fixed[i] = from != SNUG_FROM_core && from != SNUG_FROM_tensor;
         for (int32_t k = 0; k < operands; k++) {
             c->uses[operand(point, k)]++;
             c->fixed[i] = c->fixed[i] && c->fixed[operand(point, k)];
@@ -155,24 +151,9 @@ static bool analyse(Compiler *c, int32_t arg_count, const int16_t *with, int32_t
 
 static HostInstruction translate(const Compiler *c, int32_t i)
 {
-    static const HostOp plain[SNUG_POINT_OP_COUNT] = {
-        [SNUG_POINT_core] = HOST_core,
-        [SNUG_POINT_load] = HOST_load,
-        [SNUG_POINT_load_bilinear] = HOST_load_bilinear,
-        [SNUG_POINT_channel] = HOST_channel,
-        [SNUG_POINT_constant] = HOST_constant,
-        [SNUG_POINT_add] = HOST_add,
-        [SNUG_POINT_multiply] = HOST_multiply,
-        [SNUG_POINT_fma] = HOST_fma,
-        [SNUG_POINT_relu] = HOST_relu,
-        [SNUG_POINT_mask] = HOST_mask,
-        [SNUG_POINT_sigmoid] = HOST_sigmoid,
-        [SNUG_POINT_sigmoid_grad] = HOST_sigmoid_grad,
-        [SNUG_POINT_round] = HOST_round,
-    };
     const SnugPoint *point = &c->code[i];
     HostInstruction x = {
-        .op = plain[point->op],
+        .op = (HostOp)point->op,
         .a = point->a,
         .b = point->b,
         .d = point->d,
@@ -183,7 +164,7 @@ static HostInstruction translate(const Compiler *c, int32_t i)
         .alias = !c->kept[i] || i == c->count - 1,
     };
     memcpy(x.constants, point->constants, sizeof x.constants);
-    if (is_load(point) || point->op == SNUG_POINT_channel)
+    if (point_from[point->op] == SNUG_FROM_tensor || point_from[point->op] == SNUG_FROM_vector)
         x.arg = &c->args[point->arg];
     if (x.op == HOST_load && x.factor > 1)
         x.op = HOST_load_repeat;
@@ -236,27 +217,6 @@ static void split_product(Compiler *c, HostCode *code, HostInstruction *x)
     *x = (HostInstruction){.op = HOST_add, .a = product.out, .b = x->d, .out = x->out};
 }
 
-/* How many of a, b, d an instruction reads. */
-static int32_t slots_read(const HostInstruction *x)
-{
-    switch (x->op) {
-    case HOST_relu:
-    case HOST_sigmoid:
-    case HOST_round:
-    case HOST_add_load:
-    case HOST_mask_load: return 1;
-    case HOST_add:
-    case HOST_multiply:
-    case HOST_mask:
-    case HOST_sigmoid_grad:
-    case HOST_affine:
-    case HOST_affine_relu:
-    case HOST_fma_load: return 2;
-    case HOST_fma: return 3;
-    default: return 0;
-    }
-}
-
 static int32_t *slot_field(HostInstruction *x, int32_t k)
 {
     return k == 0 ? &x->a : k == 1 ? &x->b : &x->d;
@@ -298,12 +258,12 @@ static void assign_slots(Compiler *c, HostCode *code)
     for (int32_t i = 0; i < code->fixed_count; i++)
         c->slot[code->fixed[i].out] = code->slot_count++;
     for (int32_t i = 0; i < code->moving_count; i++)
-        for (int32_t k = 0; k < slots_read(&code->moving[i]); k++)
+        for (int32_t k = 0; k < slots_read[code->moving[i].op]; k++)
             c->last_use[*slot_field(&code->moving[i], k)] = i;
     for (int32_t i = 0; i < code->moving_count; i++) {
         HostInstruction *x = &code->moving[i];
         int32_t source = x->out;
-        for (int32_t k = 0; k < slots_read(x); k++) {
+        for (int32_t k = 0; k < slots_read[x->op]; k++) {
             int32_t *field = slot_field(x, k), from = *field;
             *field = c->slot[from];
             if (!c->fixed[from] && !c->kept[from] && c->last_use[from] == i) {
@@ -316,7 +276,7 @@ static void assign_slots(Compiler *c, HostCode *code)
     }
     for (int32_t i = 0; i < code->fixed_count; i++) {
         HostInstruction *x = &code->fixed[i];
-        for (int32_t k = 0; k < slots_read(x); k++)
+        for (int32_t k = 0; k < slots_read[x->op]; k++)
             *slot_field(x, k) = c->slot[*slot_field(x, k)];
         x->out = c->slot[x->out];
     }
@@ -583,45 +543,37 @@ static void run_constant(const HostCode *code, const HostInstruction *x, float *
     spread(code, to);
 }
 
-/* One instruction without a load of its own. */
-static void run_arithmetic(const HostCode *code, const HostInstruction *x, HostRegisters *registers,
-                           int64_t n)
+/* One instruction of registers; x: where the dense bf16 load inside it begins, if there is one. */
+static void run_lanes(const HostCode *code, const HostInstruction *instruction,
+                      HostRegisters *registers, const uint16_t *x, int64_t n)
 {
     const HostLanes *lanes = code->lanes;
-    const float *a = registers->at[x->a], *b = NULL, *d = NULL;
-    if (slots_read(x) > 1)
-        b = registers->at[x->b];
-    if (slots_read(x) > 2)
-        d = registers->at[x->d];
-    float *to = own_storage(code, registers, x->out);
-    registers->at[x->out] = to;
-    switch (x->op) {
-    case HOST_add: lanes->add(to, a, b, n); break;
-    case HOST_multiply: lanes->multiply(to, a, b, n); break;
-    case HOST_fma: lanes->fma(to, a, b, d, n); break;
-    case HOST_relu: lanes->relu(to, a, n); break;
-    case HOST_mask: lanes->mask(to, a, b, n); break;
-    case HOST_sigmoid: lanes->sigmoid(to, a, n); break;
-    case HOST_round: lanes->round_bf16(to, a, n); break; /* the host stores no other half */
-    default: lanes->sigmoid_grad(to, a, b, n); break;
-    }
-}
-
-/* One instruction with a dense bf16 load inside. */
-static void run_absorbed(const HostCode *code, const HostInstruction *x, HostRegisters *registers,
-                         const uint16_t *data, int64_t n)
-{
-    const HostLanes *lanes = code->lanes;
-    const float *a = registers->at[x->a];
-    const float *b = slots_read(x) > 1 ? registers->at[x->b] : NULL;
-    float *to = own_storage(code, registers, x->out);
-    registers->at[x->out] = to;
-    switch (x->op) {
-    case HOST_affine:
-    case HOST_fma_load: lanes->affine_bf16(to, data, a, b, n); break;
-    case HOST_affine_relu: lanes->affine_relu_bf16(to, data, a, b, n); break;
-    case HOST_add_load: lanes->add_bf16(to, a, data, n); break;
-    default: lanes->mask_bf16(to, a, data, n); break;
+    const float *a = registers->at[instruction->a], *b = NULL, *d = NULL;
+    if (slots_read[instruction->op] > 1)
+        b = registers->at[instruction->b];
+    if (slots_read[instruction->op] > 2)
+        d = registers->at[instruction->d];
+    float *to = own_storage(code, registers, instruction->out);
+    registers->at[instruction->out] = to;
+    switch (instruction->op) {
+#define RUN(name, call)                                                                            \
+    case HOST_##name:                                                                              \
+        lanes->call;                                                                               \
+        break;
+#define RUN_0(name)                                                                                \
+    case HOST_##name:                                                                              \
+        break; /* no instruction of registers */
+#define RUN_1(name)                      RUN(name, name(to, a, n))
+#define RUN_2(name)                      RUN(name, name(to, a, b, n))
+#define RUN_3(name)                      RUN(name, name(to, a, b, d, n))
+#define POINT(name, from, operands, ...) RUN_##operands(name)
+#include "runtime/points.def"
+#undef POINT
+#define HOST(name, slots, call) RUN(name, call)
+        ABSORBED(HOST)
+#undef HOST
+        RUN_0(load_repeat)
+        RUN_0(OP_COUNT)
     }
 }
 
@@ -640,7 +592,7 @@ HostRegisters host_code_begin(const HostCode *code, void *memory, void *const *a
         else if (x->op == HOST_constant)
             run_constant(code, x, to);
         else
-            run_arithmetic(code, x, &registers, (int64_t)code->block_pixels * code->domain.c);
+            run_lanes(code, x, &registers, NULL, (int64_t)code->block_pixels * code->domain.c);
     }
     return registers;
 }
@@ -672,15 +624,23 @@ const float *host_code_run(const HostCode *code, HostRegisters *registers, void 
             registers->at[x->out] = to;
             load_bilinear(code, x, to, data, n, h, w, pixels);
             break;
-        case HOST_affine:
-        case HOST_affine_relu:
-        case HOST_fma_load:
-        case HOST_add_load:
-        case HOST_mask_load:
-            run_absorbed(code, x, registers, (const uint16_t *)data + pixel * code->domain.c,
-                         floats);
+        case HOST_channel:
+        case HOST_constant: break; /* always fixed: see host_code_begin */
+#define LANES_0(name)
+#define LANES_1(name)                    case HOST_##name:
+#define LANES_2(name)                    case HOST_##name:
+#define LANES_3(name)                    case HOST_##name:
+#define POINT(name, from, operands, ...) LANES_##operands(name)
+#include "runtime/points.def"
+#undef POINT
+            run_lanes(code, x, registers, NULL, floats);
             break;
-        default: run_arithmetic(code, x, registers, floats); break;
+#define HOST(name, slots, lanes) case HOST_##name:
+            ABSORBED(HOST)
+#undef HOST
+            run_lanes(code, x, registers, (const uint16_t *)data + pixel * code->domain.c, floats);
+            break;
+        case HOST_OP_COUNT: break;
         }
     }
     return registers->at[code->result];

@@ -405,7 +405,7 @@ static void finish_block(HostThread *thread, int32_t part, const float *core, in
         values =
             host_code_run(code, &thread->parts[part], thread->launch->args, core, n, h, w, pixels);
         if (out && out->type == SNUG_BF16 && kernel->reduction_count > 0) {
-            k->lanes->round_bf16(rounded, values, floats);
+            k->lanes->round(rounded, values, floats);
             values = rounded;
         }
     }

@@ -42,7 +42,7 @@ rule "recomputation knows tasks only" "[a-z_]+\.h|$floor" $(sources compiler/rec
 only "compiler/ sees the syntax tree in its first stages only" '#include "grammar/' \
     'compiler/(front|pipeline)/[a-z_]*\.[ch]' $(sources compiler)
 only "compiler/ sees of runtime/ the program format, and asks the machine" \
-    '#include "runtime/([a-z]+/|[^mp]|p[^r]|m[^a])' '' $(sources compiler)
+    '#include "runtime/([a-z]+/|[^kmp]|p[^ro]|po[^i]|m[^a])' '' $(sources compiler)
 only "systems differ in the files named for it" '^ *# *(el)?if.*_WIN32' \
     '(compiler/floor/system|runtime/system/os[a-z_]*)\.[ch]' $(sources grammar compiler runtime)
 only "the CUDA libraries are called in five files" '\b(cu[A-Z][A-Za-z]+|nvrtc[A-Z]|cublas[A-Z])[A-Za-z]*[ ]*\(' \

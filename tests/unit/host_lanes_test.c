@@ -87,7 +87,7 @@ static void check_elementwise(const HostLanes *lanes, int n)
     } while (0)
     EACH(lanes->load_bf16(o.to, o.h, n), wide(x.h[i]));
     EACH(lanes->load_u8(o.to, o.bytes, n), (double)x.bytes[i]);
-    EACH(lanes->round_bf16(o.to, o.a, n), wide(narrow((double)x.a[i])));
+    EACH(lanes->round(o.to, o.a, n), wide(narrow((double)x.a[i])));
     EACH(lanes->add(o.to, o.a, o.b, n), (double)x.a[i] + (double)x.b[i]);
     EACH(lanes->multiply(o.to, o.a, o.b, n), (double)x.a[i] * (double)x.b[i]);
     EACH(lanes->fma(o.to, o.a, o.b, o.c, n), (double)x.a[i] * (double)x.b[i] + (double)x.c[i]);

@@ -1,16 +1,13 @@
-/* The table of ops in docs/ir.md is the one in compiler/ir/ops.def.
+/* The tables in docs/ir.md are those in compiler/ir/ops.def and runtime/points.def.
  *
  *     ir_doc_test             compares
- *     ir_doc_test --write     writes the table into the page
+ *     ir_doc_test --write     writes the tables into the page
  */
 #include "compiler/floor/arena.h"
 #include "compiler/floor/text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char BEGIN[] = "<!-- ops: written by `ninja docs` -->\n",
-                  END[] = "<!-- end of ops -->";
 
 typedef struct OpRow {
     const char *name;
@@ -24,7 +21,7 @@ static const OpRow rows[] = {
 #undef OP
 };
 
-static void write_table(Text *text)
+static void write_ops(Text *text)
 {
     text_put(text, "\n| op | in | out | traits | |\n|---|---|---|---|---|\n");
     for (size_t k = 0; k < COUNT_OF(rows); k++) {
@@ -43,6 +40,58 @@ static void write_table(Text *text)
         text_put(text, " |\n");
     }
     text_put(text, "\n");
+}
+
+typedef struct PointRow {
+    const char *name, *from;
+    int operands;
+    const char *meaning;
+} PointRow;
+
+static const PointRow points[] = {
+#define POINT(name, from, operands, affine, binds, formula, cuda, meaning)                         \
+    {#name, #from, operands, meaning},
+#include "runtime/points.def"
+#undef POINT
+};
+
+static void write_points(Text *text)
+{
+    static const char *const registers[] = {"", "a", "a, b", "a, b, d"};
+
+    text_put(text, "\n| instruction | reads | value |\n|---|---|---|\n");
+    for (size_t k = 0; k < COUNT_OF(points); k++) {
+        const PointRow *row = &points[k];
+        text_printf(text, "| `%s` | %s | %s |\n", row->name,
+                    row->operands > 0 ? registers[row->operands] : row->from, row->meaning);
+    }
+    text_put(text, "\n");
+}
+
+typedef struct Table {
+    const char *begin, *end;
+    void (*write)(Text *text);
+} Table;
+
+static const Table tables[] = {
+    {"<!-- ops: written by `ninja docs` -->\n", "<!-- end of ops -->", write_ops},
+    {"<!-- instructions: written by `ninja docs` -->\n", "<!-- end of instructions -->",
+     write_points},
+};
+
+/* The page with the table as it should be; false where it has none. */
+static bool replace_table(Arena *arena, Text *page, const Table *table)
+{
+    const char *begin = strstr(page->bytes, table->begin), *end = strstr(page->bytes, table->end);
+    Text result = {.arena = arena};
+
+    if (begin == NULL || end == NULL || end < begin)
+        return false;
+    text_append(&result, page->bytes, (size_t)(begin - page->bytes) + strlen(table->begin));
+    table->write(&result);
+    text_put(&result, end);
+    *page = result;
+    return true;
 }
 
 static Text read_page(Arena *arena, const char *path)
@@ -65,17 +114,15 @@ int main(int argc, char **argv)
 {
     const char *path = SOURCE_DIR "/docs/ir.md";
     Arena *arena = arena_create();
-    Text page = read_page(arena, path), expected = {.arena = arena};
-    const char *begin = strstr(page.bytes, BEGIN), *end = strstr(page.bytes, END);
+    Text page = read_page(arena, path), expected = page;
     int status = 1;
 
-    if (begin == NULL || end == NULL || end < begin) {
-        fprintf(stderr, "%s has no table of ops\n", path);
-        return 1;
+    for (size_t k = 0; k < COUNT_OF(tables); k++) {
+        if (!replace_table(arena, &expected, &tables[k])) {
+            fprintf(stderr, "%s has no line %s", path, tables[k].begin);
+            return 1;
+        }
     }
-    text_append(&expected, page.bytes, (size_t)(begin - page.bytes) + strlen(BEGIN));
-    write_table(&expected);
-    text_put(&expected, end);
     if (argc > 1 && strcmp(argv[1], "--write") == 0) {
         FILE *file = fopen(path, "wb");
         bool ok =
@@ -84,7 +131,7 @@ int main(int argc, char **argv)
     } else {
         status = strcmp(page.bytes, expected.bytes) == 0 ? 0 : 1;
         if (status != 0)
-            fprintf(stderr, "docs/ir.md is not what compiler/ir/ops.def says: run `ninja docs`\n");
+            fprintf(stderr, "docs/ir.md is not what the tables say: run `ninja docs`\n");
     }
     arena_destroy(arena);
     return status;
