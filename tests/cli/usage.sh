@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every wrong use of the command line gives exit status 2 and a line that names the flag.
-#   usage.sh SNUG PART    PART: flags or commands
+#   usage.sh SNUG PART    PART: flags, plans or pack
 set -uo pipefail
 snug=$1 part=$2
 model=models/hrnet_w18.snug
@@ -59,7 +59,7 @@ flags() {
     done
 }
 
-commands() {
+plans() {
     expect 0 "--gradient_accumulation_steps" fit --help
     expect 2 "did you mean --gradient_accumulation_steps" fit $model --gradient_accumulation 8
     expect 2 "--gradient_accumulation_steps" fit $model --gradient_accumulation_steps 8,x
@@ -78,6 +78,9 @@ commands() {
     expect 4 "no JSON" plan $model --image_size 64 64 --compare README.md
     expect 4 "is no plan of this version" plan $model --image_size 64 64 --compare <(echo '{"schema": 1}')
     expect 2 "--batch_size needs a value" plan $model --batch_size
+}
+
+pack() {
     expect 2 "needs a packing problem" pack
     expect 0 "height" pack tests/pack/input.12.csv
     expect 0 "reached" pack tests/pack/input.12.csv --capacity 12
