@@ -60,14 +60,20 @@ bool os_read_file(const char *path, int64_t limit, uint8_t **data, int64_t *size
     return true;
 }
 
-bool os_write_atomically(const char *path, bool (*write)(FILE *file, void *context), void *context,
-                         Error *error)
+bool os_write_verified(const char *path, bool (*write)(FILE *file, void *context),
+                       bool (*verify)(const char *temporary, void *context, Error *error),
+                       void *context, Error *error)
 {
-    size_t length = strlen(path);
+    char *target = os_output_path(path, error);
+    if (target == NULL)
+        return false;
+    size_t length = strlen(target);
     char *temporary = malloc(length + sizeof ".tmp");
-    if (temporary == NULL)
+    if (temporary == NULL) {
+        free(target);
         return error_set(error, ERROR_MEMORY, "no memory to write %s", path);
-    memcpy(temporary, path, length);
+    }
+    memcpy(temporary, target, length);
     memcpy(temporary + length, ".tmp", sizeof ".tmp");
 
     errno = 0;
@@ -78,12 +84,14 @@ bool os_write_atomically(const char *path, bool (*write)(FILE *file, void *conte
         ok = false;
         number = errno;
     }
-    if (ok && !os_rename_over(temporary, path)) {
+    if (ok && verify != NULL)
+        ok = verify(temporary, context, error);
+    if (ok && !os_rename_over(temporary, target)) {
         ok = false;
         number = errno;
     }
     if (ok) {
-        os_flush_folder_of(path);
+        os_flush_folder_of(target);
     } else {
         if (file != NULL)
             os_remove(temporary);
@@ -91,7 +99,14 @@ bool os_write_atomically(const char *path, bool (*write)(FILE *file, void *conte
         error_why_errno(error, number);
     }
     free(temporary);
+    free(target);
     return ok;
+}
+
+bool os_write_atomically(const char *path, bool (*write)(FILE *file, void *context), void *context,
+                         Error *error)
+{
+    return os_write_verified(path, write, NULL, context, error);
 }
 
 /* Makes a/, a/b/, a/b/c/ in turn; one that exists is no error. */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -58,6 +59,67 @@ void os_flush_folder_of(const char *path)
     free(folder);
 }
 
+/* The target of a link, seen from the link's own folder. */
+static char *follow_link(const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    const char *slash = strrchr(path, '/');
+    if (length < 0)
+        return NULL;
+    target[length] = '\0';
+    if (target[0] == '/' || slash == NULL)
+        return strdup(target);
+    char *folder = strndup(path, (size_t)(slash - path) + 1);
+    char *joined = folder == NULL ? NULL : os_join(folder, target);
+    free(folder);
+    return joined;
+}
+
+static const char *name_of_kind(mode_t mode)
+{
+    return S_ISDIR(mode)                    ? "a folder"
+           : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
+           : S_ISFIFO(mode)                 ? "a pipe"
+           : S_ISSOCK(mode)                 ? "a socket"
+                                            : "no file";
+}
+
+char *os_output_path(const char *path, Error *error)
+{
+    enum { MOST_LINKS = 40 };
+    char *at = strdup(path);
+    struct stat info;
+    for (int k = 0; at != NULL && lstat(at, &info) == 0 && !S_ISREG(info.st_mode); k++) {
+        char *next = S_ISLNK(info.st_mode) && k < MOST_LINKS ? follow_link(at) : NULL;
+        if (next == NULL) {
+            error_set(error, ERROR_FILES, "cannot write %s", path);
+            error_why(error, "%s is %s", at,
+                      S_ISLNK(info.st_mode) ? "a link that leads nowhere"
+                                            : name_of_kind(info.st_mode));
+            free(at);
+            return NULL;
+        }
+        free(at);
+        at = next;
+    }
+    if (at == NULL)
+        error_set(error, ERROR_MEMORY, "no memory to write %s", path);
+    return at;
+}
+
+bool os_same_file(const char *a, const char *b)
+{
+    struct stat left, right;
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev
+           && left.st_ino == right.st_ino;
+}
+
+char *os_absolute(const char *path)
+{
+    return realpath(path, NULL);
+}
+
 bool os_exists(const char *path)
 {
     struct stat info;
@@ -68,6 +130,17 @@ bool os_is_folder(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool os_link_over(const char *path, const char *name)
+{
+    return (unlink(name) == 0 || errno == ENOENT) && link(path, name) == 0;
+}
+
+bool os_is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 bool os_remove(const char *path)
@@ -96,6 +169,117 @@ bool os_each_name(const char *path, bool (*take)(void *context, const char *name
     closedir(folder);
     errno = number;
     return ok && number == 0;
+}
+
+/* The system lets go of a lock when its process ends, whatever ended it: a file without a lock is
+ * what a killed process has left. Where the file system has no locks, the name in the file decides. */
+struct OsLock {
+    int fd;
+    char *path;
+};
+
+typedef struct Holder {
+    char host[256];
+    long process;
+} Holder;
+
+static bool read_holder(int fd, Holder *holder)
+{
+    char text[320];
+    ssize_t length = pread(fd, text, sizeof text - 1, 0);
+    text[length > 0 ? length : 0] = '\0';
+    return sscanf(text, "process %ld on %255s", &holder->process, holder->host) == 2;
+}
+
+static void write_holder(int fd, const Holder *holder)
+{
+    char text[320];
+    int length = snprintf(text, sizeof text, "process %ld on %s\n", holder->process, holder->host);
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
+        return; /* the name helps people; the lock is the system's */
+}
+
+/* Where nothing else can tell. A process of another host may well be alive. */
+static bool is_alive(const Holder *holder, const Holder *own)
+{
+    return strcmp(holder->host, own->host) != 0
+           || (holder->process != own->process
+               && (kill((pid_t)holder->process, 0) == 0 || errno == EPERM));
+}
+
+static bool refuse_lock(const char *path, const Holder *holder, bool is_known, Error *error)
+{
+    if (is_known)
+        error_set(error, ERROR_FILES, "process %ld on %s is writing there", holder->process,
+                  holder->host);
+    else
+        error_set(error, ERROR_FILES, "another process is writing there");
+    error_why(error, "it holds %s", path);
+    return error_hint(error, "wait for its end, or stop it: each run has one writer");
+}
+
+/* Opens the file and locks it. The one before may have removed it meanwhile: *is_gone. */
+static bool try_lock(OsLock *lock, bool *is_gone, Error *error)
+{
+    Holder own = {.process = (long)getpid()}, holder = {0};
+    struct stat mine, theirs;
+
+    if (gethostname(own.host, sizeof own.host - 1) != 0 || own.host[0] == '\0')
+        snprintf(own.host, sizeof own.host, "this host");
+    lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (lock->fd < 0) {
+        error_set(error, ERROR_FILES, "cannot write %s", lock->path);
+        return error_why_errno(error, errno);
+    }
+    bool has_locks = flock(lock->fd, LOCK_EX | LOCK_NB) == 0;
+    bool is_held = !has_locks && errno == EWOULDBLOCK;
+    bool is_known = read_holder(lock->fd, &holder);
+    if (is_held || (!has_locks && is_known && is_alive(&holder, &own)))
+        return refuse_lock(lock->path, &holder, is_known, error);
+    *is_gone = fstat(lock->fd, &mine) != 0 || stat(lock->path, &theirs) != 0
+               || mine.st_ino != theirs.st_ino || mine.st_dev != theirs.st_dev;
+    if (*is_gone)
+        return true;
+    if (is_known)
+        fprintf(stderr, "process %ld on %s has ended without letting go of %s: taken over\n",
+                holder.process, holder.host, lock->path);
+    write_holder(lock->fd, &own);
+    return true;
+}
+
+bool os_lock(OsLock **result, const char *path, Error *error)
+{
+    OsLock *lock = malloc(sizeof *lock);
+    *result = NULL;
+    if (lock == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory to lock %s", path);
+    *lock = (OsLock){.fd = -1, .path = strdup(path)};
+    bool is_gone = true,
+         ok = lock->path != NULL || error_set(error, ERROR_MEMORY, "no memory to lock %s", path);
+    while (ok && is_gone) {
+        if (lock->fd >= 0)
+            close(lock->fd);
+        ok = try_lock(lock, &is_gone, error);
+    }
+    if (ok) {
+        *result = lock;
+        return true;
+    }
+    if (lock->fd >= 0)
+        close(lock->fd);
+    free(lock->path);
+    free(lock);
+    return false;
+}
+
+void os_unlock(OsLock *lock)
+{
+    if (lock == NULL)
+        return;
+    unlink(lock->path);
+    close(lock->fd);
+    free(lock->path);
+    free(lock);
 }
 
 int64_t os_page_bytes(void)
@@ -271,7 +455,24 @@ int os_terminal_width(void)
 
 static void on_signal(int number)
 {
-    os_interrupted_by = number == SIGINT ? 130 : 143;
+    os_interrupted_by = 128 + number;
+}
+
+/* As above, but a signal that whoever started us has switched off stays off. */
+static void catch_unless_ignored(int number, const struct sigaction *action)
+{
+    struct sigaction before;
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(number, action, NULL);
+}
+
+/* A stream that can be used for nothing: reading fails where it should be written and the other way
+ * round, so that lost output is an error. */
+void os_keep_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 void os_catch_interrupts(void)
@@ -279,6 +480,9 @@ void os_catch_interrupts(void)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL);
+    catch_unless_ignored(SIGHUP, &action);
     action.sa_flags |= (int)SA_RESETHAND; /* the second one ends the process */
     sigaction(SIGINT, &action, NULL);
 }

@@ -23,10 +23,9 @@ extern volatile sig_atomic_t os_interrupted_by;
 
 /* errno says why one of these failed. */
 bool os_make_folder(const char *path);
-bool os_rename_over(const char *from, const char *to);
-bool os_flush_to_disk(FILE *file);
-/* A rename is on the disk when its folder is. Some file systems cannot flush a folder: no error. */
-void os_flush_folder_of(const char *path);
+/* Where a file of this path is written: what its links lead to, which need not be there. NULL with
+ * the error's why where that is no file; malloc'ed. */
+char *os_output_path(const char *path, Error *error);
 /* Calls `take` with each name; stops where it returns false. */
 bool os_each_name(const char *path, bool (*take)(void *context, const char *name), void *context);
 

@@ -110,6 +110,103 @@ static bool attributes_of(const char *path, DWORD *attributes)
     return *attributes != INVALID_FILE_ATTRIBUTES;
 }
 
+char *os_output_path(const char *path, Error *error)
+{
+    char *copy = os_is_folder(path) ? NULL : _strdup(path);
+    if (copy != NULL)
+        return copy;
+    if (!os_is_folder(path)) {
+        error_set(error, ERROR_MEMORY, "no memory to write %s", path);
+        return NULL;
+    }
+    error_set(error, ERROR_FILES, "cannot write %s", path);
+    error_why(error, "it is a folder");
+    return NULL;
+}
+
+static bool identify(const char *path, BY_HANDLE_FILE_INFORMATION *info)
+{
+    wchar_t *name = wide(path);
+    HANDLE file = name == NULL
+                      ? INVALID_HANDLE_VALUE
+                      : CreateFileW(name, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                                    NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    free(name);
+    bool ok = file != INVALID_HANDLE_VALUE && GetFileInformationByHandle(file, info) != 0;
+    if (file != INVALID_HANDLE_VALUE)
+        CloseHandle(file);
+    return ok;
+}
+
+bool os_same_file(const char *a, const char *b)
+{
+    BY_HANDLE_FILE_INFORMATION left, right;
+    return identify(a, &left) && identify(b, &right)
+           && left.dwVolumeSerialNumber == right.dwVolumeSerialNumber
+           && left.nFileIndexHigh == right.nFileIndexHigh
+           && left.nFileIndexLow == right.nFileIndexLow;
+}
+
+char *os_absolute(const char *path)
+{
+    wchar_t *name = wide(path), *full = name == NULL ? NULL : _wfullpath(NULL, name, 0);
+    int bytes = full == NULL ? 0 : WideCharToMultiByte(CP_UTF8, 0, full, -1, NULL, 0, NULL, NULL);
+    char *result = bytes <= 0 || !os_exists(path) ? NULL : malloc((size_t)bytes);
+    if (result != NULL)
+        WideCharToMultiByte(CP_UTF8, 0, full, -1, result, bytes, NULL, NULL);
+    free(name);
+    free(full);
+    return result;
+}
+
+/* The system lets nobody else write a file that is open so, and removes it when the process ends. */
+struct OsLock {
+    HANDLE file;
+};
+
+bool os_lock(OsLock **result, const char *path, Error *error)
+{
+    OsLock *lock = malloc(sizeof *lock);
+    wchar_t *name = wide(path);
+    char text[320], host[MAX_COMPUTERNAME_LENGTH + 1] = "this host";
+    DWORD size = sizeof host, written = 0;
+
+    *result = NULL;
+    if (lock == NULL || name == NULL) {
+        free(lock);
+        free(name);
+        return error_set(error, ERROR_MEMORY, "no memory to lock %s", path);
+    }
+    lock->file = CreateFileW(name, GENERIC_WRITE | DELETE, FILE_SHARE_READ, NULL, CREATE_ALWAYS,
+                             FILE_ATTRIBUTE_NORMAL | FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    free(name);
+    if (lock->file == INVALID_HANDLE_VALUE) {
+        bool is_held = GetLastError() == ERROR_SHARING_VIOLATION;
+        int number = errno_of_windows();
+        free(lock);
+        if (!is_held) {
+            error_set(error, ERROR_FILES, "cannot write %s", path);
+            return error_why_errno(error, number);
+        }
+        error_set(error, ERROR_FILES, "another process is writing there");
+        error_why(error, "it holds %s", path);
+        return error_hint(error, "wait for its end, or stop it: each run has one writer");
+    }
+    GetComputerNameA(host, &size);
+    int length = snprintf(text, sizeof text, "process %lu on %s\n", GetCurrentProcessId(), host);
+    WriteFile(lock->file, text, (DWORD)length, &written, NULL);
+    *result = lock;
+    return true;
+}
+
+void os_unlock(OsLock *lock)
+{
+    if (lock == NULL)
+        return;
+    CloseHandle(lock->file);
+    free(lock);
+}
+
 bool os_exists(const char *path)
 {
     DWORD attributes;
@@ -120,6 +217,26 @@ bool os_is_folder(const char *path)
 {
     DWORD attributes;
     return attributes_of(path, &attributes) && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+}
+
+bool os_link_over(const char *path, const char *name)
+{
+    wchar_t *wide_path = wide(path), *wide_name = wide(name);
+    bool ok = wide_path != NULL && wide_name != NULL;
+    if (ok) {
+        _wremove(wide_name);
+        ok = CreateHardLinkW(wide_name, wide_path, NULL) != 0;
+    }
+    free(wide_path);
+    free(wide_name);
+    return ok;
+}
+
+bool os_is_file(const char *path)
+{
+    DWORD attributes;
+    return attributes_of(path, &attributes)
+           && (attributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_DEVICE)) == 0;
 }
 
 int64_t os_modified(const char *path)
@@ -322,6 +439,10 @@ static BOOL WINAPI on_console_event(DWORD event)
     Sleep(INFINITE);
     return TRUE;
 }
+
+void os_keep_standard_streams(void)
+{
+} /* the runtime library gives closed ones descriptors that no file gets */
 
 void os_catch_interrupts(void)
 {

@@ -163,6 +163,11 @@ static bool draw_sheet(const Run *run, const Dataset *dataset, Error *error)
     char *path = os_join(folder, "contact_sheet.png");
     bool ok = path != NULL || error_set(error, ERROR_MEMORY, "no memory for a path");
 
+    for (int32_t i = 0; ok && i < dataset->item_count; i++)
+        if (os_same_file(path, dataset->items[i].image_path)) {
+            ok = error_set(error, ERROR_USAGE, "the sheet would replace the picture %s", path);
+            error_hint(error, "--save_dir names another folder");
+        }
     ok = ok && os_make_folders(folder, error) && write_sheet(run, dataset, path, error);
     if (ok)
         printf("%s shows %d augmented pictures\n", path, SHEET_COLUMNS * SHEET_ROWS);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/system/json.h"
+#include "runtime/system/os.h"
 #include "safetensors.h"
 
 enum { NAME_BYTES = 512 };
@@ -60,30 +61,43 @@ typedef struct Saving {
     Error *error;
 } Saving;
 
-/* Writes one form of parameter index / FORM_COUNT. */
-static bool fill_param(const TensorSource *source, FILE *file)
+static bool all_finite(const float *values, int64_t count)
+{
+    for (int64_t k = 0; k < count; k++)
+        if (!isfinite(values[k]))
+            return false;
+    return true;
+}
+
+/* One form of parameter index / FORM_COUNT. What is not finite is never written: a training that has
+ * diverged keeps the checkpoint from before. */
+static bool fill_param(const TensorSource *source, void *bytes)
 {
     Saving *saving = source->context;
     const SnugParam *param = &saving->program->params[source->index / FORM_COUNT];
     int64_t count = param_elements(param);
     float *values = malloc((size_t)count * sizeof *values);
-    float *ordered = malloc((size_t)count * sizeof *ordered);
-    bool ok = values != NULL && ordered != NULL
-              && saving->ops->download(saving->device,
-                                       form_offset(param, (Form)(source->index % FORM_COUNT)),
-                                       values, count * 4, saving->error);
+
+    if (values == NULL)
+        return error_set(saving->error, ERROR_MEMORY, "no memory to write %s", source->name);
+    bool ok = saving->ops->download(saving->device,
+                                    form_offset(param, (Form)(source->index % FORM_COUNT)), values,
+                                    count * 4, saving->error);
+    if (ok && !all_finite(values, count))
+        ok = error_set(saving->error, ERROR_DIVERGED, "%s is not finite", source->name);
     if (ok && is_matrix(param))
-        permute(&param->shape, values, ordered, true);
-    ok = ok && fwrite(is_matrix(param) ? ordered : values, 4, (size_t)count, file) == (size_t)count;
+        permute(&param->shape, values, bytes, true);
+    else if (ok)
+        memcpy(bytes, values, (size_t)count * sizeof *values);
     free(values);
-    free(ordered);
     return ok;
 }
 
-static bool fill_counter(const TensorSource *source, FILE *file)
+static bool fill_counter(const TensorSource *source, void *bytes)
 {
     const Saving *saving = source->context;
-    return fwrite(&saving->batches_tracked, 8, 1, file) == 1;
+    memcpy(bytes, &saving->batches_tracked, 8);
+    return true;
 }
 
 static bool describe_param(TensorSource *source, const SnugParam *param, const char *prefix)
@@ -202,15 +216,38 @@ static char *state_text(const TrainState *state)
     return strdup(text);
 }
 
+/* The folder that a file lies in, from the root; malloc'ed, NULL: unknown. */
+static char *folder_of(const char *path)
+{
+    char *copy = strdup(path), *folder;
+    char *slash = copy == NULL ? NULL : strrchr(copy, '/');
+
+    if (slash != NULL)
+        slash[slash == copy] = '\0';
+    folder = copy == NULL ? NULL : os_absolute(slash != NULL ? copy : ".");
+    free(copy);
+    return folder;
+}
+
 bool checkpoint_save(const char *path, const DeviceOps *ops, Device *device,
                      const SnugProgram *program, const TrainState *state, const char *options,
                      const char *symbols, Error *error)
 {
     Saving saving = {ops, device, program, state->micro_steps, error};
-    char *text = state_text(state);
+    char threads[16], format[16];
+
+    if (!isfinite(state->loss_sum) || !isfinite(state->best_mre))
+        return error_set(error, ERROR_DIVERGED, "the %s is not finite",
+                         isfinite(state->best_mre) ? "loss" : "best MRE");
+    char *text = state_text(state), *folder = folder_of(path);
+    snprintf(threads, sizeof threads, "%d", program->host_threads);
+    snprintf(format, sizeof format, "%d", CHECKPOINT_FORMAT);
     const MetadataEntry metadata[] = {
         {"format", "pt"},
-        {"snug", "1"},
+        {"snug", format},
+        {"folder", folder != NULL ? folder : ""},
+        {"device", program->device != NULL ? (char *)program->device : ""},
+        {"threads", threads},
         {"model", (char *)program->model},
         {"program", (char *)program->model_hash},
         {"options", (char *)options},
@@ -220,6 +257,7 @@ bool checkpoint_save(const char *path, const DeviceOps *ops, Device *device,
     bool ok = save_forms(path, &saving, (1u << FORM_COUNT) - 1, form_prefix, metadata,
                          (int32_t)(sizeof metadata / sizeof metadata[0]));
     free(text);
+    free(folder);
     return ok;
 }
 
@@ -286,11 +324,53 @@ bool checkpoint_load_tensor(const TensorFile *file, const TensorEntry *entry,
     ok = ok && tensor_file_read(file, entry, values, error);
     if (ok && entry->type != TENSOR_F32)
         widen(values, count, entry->type);
+    if (ok && !all_finite(values, count)) {
+        ok = error_set(error, ERROR_FILES, "%s holds numbers that are not finite", file->path);
+        error_why(error, "the first tensor with one is %s", entry->name);
+        error_hint(error, "its training had diverged: use a file from before");
+    }
     if (ok && is_matrix(param))
         permute(&param->shape, values, ordered, false);
     ok = ok && ops->upload(device, offset, is_matrix(param) ? ordered : values, count * 4, error);
     free(values);
     free(ordered);
+    return ok;
+}
+
+/* The version of the format of a checkpoint, as far as it can be read here. */
+static bool read_format(const TensorFile *file, int *format, Error *error)
+{
+    const char *text = tensor_file_metadata(file, "snug");
+    char *end = NULL;
+    long number = text != NULL ? strtol(text, &end, 10) : 0;
+
+    if (number >= 1 && number <= CHECKPOINT_FORMAT && *end == '\0') {
+        *format = (int)number;
+        return true;
+    }
+    error_set(error, ERROR_FILES, "%s is a checkpoint of a format that cannot be read", file->path);
+    error_why(error, "it says format %s, this trainer reads 1 to %d", text != NULL ? text : "none",
+              CHECKPOINT_FORMAT);
+    return error_hint(error, "compile the trainer with the snug that wrote it, or a newer one");
+}
+
+bool checkpoint_read_facts(const char *path, CheckpointFacts *facts, Error *error)
+{
+    TensorFile file = {0};
+
+    *facts = (CheckpointFacts){0};
+    if (!tensor_file_open(&file, path, error))
+        return false;
+    facts->is_checkpoint = tensor_file_metadata(&file, "state") != NULL
+                           && tensor_file_metadata(&file, "options") != NULL;
+    bool ok = !facts->is_checkpoint || read_format(&file, &facts->format, error);
+    const char *folder = tensor_file_metadata(&file, "folder");
+    const char *threads = tensor_file_metadata(&file, "threads");
+    char *here = folder_of(path);
+    facts->is_at_home = folder != NULL && here != NULL && strcmp(folder, here) == 0;
+    facts->threads = threads != NULL ? (int32_t)strtol(threads, NULL, 10) : 0;
+    free(here);
+    tensor_file_close(&file);
     return ok;
 }
 
@@ -377,7 +457,9 @@ bool checkpoint_load(const char *path, const DeviceOps *ops, Device *device,
 {
     TensorFile file = {0};
     char name[NAME_BYTES];
-    bool ok = tensor_file_open(&file, path, error) && read_state(&file, state, error);
+    int format;
+    bool ok = tensor_file_open(&file, path, error) && read_state(&file, state, error)
+              && read_format(&file, &format, error);
 
     for (int32_t p = 0; ok && p < program->param_count; p++) {
         const SnugParam *param = &program->params[p];

@@ -3,9 +3,10 @@
  *     model.NAME    weights and running statistics, names and layouts of PyTorch
  *     ema.NAME      their moving averages
  *     optim.m.NAME  optim.v.NAME   AdamW's moments
- *     metadata      "state": where the training stands (JSON), "program": what it was compiled from
+ *     metadata      "snug": version of this format; "state": where the training stands (JSON),
+ *                   "program", "device", "threads": of the program; "folder": where it was written
  *
- * A file is replaced whole or not at all. Weights in memory are {out, k, k, in}, in files
+ * A file is replaced whole or not at all, and by finite numbers only. Weights in memory are {out, k, k, in}, in files
  * {out, in, k, k}.
  */
 #ifndef SNUG_CHECKPOINT_H
@@ -40,7 +41,21 @@ typedef struct TrainState {
     uint64_t seed;
 } TrainState;
 
-/* options: those of the run; symbols: a JSON list of the points' names. */
+enum { CHECKPOINT_FORMAT = 2 }; /* 1: without folder, device and threads */
+
+/* What can be said of a file before it is loaded. */
+typedef struct CheckpointFacts {
+    bool is_checkpoint; /* else weights alone; the rest is of checkpoints */
+    int format;
+    bool is_at_home; /* it lies in the folder in which it was written */
+    int32_t threads; /* of the program that wrote it; 0: unknown */
+} CheckpointFacts;
+
+/* Refuses what is no safetensors file, and a checkpoint of an unknown format. */
+bool checkpoint_read_facts(const char *path, CheckpointFacts *facts, Error *error);
+
+/* ERROR_DIVERGED where a number is not finite: the file stays as it was.
+ * options: those of the run; symbols: a JSON list of the points' names. */
 bool checkpoint_save(const char *path, const DeviceOps *ops, Device *device,
                      const SnugProgram *program, const TrainState *state, const char *options,
                      const char *symbols, Error *error);
@@ -65,10 +80,15 @@ bool checkpoint_load_tensor(const TensorFile *file, const TensorEntry *entry,
                             Device *device, Error *error);
 
 /* ---- import.c ---- */
+/* Which tensors of the network the file may lack. */
+typedef enum ImportRule {
+    IMPORT_backbone, /* the last ones, its head */
+    IMPORT_some,     /* any */
+    IMPORT_all       /* none */
+} ImportRule;
 /* Starts from somebody's weights: names of the official files, of timm and of our own checkpoints.
- * Prints what was loaded, what the file has in vain and what it lacks. The network's last tensors,
- * its head, may be missing; any other is an error unless allow_missing. */
+ * Prints what was loaded, what the file has in vain and what it lacks. */
 bool import_weights(const char *path, const DeviceOps *ops, Device *device,
-                    const SnugProgram *program, bool allow_missing, Error *error);
+                    const SnugProgram *program, ImportRule rule, Error *error);
 
 #endif

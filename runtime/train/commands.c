@@ -1,5 +1,6 @@
 /* eval, predict, export: what is done with trained weights. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "run.h"
 #include "runtime/data/image.h"
@@ -18,6 +19,26 @@ bool open_split(const Run *run, const char *split, Dataset *dataset, Error *erro
                         run->program->landmarks, OPTION_IS(&run->options, skip_bad), error);
 }
 
+/* What is written is what the name says, and never what is read. */
+static bool check_output(const Run *run, const char *path, const char *ending, Error *error)
+{
+    const char *name = path, *dot;
+
+    for (const char *at = path; *at; at++)
+        if (*at == '/' || *at == '\\')
+            name = at + 1;
+    dot = strrchr(name, '.');
+    if (dot != NULL && dot != name && strcmp(dot, ending) != 0) {
+        error_set(error, ERROR_USAGE, "--output %s: what is written is no %s file", path, dot);
+        return error_hint(error, "--output NAME%s", ending);
+    }
+    if (run->checkpoint != NULL && os_same_file(path, run->checkpoint)) {
+        error_set(error, ERROR_USAGE, "--output %s is the file that is read", path);
+        return error_hint(error, "name another one: it would be lost");
+    }
+    return true;
+}
+
 static const char *chosen_split(const Run *run, const char *otherwise)
 {
     const char *split = OPTION_TEXT(&run->options, split);
@@ -26,6 +47,11 @@ static const char *chosen_split(const Run *run, const char *otherwise)
 
 static bool load_weights(Run *run, Error *error)
 {
+    if (run->is_weights)
+        return start_weights(run, error)
+               && import_weights(run->checkpoint, run->ops, run->device, run->program, IMPORT_all,
+                                 error)
+               && weights_changed(run, error);
     if (!checkpoint_load(run->checkpoint, run->ops, run->device, run->program, &run->state, error)
         || !weights_changed(run, error))
         return false;
@@ -64,7 +90,8 @@ bool command_eval(Run *run, Error *error)
     Dataset dataset = {0};
     Predictions predictions = {0};
     bool is_done = false;
-    bool ok = open_split(run, chosen_split(run, "valid"), &dataset, error)
+    bool ok = (output[0] == '\0' || check_output(run, output, ".json", error))
+              && open_split(run, chosen_split(run, "valid"), &dataset, error)
               && predict_all(run, &dataset, &predictions, &is_done, error);
 
     if (is_done)
@@ -83,9 +110,12 @@ static bool open_for_predict(const Run *run, Dataset *dataset, Error *error)
 {
     const char *images = OPTION_TEXT(&run->options, images);
 
+    if (images[0] != '\0' && run->symbols == NULL)
+        fprintf(stderr, "%s names no points: they are P00, P01, ...\n", run->checkpoint);
     if (images[0] != '\0')
-        return dataset_open_pictures(dataset, images, run->symbols, run->program->landmarks,
-                                     OPTION_IS(&run->options, skip_bad), error);
+        return dataset_open_pictures(dataset, images, run->symbols ? run->symbols : "[]",
+                                     run->program->landmarks, OPTION_IS(&run->options, skip_bad),
+                                     error);
     return open_split(run, chosen_split(run, "test"), dataset, error);
 }
 
@@ -96,7 +126,7 @@ bool command_predict(Run *run, Error *error)
     bool has_truth = OPTION_TEXT(&run->options, images)[0] == '\0', is_done = false;
     Dataset dataset = {0};
     Predictions predictions = {0};
-    bool ok = open_for_predict(run, &dataset, error)
+    bool ok = open_for_predict(run, &dataset, error) && overlays_check(&dataset, folder, error)
               && predict_all(run, &dataset, &predictions, &is_done, error);
 
     if (is_done)
@@ -121,7 +151,7 @@ bool command_export(Run *run, Error *error)
         error_set(error, ERROR_USAGE, "--output is missing");
         return error_hint(error, "export --checkpoint runs/NAME --output weights.safetensors");
     }
-    return load_weights(run, error)
+    return check_output(run, output, ".safetensors", error) && load_weights(run, error)
            && checkpoint_export(output, run->ops, run->device, run->program,
                                 OPTION_IS(&run->options, use_ema), error);
 }

@@ -112,7 +112,7 @@ static void print_ignored(const Import *import)
 }
 
 /* False where the backbone has a hole. */
-static bool check_missing(const Import *import, int32_t last, bool allow_missing, Error *error)
+static bool check_missing(const Import *import, int32_t last, ImportRule rule, Error *error)
 {
     const SnugProgram *program = import->program;
     int32_t head = program->param_count - 1 - last;
@@ -123,13 +123,15 @@ static bool check_missing(const Import *import, int32_t last, bool allow_missing
                           import->file->entry_count ? import->file->entries[0].name : "missing",
                           program->params[0].name);
     }
-    for (int32_t p = 0; p < last; p++) {
+    for (int32_t p = 0; p < (rule == IMPORT_all ? program->param_count : last); p++) {
         if (import->found[p] != NULL)
             continue;
-        if (!allow_missing) {
+        if (rule != IMPORT_some) {
             error_set(error, ERROR_FILES, "%s lacks %s", import->file->path,
                       program->params[p].name);
-            return error_hint(error, "--allow_missing starts such tensors at random");
+            return rule == IMPORT_all
+                       ? error_hint(error, "a network with random weights gives random points")
+                       : error_hint(error, "--allow_missing starts such tensors at random");
         }
         fprintf(stderr, "  starts at random: %s\n", program->params[p].name);
     }
@@ -157,7 +159,7 @@ static bool upload_found(const Import *import, const DeviceOps *ops, Device *dev
 }
 
 bool import_weights(const char *path, const DeviceOps *ops, Device *device,
-                    const SnugProgram *program, bool allow_missing, Error *error)
+                    const SnugProgram *program, ImportRule rule, Error *error)
 {
     TensorFile file = {0};
 
@@ -175,8 +177,7 @@ bool import_weights(const char *path, const DeviceOps *ops, Device *device,
         int32_t last = match(&import);
         fprintf(stderr, "%s: %d of %d tensors loaded\n", path, import.loaded, program->param_count);
         print_ignored(&import);
-        ok = check_missing(&import, last, allow_missing, error)
-             && upload_found(&import, ops, device, error);
+        ok = check_missing(&import, last, rule, error) && upload_found(&import, ops, device, error);
     }
     free((void *)import.found);
     tensor_file_close(&file);

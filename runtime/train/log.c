@@ -91,6 +91,10 @@ bool log_open(Log *log, const char *folder, const char *log_folder, int32_t epoc
          && (log->metrics = open_for_append(metrics, error)) != NULL
          && (log->updates = open_for_append(lines, error)) != NULL
          && events_open(&log->events, log_folder, updates, error);
+    if (ok) { /* new names */
+        os_flush_folder_of(metrics);
+        os_flush_folder_of(lines);
+    }
     free(metrics);
     free(lines);
     return ok;
@@ -103,7 +107,7 @@ bool log_flush(Log *log, Error *error)
 
     errno = 0;
     for (int k = 0; k < 3; k++)
-        ok = ok && fflush(files[k]) == 0 && !ferror(files[k]);
+        ok = files[k] != NULL && os_flush_to_disk(files[k]) && !ferror(files[k]) && ok;
     if (ok)
         return true;
     error_set(error, ERROR_FILES, "cannot write metrics.csv, log.jsonl or the events");

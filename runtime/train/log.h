@@ -35,8 +35,8 @@ typedef struct Log {
 bool log_open(Log *log, const char *folder, const char *log_folder, int32_t epochs, int64_t updates,
               Error *error);
 bool log_close(Log *log, Error *error); /* of zeros too */
-/* Hands everything to the system: done before each checkpoint, so that no line is missing that the
- * checkpoint is beyond of. */
+/* Brings everything to the disk: done before each checkpoint, so that no line is missing that the
+ * checkpoint is beyond of, whatever ends the machine. */
 bool log_flush(Log *log, Error *error);
 
 /* One line, redrawn at most ten times a second on a terminal, else printed every ten seconds. */

@@ -78,6 +78,24 @@ bool overlay_draw(const Predictions *predictions, int32_t item, int32_t most_pix
     return true;
 }
 
+bool overlays_check(const Dataset *dataset, const char *folder, Error *error)
+{
+    for (int32_t i = 0; i < dataset->item_count; i++) {
+        char name[512];
+        snprintf(name, sizeof name, "%s.png", dataset->items[i].id);
+        char *path = os_join(folder, name);
+        if (path == NULL)
+            return error_set(error, ERROR_MEMORY, "no memory for a path");
+        bool is_input = os_same_file(path, dataset->items[i].image_path);
+        free(path);
+        if (is_input) {
+            error_set(error, ERROR_USAGE, "the overlays would replace the pictures in %s", folder);
+            return error_hint(error, "--save_dir names another folder");
+        }
+    }
+    return true;
+}
+
 bool overlays_write(const Predictions *predictions, int32_t count, int32_t most_pixels,
                     const char *folder, Error *error)
 {

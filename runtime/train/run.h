@@ -7,6 +7,7 @@
 #include "run_options.h"
 #include "runtime/data/image.h"
 #include "runtime/data/loader.h"
+#include "runtime/system/os.h"
 
 typedef struct Run {
     RunOptions options;
@@ -16,6 +17,8 @@ typedef struct Run {
     char *checkpoint; /* that the command starts from; NULL: none. malloc'ed */
     char *symbols;    /* of the checkpoint: a JSON list of the points' names. malloc'ed */
     char *folder;     /* of the run, train only. malloc'ed */
+    OsLock *lock;     /* on `folder`: one writer a run */
+    bool is_weights;  /* the checkpoint is a file of weights alone */
     char *log_folder; /* of metrics.csv and the events: `folder`, or one of its name in --log_dir */
     TrainState state;
 } Run;
@@ -41,6 +44,8 @@ bool predict_dataset(Run *run, Loader *loader, Predictions *predictions, Error *
  * has more than most_pixels (0: as it is). image_free. */
 bool overlay_draw(const Predictions *predictions, int32_t item, int32_t most_pixels, Image *image,
                   Error *error);
+/* False where one of them would replace a picture of the data set. */
+bool overlays_check(const Dataset *dataset, const char *folder, Error *error);
 /* The first `count` items, folder/ID.png. */
 bool overlays_write(const Predictions *predictions, int32_t count, int32_t most_pixels,
                     const char *folder, Error *error);
@@ -74,6 +79,8 @@ bool run_folder_of_checkpoint(Run *run, Error *error);
 /* What --resume or --checkpoint names: a file, a run folder (its `file`), a folder of run folders
  * or auto (the newest of them). malloc'ed; NULL after an error. */
 char *run_folder_find(const Run *run, const char *given, const char *file, Error *error);
+/* Takes the run's folder for this process, and removes what a killed one has left half written. */
+bool run_folder_lock(Run *run, Error *error);
 /* plan.html of the program, as `snug compile` writes it. */
 bool run_folder_write_plan(const Run *run, Error *error);
 bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset *valid,

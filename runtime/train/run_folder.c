@@ -72,6 +72,57 @@ bool run_folder_of_checkpoint(Run *run, Error *error)
     return ok;
 }
 
+/* ---- one writer ------------------------------------------------------------------------------ */
+
+/* What os_write_atomically leaves where it is killed, of the files that are ours. */
+static bool is_left_over(const char *name)
+{
+    static const char *const ends[] = {".safetensors.tmp", ".json.tmp", ".jsonl.tmp",
+                                       ".csv.tmp",         ".html.tmp", ".png.tmp"};
+    size_t length = strlen(name);
+
+    for (size_t k = 0; k < sizeof ends / sizeof ends[0]; k++)
+        if (length > strlen(ends[k]) && strcmp(name + length - strlen(ends[k]), ends[k]) == 0)
+            return true;
+    return false;
+}
+
+/* One that cannot be removed does no harm. */
+static void remove_left_overs(const char *folder)
+{
+    char **names = NULL;
+    int64_t count = 0;
+    Error ignored = {0};
+
+    if (!os_is_folder(folder) || !os_list_folder(folder, &names, &count, &ignored))
+        return;
+    for (int64_t k = 0; k < count; k++) {
+        char *path = is_left_over(names[k]) ? os_join(folder, names[k]) : NULL;
+        if (path != NULL && os_is_file(path))
+            os_remove(path);
+        free(path);
+        free(names[k]);
+    }
+    free(names);
+}
+
+bool run_folder_lock(Run *run, Error *error)
+{
+    char *path = os_join(run->folder, "lock"), *overlays = os_join(run->folder, "overlays");
+    bool ok = (path != NULL && overlays != NULL)
+              || error_set(error, ERROR_MEMORY, "no memory for a path");
+
+    ok = ok && os_lock(&run->lock, path, error);
+    if (ok) {
+        remove_left_overs(run->folder);
+        remove_left_overs(run->log_folder);
+        remove_left_overs(overlays);
+    }
+    free(path);
+    free(overlays);
+    return ok;
+}
+
 /* ---- finding a checkpoint -------------------------------------------------------------------- */
 
 static char *newest_checkpoint(const char *save_dir, const char *file, Error *error)

@@ -469,6 +469,18 @@ bool options_keep(RunOptions *options, const char *json, const char *name, Error
     return true;
 }
 
+void options_forget_path(RunOptions *options, OptionName name, const char *checkpoint)
+{
+    OptionValue *value = &options->values[name];
+
+    if (!value->is_kept || value->text[0] == '\0')
+        return;
+    fprintf(stderr, "%s was written in another folder: its --%s is not used\n", checkpoint,
+            rows[name].name);
+    value->text = rows[name].initial;
+    value->is_kept = false;
+}
+
 void options_free(RunOptions *options)
 {
     json_decref(options->kept);

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "file_kind.h"
 #include "runtime/system/os.h"
 
 enum {
@@ -54,8 +55,32 @@ int64_t tensor_elements(int32_t rank, const int64_t *shape)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* Says what the file is, where that is known. */
+static bool refuse_kind(Error *error, const char *path)
+{
+    uint8_t bytes[FILE_KIND_BYTES];
+    FILE *file = os_fopen(path, "rb");
+    FileKind kind = {NULL, NULL};
+
+    if (file != NULL) {
+        size_t count = fread(bytes, 1, sizeof bytes, file);
+        if (!ferror(file))
+            kind = file_kind(bytes, count);
+        fclose(file);
+    }
+    if (kind.name == NULL)
+        return true;
+    error_set(error, ERROR_FILES, "%s is no safetensors file", path);
+    error_why(error, "it is %s", kind.name);
+    return error_hint(error, "%s",
+                      kind.hint != NULL ? kind.hint
+                                        : "name a file of weights, or a checkpoint of snug");
+}
+
 static bool refuse(Error *error, const char *path, const char *why)
 {
+    if (!refuse_kind(error, path))
+        return false;
     error_set(error, ERROR_FILES, "%s is no safetensors file that can be read", path);
     error_why(error, "%s", why);
     return error_hint(error, "was it cut off while it was copied? use another checkpoint");
@@ -327,6 +352,11 @@ static bool open_header(TensorFile *file, Error *error)
 
 bool tensor_file_open(TensorFile *file, const char *path, Error *error)
 {
+    *file = (TensorFile){0};
+    if (os_exists(path) && !os_is_file(path)) {
+        error_set(error, ERROR_FILES, "cannot read %s", path);
+        return error_why(error, os_is_folder(path) ? "it is a folder" : "it is no file");
+    }
     *file = (TensorFile){.file = os_fopen(path, "rb"), .path = strdup(path)};
     if (file->file == NULL || file->path == NULL) {
         error_set(error, ERROR_FILES, "cannot open %s", path);
@@ -399,15 +429,38 @@ static int by_width_and_name(const void *left, const void *right)
 }
 
 typedef struct Writing {
-    const char *header;
+    const char *path, *header;
     size_t header_bytes;
     const TensorSource *sources;
     int32_t source_count;
+    const MetadataEntry *metadata;
+    int32_t metadata_count;
+    uint8_t *bytes; /* room for the largest tensor */
+    uint64_t *sums; /* {source_count}: of the bytes as they were made */
 } Writing;
+
+static int64_t source_bytes(const TensorSource *source)
+{
+    return tensor_elements(source->rank, source->shape) * tensor_types[source->type].bits / 8;
+}
+
+/* Any byte changes it. */
+static uint64_t sum_of(const uint8_t *bytes, int64_t count)
+{
+    uint64_t sum = (uint64_t)count;
+
+    for (int64_t k = 0; k < count; k += 8) {
+        uint64_t word = 0;
+        memcpy(&word, bytes + k, (size_t)(count - k < 8 ? count - k : 8));
+        sum = (sum ^ word) * 0x9E3779B97F4A7C15u;
+        sum ^= sum >> 32;
+    }
+    return sum;
+}
 
 static bool write_file(FILE *file, void *context)
 {
-    const Writing *writing = context;
+    Writing *writing = context;
     uint8_t length[8];
 
     for (int k = 0; k < 8; k++)
@@ -415,10 +468,58 @@ static bool write_file(FILE *file, void *context)
     if (fwrite(length, 1, 8, file) != 8
         || fwrite(writing->header, 1, writing->header_bytes, file) != writing->header_bytes)
         return false;
-    for (int32_t k = 0; k < writing->source_count; k++)
-        if (!writing->sources[k].fill(&writing->sources[k], file))
+    for (int32_t k = 0; k < writing->source_count; k++) {
+        const TensorSource *source = &writing->sources[k];
+        size_t bytes = (size_t)source_bytes(source);
+        if (!source->fill(source, writing->bytes))
             return false;
+        writing->sums[k] = sum_of(writing->bytes, (int64_t)bytes);
+        if (fwrite(writing->bytes, 1, bytes, file) != bytes)
+            return false;
+    }
     return true;
+}
+
+/* Whether the file has this tensor, as it was made. */
+static bool has_source(const TensorFile *file, const Writing *writing, int32_t k, Error *reason)
+{
+    const TensorSource *source = &writing->sources[k];
+    const TensorEntry *entry = strcmp(file->entries[k].name, source->name) == 0
+                                   ? &file->entries[k]
+                                   : tensor_file_find(file, source->name); /* empty ones */
+    bool same = entry != NULL && entry->type == source->type && entry->rank == source->rank;
+
+    for (int32_t d = 0; same && d < source->rank; d++)
+        same = entry->shape[d] == source->shape[d];
+    same = same && tensor_file_read(file, entry, writing->bytes, reason)
+           && sum_of(writing->bytes, source_bytes(source)) == writing->sums[k];
+    return same || error_set(reason, ERROR_FILES, "%s is another one", source->name);
+}
+
+/* What has been written is what was meant: nothing is replaced by less. */
+static bool verify_file(const char *temporary, void *context, Error *error)
+{
+    const Writing *writing = context;
+    TensorFile file = {0};
+    Error reason = {0};
+    bool ok = tensor_file_open(&file, temporary, &reason);
+
+    ok = ok
+         && (file.entry_count == writing->source_count
+             || error_set(&reason, ERROR_FILES, "it has %d tensors", file.entry_count));
+    for (int32_t k = 0; ok && k < writing->source_count; k++)
+        ok = has_source(&file, writing, k, &reason);
+    for (int32_t k = 0; ok && k < writing->metadata_count; k++) {
+        const char *text = tensor_file_metadata(&file, writing->metadata[k].key);
+        ok = (text != NULL && strcmp(text, writing->metadata[k].value) == 0)
+             || error_set(&reason, ERROR_FILES, "its %s is another one", writing->metadata[k].key);
+    }
+    tensor_file_close(&file);
+    if (ok)
+        return true;
+    error_set(error, ERROR_FILES, "cannot write %s", writing->path);
+    return error_why(error, "what was written reads otherwise: %s%s%s", reason.what,
+                     reason.why[0] ? ": " : "", reason.why);
 }
 
 static json_t *header_object(const TensorSource *sources, int32_t source_count,
@@ -434,8 +535,7 @@ static json_t *header_object(const TensorSource *sources, int32_t source_count,
     json_decref(texts);
     for (int32_t k = 0; k < source_count; k++) {
         const TensorSource *source = &sources[k];
-        int64_t bytes =
-            tensor_elements(source->rank, source->shape) * tensor_types[source->type].bits / 8;
+        int64_t bytes = source_bytes(source);
         json_t *shape = json_array();
         for (int32_t d = 0; d < source->rank; d++)
             json_array_append_new(shape, json_integer(source->shape[d]));
@@ -448,27 +548,51 @@ static json_t *header_object(const TensorSource *sources, int32_t source_count,
     return header;
 }
 
-bool tensor_file_write(const char *path, TensorSource *sources, int32_t source_count,
-                       const MetadataEntry *metadata, int32_t metadata_count, Error *error)
+/* Padded with blanks, so that the data begins at a multiple of 8; NULL without memory. */
+static char *header_text(const TensorSource *sources, int32_t source_count,
+                         const MetadataEntry *metadata, int32_t metadata_count)
 {
-    qsort(sources, (size_t)source_count, sizeof *sources, by_width_and_name);
     json_t *header = header_object(sources, source_count, metadata, metadata_count);
     char *text = header != NULL ? json_dumps(header, JSON_COMPACT) : NULL;
     size_t length = text != NULL ? strlen(text) : 0, padded = (length + 7) / 8 * 8;
-    char *bytes = malloc(padded + 1);
-    bool ok;
+    char *bytes = text != NULL ? malloc(padded + 1) : NULL;
 
-    if (text == NULL || bytes == NULL) {
-        ok = error_set(error, ERROR_FILES, "cannot write %s", path);
-        error_why(error, "out of memory");
-    } else {
+    if (bytes != NULL) {
         memcpy(bytes, text, length);
         memset(bytes + length, ' ', padded - length);
-        Writing writing = {bytes, padded, sources, source_count};
-        ok = os_write_atomically(path, write_file, &writing, error);
+        bytes[padded] = '\0';
     }
     json_decref(header);
     free(text);
-    free(bytes);
+    return bytes;
+}
+
+bool tensor_file_write(const char *path, TensorSource *sources, int32_t source_count,
+                       const MetadataEntry *metadata, int32_t metadata_count, Error *error)
+{
+    int64_t most = 0;
+    bool ok = false;
+
+    qsort(sources, (size_t)source_count, sizeof *sources, by_width_and_name);
+    for (int32_t k = 0; k < source_count; k++)
+        most = source_bytes(&sources[k]) > most ? source_bytes(&sources[k]) : most;
+    char *header = header_text(sources, source_count, metadata, metadata_count);
+    Writing writing = {.path = path,
+                       .header = header,
+                       .header_bytes = header != NULL ? strlen(header) : 0,
+                       .sources = sources,
+                       .source_count = source_count,
+                       .metadata = metadata,
+                       .metadata_count = metadata_count,
+                       .bytes = malloc((size_t)most + 1),
+                       .sums = calloc((size_t)source_count + 1, sizeof *writing.sums)};
+
+    if (header == NULL || writing.bytes == NULL || writing.sums == NULL)
+        error_set(error, ERROR_MEMORY, "no memory to write %s", path);
+    else
+        ok = os_write_verified(path, write_file, verify_file, &writing, error);
+    free(header);
+    free(writing.bytes);
+    free(writing.sums);
     return ok;
 }

@@ -69,19 +69,20 @@ const char *tensor_file_metadata(const TensorFile *file, const char *key);     /
 /* All bytes of the tensor into data, entry->end - entry->begin of them. */
 bool tensor_file_read(const TensorFile *file, const TensorEntry *entry, void *data, Error *error);
 
-/* What is to be written: `fill` writes the tensor's bytes to the stream when its turn comes. */
+/* What is to be written: `fill` makes the tensor's bytes when its turn comes; false: there is nothing
+ * to be written, of which it may have set the error. */
 typedef struct TensorSource {
     const char *name;
     TensorType type;
     int32_t rank;
     int64_t shape[SAFETENSORS_MAX_RANK];
-    bool (*fill)(const struct TensorSource *source, FILE *file);
+    bool (*fill)(const struct TensorSource *source, void *bytes);
     void *context;
     int64_t index; /* for fill */
 } TensorSource;
 
 /* Sorts `sources` as the reference writer does (wider types first, then by name) and replaces
- * path atomically. */
+ * path atomically, once what was written has been read back and is what was meant. */
 bool tensor_file_write(const char *path, TensorSource *sources, int32_t source_count,
                        const MetadataEntry *metadata, int32_t metadata_count, Error *error);
 

@@ -42,6 +42,13 @@ typedef struct Training {
     double stretch_began;    /* epochs, where state.stretch is not from the start */
     int64_t stretch_updates; /* of it, up to the end of the training */
     int64_t updates_done;    /* by this process */
+    float *statistics;       /* the running ones, before an update of several batches */
+    bool is_between_updates; /* what the device holds is what `state` says */
+    int64_t saved_update;    /* that last.safetensors holds; -1: there is none of this run */
+    int32_t saved_epoch;
+    bool has_saved;          /* last.safetensors, in this process */
+    bool is_confirmed;       /* an update that began with what last.safetensors holds was sound */
+    double sound_norm;       /* of the last gradient, where it was finite */
     bool is_stopped;         /* before its end, and has said so */
     char *options, *symbols; /* for the checkpoints */
     const char *bad_param;   /* the first whose gradient was not finite, where that is asked */
@@ -213,8 +220,11 @@ static bool diverged(const Training *training, Error *error)
               LOSS_SCALE_MAX_BAD_UPDATES);
     if (training->bad_param != NULL)
         error_why(error, "seen from the loss, %s is the first", training->bad_param);
-    return error_hint(error, "start again from the last checkpoint with a smaller --lr");
+    return false;
 }
+
+/* Squares of larger gradients do not fit AdamW's moments. */
+static const double most_norm = 1e15;
 
 /* Takes what the update has left in the scalars into the state. */
 static bool finish_update(Training *training, Error *error)
@@ -233,6 +243,10 @@ static bool finish_update(Training *training, Error *error)
                                sizeof scalars, error))
         return false;
     bool is_finite = scalars[SNUG_SCALAR_finite] != 0;
+    if (is_finite) {
+        training->sound_norm = (double)scalars[SNUG_SCALAR_grad_norm];
+        training->is_confirmed = training->is_confirmed || training->sound_norm < most_norm;
+    }
     progress->loss_scale = state->loss_scale.scale;
     progress->grad_norm = (double)scalars[SNUG_SCALAR_grad_norm];
     state->update++;
@@ -276,6 +290,67 @@ static bool next_batch(Training *training, const Batch **batch, Error *error)
     return *batch != NULL || error_set(error, ERROR_FILES, "the data set ended before its epoch");
 }
 
+static bool is_statistic(const SnugParam *param)
+{
+    return param->kind == SNUG_PARAM_running_mean || param->kind == SNUG_PARAM_running_var;
+}
+
+static int64_t statistics_count(const SnugProgram *program)
+{
+    int64_t count = 0;
+
+    for (int32_t p = 0; p < program->param_count; p++)
+        count += is_statistic(&program->params[p]) ? param_count(&program->params[p]) : 0;
+    return count;
+}
+
+/* The running statistics are all that a micro-step changes for good: kept aside, an update that
+ * cannot be finished is as if it had not begun. */
+static bool move_statistics(Training *training, bool is_back, Error *error)
+{
+    Run *run = training->run;
+    float *at = training->statistics;
+    bool ok = true;
+
+    for (int32_t p = 0; ok && p < run->program->param_count; p++) {
+        const SnugParam *param = &run->program->params[p];
+        int64_t count = param_count(param);
+        if (!is_statistic(param))
+            continue;
+        ok = is_back ? run->ops->upload(run->device, param->weight, at, count * 4, error)
+                     : run->ops->download(run->device, param->weight, at, count * 4, error);
+        at += count;
+    }
+    return ok;
+}
+
+/* The batches [first, last): gradients of one update. */
+static bool micro_steps(Training *training, int32_t first, int32_t last, Error *error)
+{
+    TrainState *state = &training->run->state;
+    int32_t images = images_between(training, first, last);
+    int64_t before = state->micro_steps;
+    bool has_several = last - first > 1;
+
+    if (has_several && !move_statistics(training, false, error))
+        return false;
+    for (int32_t b = first; b < last; b++) {
+        const Batch *batch;
+        bool ok = next_batch(training, &batch, error);
+        training->is_between_updates = !ok && training->is_between_updates;
+        if (ok && micro_step(training, batch, images, error)) {
+            state->micro_steps++;
+            continue;
+        }
+        Error second = {0};
+        if (has_several && error->status == ERROR_FILES)
+            training->is_between_updates = move_statistics(training, true, &second);
+        state->micro_steps = before;
+        return false;
+    }
+    return true;
+}
+
 static bool one_update(Training *training, Error *error)
 {
     Run *run = training->run;
@@ -289,14 +364,9 @@ static bool one_update(Training *training, Error *error)
     training->progress.lr = rate_at(training, state->update);
     if (!upload_scalars(training, training->progress.lr, error))
         return false;
-    for (int32_t b = first; b < last; b++) {
-        const Batch *batch;
-        if (!next_batch(training, &batch, error) || !micro_step(training, batch, images, error))
-            return false;
-        state->micro_steps++;
-    }
-    if (!finish_update(training, error))
+    if (!micro_steps(training, first, last, error) || !finish_update(training, error))
         return false;
+    training->is_between_updates = true;
     state->batch = last;
     training->updates_done++;
     training->progress.images += images;
@@ -306,18 +376,119 @@ static bool one_update(Training *training, Error *error)
 
 /* ---- epochs ---------------------------------------------------------------------------------- */
 
-/* The log is handed over first: a checkpoint is never ahead of it. */
-static bool save(Training *training, const char *file, Error *error)
+/* After an update that was not finite the weights may be lost already, but for where the loss scale
+ * alone can have been too large. */
+static bool is_good(const TrainState *state)
+{
+    return state->loss_scale.bad_updates == 0 || state->loss_scale.scale >= 1;
+}
+
+static const char last_file[] = "last.safetensors", previous_file[] = "previous.safetensors";
+
+static bool is_last(const char *file)
+{
+    return strcmp(file, last_file) == 0;
+}
+
+/* A state may be finite and lost all the same, which shows in the next update. So the one before is
+ * kept, as a second name of its file, where an update from it was sound. */
+static void keep_previous(const Training *training, const char *path)
+{
+    char *previous = os_join(training->run->folder, previous_file);
+
+    if (previous != NULL && training->is_confirmed && os_is_file(path))
+        os_link_over(path, previous); /* where there are no links, there is no previous one */
+    free(previous);
+}
+
+/* What is not good is not saved, and what is not finite is an error: the file stays as it was. */
+static bool save_state(Training *training, const char *file, Error *error)
 {
     Run *run = training->run;
+
+    if (!is_good(&run->state))
+        return true;
+    if (training->sound_norm >= most_norm)
+        return error_set(error, ERROR_DIVERGED, "the gradient has a norm of %g",
+                         training->sound_norm);
     char *path = os_join(run->folder, file);
     bool ok = path != NULL || error_set(error, ERROR_MEMORY, "no memory for a path");
-
-    ok = ok && log_flush(&training->log, error)
+    if (ok && is_last(file))
+        keep_previous(training, path);
+    ok = ok
          && checkpoint_save(path, run->ops, run->device, run->program, &run->state,
                             training->options, training->symbols, error);
     free(path);
+    if (ok && is_last(file)) {
+        training->saved_update = run->state.update;
+        training->saved_epoch = run->state.epoch;
+        training->has_saved = true;
+        training->is_confirmed = false;
+    }
     return ok;
+}
+
+/* The log is on the disk first: a checkpoint is never ahead of it. */
+static bool save(Training *training, const char *file, Error *error)
+{
+    return log_flush(&training->log, error) && save_state(training, file, error);
+}
+
+/* For a training that ends: what was trained counts more than the lines about it. */
+static bool save_at_end(Training *training, Error *error)
+{
+    Error lost = {0};
+
+    if (!log_flush(&training->log, &lost))
+        log_say(&training->log, "warning: %s: %s: lines are lost\n", lost.what, lost.why);
+    return save_state(training, last_file, error);
+}
+
+/* The training has diverged: last.safetensors is what it can go on from, and the error says so. A
+ * state from which no update was sound gives way to the one before. */
+static void go_back_to_good(const Training *training, Error *error)
+{
+    const Run *run = training->run;
+    char *last = os_join(run->folder, last_file), *previous = os_join(run->folder, previous_file);
+    const char *good = training->has_saved ? last : run->checkpoint;
+    double lr = OPTION_NUMBER(&run->options, lr) / 10;
+
+    if (last != NULL && previous != NULL && !training->is_confirmed) {
+        bool has_previous = os_is_file(previous);
+        if (training->has_saved)
+            good = has_previous && os_rename_over(previous, last) ? last : NULL;
+        else if (has_previous)
+            good = previous;
+    }
+    if (good != NULL)
+        error_hint(
+            error,
+            "%s is the last good state: --resume %s --lr %g%s goes on from it with a smaller "
+            "rate",
+            good, good, lr, OPTION_NUMBER(&run->options, min_lr) > lr ? " --min_lr 0" : "");
+    else
+        error_hint(error,
+                   "no good state was saved before it: start again with a smaller --lr, "
+                   "such as %g",
+                   lr);
+    free(last);
+    free(previous);
+}
+
+/* An error within an epoch loses nothing that was trained before it. */
+static void save_what_is_good(Training *training, const Error *error)
+{
+    const TrainState *state = &training->run->state;
+    Error second = {0};
+
+    if (error->status == ERROR_DIVERGED || !training->is_between_updates || !is_good(state)
+        || (state->update == training->saved_update && state->epoch == training->saved_epoch))
+        return;
+    if (save_at_end(training, &second))
+        log_say(&training->log, "saved after update %lld; --resume %s goes on\n",
+                (long long)state->update, training->run->folder);
+    else
+        log_say(&training->log, "%s: %s\n", second.what, second.why);
 }
 
 static void epoch_file(int64_t epoch, char *name, size_t size)
@@ -333,6 +504,8 @@ static bool keep_epoch(Training *training, Error *error)
     char name[64];
 
     if (keep == 0)
+        return true;
+    if (!is_good(&run->state))
         return true;
     epoch_file(run->state.epoch, name, sizeof name);
     if (!save(training, name, error))
@@ -358,8 +531,8 @@ static bool validate(Training *training, Predictions *predictions, ErrorSummary 
         return true;
     if (!summarize(predictions, (ErrorFilter){.point = -1}, summary))
         return error_set(error, ERROR_MEMORY, "no memory for the metrics");
-    *is_best =
-        summary->count > 0 && (run->state.best_mre < 0 || summary->mean_mm < run->state.best_mre);
+    *is_best = summary->count > 0 && isfinite(summary->mean_mm) && is_good(&run->state)
+               && (run->state.best_mre < 0 || summary->mean_mm < run->state.best_mre);
     return true;
 }
 
@@ -428,7 +601,7 @@ static bool close_epoch(Training *training, const ErrorSummary *summary, bool is
         state->best_epoch = state->epoch;
     }
     return (!is_best || save(training, "best.safetensors", error)) && keep_epoch(training, error)
-           && save(training, "last.safetensors", error);
+           && save(training, last_file, error);
 }
 
 /* After the last batch of an epoch. *is_done: false where an interruption came first. */
@@ -465,11 +638,18 @@ static bool stop(Training *training, int *status, Error *error)
 {
     *status = os_interrupted();
     training->is_stopped = true;
-    if (!save(training, "last.safetensors", error) || !draw(training, true, error))
+    if (!(*status ? save_at_end(training, error) : save(training, last_file, error))
+        || !draw(training, true, error))
         return false;
-    log_say(&training->log, "%s after update %lld; --resume %s goes on\n",
-            *status ? "interrupted" : "stopped", (long long)training->run->state.update,
-            training->run->folder);
+    log_say(&training->log, "%s after update %lld", *status ? "interrupted" : "stopped",
+            (long long)training->run->state.update);
+    if (training->saved_update < 0)
+        log_say(&training->log, ", which was not finite; nothing was saved\n");
+    else if (training->saved_update != training->run->state.update)
+        log_say(&training->log, ", which was not finite; --resume %s goes on after update %lld\n",
+                training->run->folder, (long long)training->saved_update);
+    else
+        log_say(&training->log, "; --resume %s goes on\n", training->run->folder);
     return true;
 }
 
@@ -517,7 +697,7 @@ static bool run_epochs(Training *training, int *status, Error *error)
             if (should_stop(training))
                 return stop(training, status, error);
             if (save_every > 0 && state->update % save_every == 0
-                && !save(training, "last.safetensors", error))
+                && !save(training, last_file, error))
                 return false;
         }
         bool is_done;
@@ -683,14 +863,31 @@ static void plan_updates(Training *training)
     find_stretch(training);
 }
 
-/* The run goes on in the folder of its checkpoint. */
+/* Sums over pictures are divided among the threads that the program was compiled for. */
+static void notice_threads(const Run *run, const CheckpointFacts *facts)
+{
+    int32_t threads = run->program->host_threads;
+
+    if (facts->threads > 0 && threads > 0 && facts->threads != threads)
+        fprintf(stderr,
+                "warning: the run was trained by a program for %d threads, this one is for %d: its "
+                "weights will differ in their last bits (compile with --threads %d)\n",
+                facts->threads, threads, facts->threads);
+}
+
+/* The run goes on in the folder of its checkpoint, if nobody else does. */
 static bool resume(Run *run, Error *error)
 {
-    if (!checkpoint_load(run->checkpoint, run->ops, run->device, run->program, &run->state, error)
-        || !run_folder_of_checkpoint(run, error))
+    CheckpointFacts facts;
+
+    if (!run_folder_of_checkpoint(run, error) || !run_folder_lock(run, error)
+        || !checkpoint_read_facts(run->checkpoint, &facts, error)
+        || !checkpoint_load(run->checkpoint, run->ops, run->device, run->program, &run->state,
+                            error))
         return false;
     fprintf(stderr, "resuming %s after update %lld\n", run->checkpoint,
             (long long)run->state.update);
+    notice_threads(run, &facts);
     return true;
 }
 
@@ -709,8 +906,9 @@ static bool start_or_resume(Run *run, Error *error)
     };
     return start_weights(run, error)
            && (init[0] == '\0'
-               || import_weights(init, run->ops, run->device, run->program,
-                                 OPTION_IS(&run->options, allow_missing), error));
+               || import_weights(
+                   init, run->ops, run->device, run->program,
+                   OPTION_IS(&run->options, allow_missing) ? IMPORT_some : IMPORT_backbone, error));
 }
 
 static bool prepare(Training *training, Error *error)
@@ -724,9 +922,15 @@ static bool prepare(Training *training, Error *error)
     training->image_weights = malloc((size_t)run->program->batch_size * sizeof(float));
     training->options = options_json(&run->options);
     training->symbols = symbols_json(&training->train);
-    if (training->image_weights == NULL || training->options == NULL || training->symbols == NULL)
+    training->statistics =
+        malloc(((size_t)statistics_count(run->program) + 1) * sizeof *training->statistics);
+    if (training->image_weights == NULL || training->options == NULL || training->symbols == NULL
+        || training->statistics == NULL)
         return error_set(error, ERROR_MEMORY, "no memory to start");
-    return (run->folder != NULL || run_folder_create(run, error))
+    training->is_between_updates = true;
+    training->saved_update = run->checkpoint != NULL ? run->state.update : -1;
+    training->saved_epoch = run->state.epoch;
+    return (run->folder != NULL || (run_folder_create(run, error) && run_folder_lock(run, error)))
            && run_folder_write_config(run, &training->train, &training->valid, error)
            && run_folder_write_plan(run, error)
            && log_open(&training->log, run->folder, run->log_folder, run->state.epoch,
@@ -749,8 +953,15 @@ bool train(Run *run, int *status, Error *error)
         ok = run_epochs(&training, status, error) && draw(&training, true, error);
         if (ok && !training.is_stopped)
             say_end(&training);
+        if (!ok && error->status == ERROR_DIVERGED)
+            go_back_to_good(&training, error);
+        else if (!ok)
+            save_what_is_good(&training, error);
     }
-    ok = log_close(&training.log, error) && ok;
+    Error at_close = {0}; /* an interruption has said what is lost */
+    ok = (log_close(&training.log, *status != 0 ? &at_close : error) || *status != 0) && ok;
+    os_unlock(run->lock);
+    run->lock = NULL;
     if (training.loader != NULL)
         loader_destroy(training.loader);
     if (training.valid_loader != NULL)
@@ -760,6 +971,7 @@ bool train(Run *run, int *status, Error *error)
     dataset_close(&training.train);
     dataset_close(&training.valid);
     free(training.image_weights);
+    free(training.statistics);
     free(training.options);
     free(training.symbols);
     return ok;

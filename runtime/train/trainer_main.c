@@ -35,9 +35,19 @@ static bool find_checkpoint(Run *run, Error *error)
         if (run->checkpoint == NULL)
             run->checkpoint = run_folder_find(run, given, "last.safetensors", error);
     }
-    bool ok = run->checkpoint != NULL
-              && checkpoint_read_texts(run->checkpoint, &options, &run->symbols, error)
+    CheckpointFacts facts;
+    if (run->checkpoint == NULL || !checkpoint_read_facts(run->checkpoint, &facts, error))
+        return false;
+    run->is_weights = !facts.is_checkpoint;
+    if (run->is_weights && o->command != RUN_TRAIN)
+        return true;
+    bool ok = checkpoint_read_texts(run->checkpoint, &options, &run->symbols, error)
               && options_keep(&run->options, options, run->checkpoint, error);
+    if (ok && !facts.is_at_home) {
+        if (facts.format > 1) /* before, no folder was written */
+            options_forget_path(&run->options, OPTION_dataset_path, run->checkpoint);
+        options_forget_path(&run->options, OPTION_log_dir, run->checkpoint);
+    }
     free(options);
     return ok;
 }
@@ -81,6 +91,8 @@ int main(int argc, char **argv)
     Run run = {0};
     Error error = {0};
     int status = 0;
+
+    os_keep_standard_streams();
     bool ok = options_parse(&run.options, argc, argv, &error);
 
     if (ok && OPTION_IS(&run.options, help))
@@ -98,7 +110,7 @@ int main(int argc, char **argv)
         error_print(&error);
         return error.status != 0 ? error.status : 70;
     }
-    if (fflush(stdout) != 0) {
+    if (fflush(stdout) != 0 && os_interrupted() == 0) {
         perror("standard output");
         return ERROR_FILES;
     }

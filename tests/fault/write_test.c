@@ -96,11 +96,10 @@ int __wrap_open(const char *path, int flags, ...)
 
 enum { TENSORS = 5, BYTES = 3000 };
 
-static bool fill(const TensorSource *source, FILE *file)
+static bool fill(const TensorSource *source, void *bytes)
 {
-    char bytes[BYTES];
-    memset(bytes, (int)source->index, sizeof bytes);
-    return fwrite(bytes, 1, sizeof bytes, file) == sizeof bytes;
+    memset(bytes, (int)source->index, BYTES);
+    return true;
 }
 
 static bool write_letter(const char *path, char letter, Error *error)

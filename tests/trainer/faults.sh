@@ -122,8 +122,14 @@ expect 4 "cannot make the folder" ./trainer --dataset_path data --save_dir bad.s
 cp weights.safetensors nan.safetensors
 size=$(stat -c %s nan.safetensors)
 printf '\xff\xff\xff\x7f' | dd of=nan.safetensors bs=1 seek=$((size - 4)) conv=notrunc 2>/dev/null
+expect 4 "nan.safetensors holds numbers that are not finite" ./trainer1 --dataset_path data \
+    --init nan.safetensors
+# a bias of 3e38 is finite, the loss is not
+printf '\xe6\xb1\x61\x7f' | dd of=nan.safetensors bs=1 seek=$((size - 4)) conv=notrunc 2>/dev/null
 expect 6 "was not finite in 25 updates in a row" ./trainer1 --dataset_path data --name nan \
     --init nan.safetensors --epochs 30 --save_every 1
+expect 6 "no good state was saved before it: start again with a smaller --lr" ./trainer1 \
+    --dataset_path data --name lost --init nan.safetensors --epochs 30
 [ "$(grep -c '"applied":false' runs/nan/log.jsonl)" -eq 25 ] || { echo "25 skipped"; failed=1; }
 reads runs/nan/log.jsonl '"update":25,"epoch":13,"lr":'
 reads runs/nan/log.jsonl '"loss_scale":32768,"loss":null'

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "files.h"
 #include "runtime/train/checkpoint.h"
@@ -243,7 +244,7 @@ typedef struct Given {
 } Given;
 
 /* value as F32, F16 (of small whole numbers and halves) or BF16. */
-static bool fill(const TensorSource *source, FILE *file)
+static bool fill(const TensorSource *source, void *bytes)
 {
     const Given *given = source->context;
     int64_t count = tensor_elements(source->rank, source->shape);
@@ -257,8 +258,8 @@ static bool fill(const TensorSource *source, FILE *file)
         const void *data = source->type == TENSOR_F16    ? (const void *)&half
                            : source->type == TENSOR_BF16 ? (const void *)&brain
                                                          : (const void *)&given->value;
-        if (fwrite(data, source->type == TENSOR_F32 ? 4 : 2, 1, file) != 1)
-            return false;
+        size_t size = source->type == TENSOR_F32 ? 4 : 2;
+        memcpy((uint8_t *)bytes + (size_t)k * size, data, size);
     }
     return true;
 }
@@ -330,6 +331,107 @@ static void another_network(void **state)
     assert_false(checkpoint_load(path, &ops, &device, &other, &back, &error));
     assert_string_equal(error.why, "model.bn2.running_mean is missing");
     assert_string_equal(error.hint, "it was made by model small");
+}
+
+/* Of one unit of the device in turn: nothing that is not finite is written, or read. */
+static void only_finite_numbers(void **state)
+{
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    static const int64_t offsets[] = {0, 236, 244, 396, 512 + 0, 512 + 244, 1024 + 220, 2048 + 396};
+    static const char *const names[] = {"model.conv1.weight",    "model.bn1.running_mean",
+                                        "model.bn1.running_var", "model.final_layer.bias",
+                                        "ema.conv1.weight",      "ema.bn1.running_var",
+                                        "optim.m.bn1.weight",    "optim.v.final_layer.bias"};
+    Device good = {0}, device, back = {0};
+    TrainState there;
+    char expected[128];
+
+    (void)state;
+    number(&good);
+    save(&good);
+    for (size_t k = 0; k < sizeof offsets / sizeof offsets[0]; k++) {
+        Error error = {0};
+        device = good;
+        memcpy(device.bytes + offsets[k], &bad[k % 3], 4);
+        assert_false(
+            checkpoint_save(path, &ops, &device, &program, &some_state, "{}", "[]", &error));
+        assert_int_equal(error.status, ERROR_DIVERGED);
+        snprintf(expected, sizeof expected, "%s is not finite", names[k]);
+        assert_string_equal(error.what, expected);
+        error = (Error){0};
+        assert_true(checkpoint_load(path, &ops, &back, &program, &there, &error));
+    }
+    for (int k = 0; k < 2; k++) {
+        TrainState lost = some_state;
+        Error error = {0};
+        *(k == 0 ? &lost.loss_sum : &lost.best_mre) = INFINITY;
+        assert_false(checkpoint_save(path, &ops, &good, &program, &lost, "{}", "[]", &error));
+        assert_int_equal(error.status, ERROR_DIVERGED);
+    }
+    const Given given = {"conv1.weight", TENSOR_F32, 4, {2, 3, 3, 3}, NAN};
+    Error error = {0};
+    write_tensors(&given, 1, NULL, 0);
+    assert_false(import_weights(path, &ops, &device, &program, IMPORT_some, &error));
+    assert_int_equal(error.status, ERROR_FILES);
+    assert_string_equal(error.why, "the first tensor with one is conv1.weight");
+}
+
+/* Version 1 is read; what is newer, or says nothing, is refused by name. */
+static void versions_of_the_format(void **state)
+{
+    static const struct {
+        const char *version;
+        bool is_read;
+    } cases[] = {{"1", true}, {"2", true},  {"3", false},  {"0", false},
+                 {"", false}, {"x", false}, {NULL, false}, {"2x", false}};
+    char *text = "{\"update\":1,\"applied\":1,\"batch_size\":1,\"loss_scale\":\"0x1p+0\","
+                 "\"best_mre\":\"-0x1p+0\",\"loss_sum\":\"0x0p+0\"}";
+    SnugProgram none = program;
+    Device device = {0};
+
+    (void)state;
+    none.param_count = 0;
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        MetadataEntry metadata[] = {{"state", text},
+                                    {"options", "{}"},
+                                    {"snug", (char *)cases[k].version}};
+        CheckpointFacts facts;
+        TrainState back;
+        Error error = {0};
+        write_tensors(NULL, 0, metadata, cases[k].version != NULL ? 3 : 2);
+        assert_int_equal(checkpoint_read_facts(path, &facts, &error), cases[k].is_read);
+        assert_true(facts.is_checkpoint && !facts.is_at_home);
+        if (!cases[k].is_read)
+            assert_non_null(strstr(error.what, "of a format that cannot be read"));
+        error = (Error){0};
+        assert_int_equal(checkpoint_load(path, &ops, &device, &none, &back, &error),
+                         cases[k].is_read);
+    }
+}
+
+/* A checkpoint is at home where it was written, by whatever path it is named. */
+static void home_of_a_checkpoint(void **state)
+{
+    Device device = {0};
+    CheckpointFacts facts;
+    Error error = {0};
+    char other[600], elsewhere[560];
+
+    (void)state;
+    save(&device);
+    assert_true(checkpoint_read_facts(path, &facts, &error));
+    assert_true(facts.is_checkpoint && facts.is_at_home && facts.format == CHECKPOINT_FORMAT);
+    snprintf(other, sizeof other, "%s/../%s/./file.safetensors", folder, folder);
+    assert_true(checkpoint_read_facts(other, &facts, &error) && facts.is_at_home);
+    snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", folder);
+    assert_true(os_make_folders(elsewhere, &error));
+    snprintf(other, sizeof other, "%s/file.safetensors", elsewhere);
+    assert_int_equal(rename(path, other), 0);
+    assert_true(checkpoint_read_facts(other, &facts, &error) && !facts.is_at_home);
+    assert_true(checkpoint_export(other, &ops, &device, &program, false, &error));
+    assert_true(checkpoint_read_facts(other, &facts, &error) && !facts.is_checkpoint);
+    remove(other);
+    rmdir(elsewhere);
 }
 
 /* ---- imports --------------------------------------------------------------------------------- */
@@ -441,6 +543,9 @@ int main(void)
         cmocka_unit_test(a_device_that_fails),
         cmocka_unit_test(states_that_no_training_is_in),
         cmocka_unit_test(another_network),
+        cmocka_unit_test(only_finite_numbers),
+        cmocka_unit_test(versions_of_the_format),
+        cmocka_unit_test(home_of_a_checkpoint),
         cmocka_unit_test(wrapped_backbone),
         cmocka_unit_test(holes_and_strangers),
         cmocka_unit_test(own_checkpoint),

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "files.h"
 #include "runtime/system/random.h"
@@ -180,7 +182,7 @@ static void short_and_missing_files(void **state)
     for (size_t size = 0; size < 8; size++) {
         write_file(folder, "short", "\2\0\0\0\0\0\0\0", size);
         open_reason("short", why, sizeof why);
-        assert_string_equal(why, "it has fewer than 8 bytes");
+        assert_string_equal(why, size == 0 ? "it is empty" : "it has fewer than 8 bytes");
     }
     open_reason("missing", why, sizeof why);
     assert_string_equal(why, "no such file or directory");
@@ -242,15 +244,12 @@ static uint8_t content_byte(int64_t tensor, int64_t k)
     return (uint8_t)random_bits(random_key(7, RANDOM_INIT, (uint64_t)tensor, 0), (uint64_t)k);
 }
 
-static bool fill(const TensorSource *source, FILE *file)
+static bool fill(const TensorSource *source, void *bytes)
 {
-    int64_t bytes = tensor_elements(source->rank, source->shape) * tensor_bits(source->type) / 8;
+    int64_t count = tensor_elements(source->rank, source->shape) * tensor_bits(source->type) / 8;
 
-    for (int64_t k = 0; k < bytes; k++) {
-        uint8_t byte = content_byte(source->index, k);
-        if (fwrite(&byte, 1, 1, file) != 1)
-            return false;
-    }
+    for (int64_t k = 0; k < count; k++)
+        ((uint8_t *)bytes)[k] = content_byte(source->index, k);
     return true;
 }
 
@@ -352,13 +351,26 @@ static void known_bytes(void **state)
 
 /* ---- writing that fails ---------------------------------------------------------------------- */
 
-static bool refuse_to_fill(const TensorSource *source, FILE *file)
+static bool refuse_to_fill(const TensorSource *source, void *bytes)
 {
     (void)source;
-    fputs("half", file);
+    (void)bytes;
     return false;
 }
 
+/* Writes behind the back of the writer, as memory or a disk that is broken would: the bytes of the
+ * first tensor are on their way to the file when those of the second are made. */
+static bool damage_the_file(const TensorSource *source, void *bytes)
+{
+    FILE *file = fopen(source->context, "r+b");
+
+    memset(bytes, 7, 1 << 16);
+    if (file == NULL)
+        return false;
+    fseek(file, 5000, SEEK_SET);
+    fputc(8, file);
+    return fclose(file) == 0;
+}
 /* The old file stays as it was, and no .tmp is left. */
 static void failed_write_keeps_the_old_file(void **state)
 {
@@ -380,6 +392,55 @@ static void failed_write_keeps_the_old_file(void **state)
     assert_int_equal(error.status, ERROR_FILES);
     check_round_trip(path, &good, 1);
     assert_false(os_exists(temporary));
+
+    /* what reads back otherwise replaces nothing */
+    TensorSource damaged[2];
+    for (int k = 0; k < 2; k++)
+        damaged[k] = (TensorSource){.name = k == 0 ? "a" : "b",
+                                    .type = TENSOR_U8,
+                                    .rank = 1,
+                                    .shape = {1 << 16},
+                                    .fill = damage_the_file,
+                                    .context = temporary};
+    error = (Error){0};
+    assert_false(tensor_file_write(path, damaged, 2, metadata, 1, &error));
+    assert_int_equal(error.status, ERROR_FILES);
+    assert_non_null(strstr(error.why, "reads otherwise: a"));
+    check_round_trip(path, &good, 1);
+    assert_false(os_exists(temporary));
+}
+
+/* A link stays one, and what it leads to is written; what is no file is refused. */
+static void links_and_devices(void **state)
+{
+    TensorSource good = {.name = "a", .type = TENSOR_U8, .rank = 1, .shape = {9}, .fill = fill};
+    static const MetadataEntry metadata[] = {{"format", "pt"}};
+    char target[512], first[512], second[512], pipe[512], link[64];
+    Error error = {0};
+
+    (void)state;
+    snprintf(target, sizeof target, "%s/target", folder);
+    snprintf(first, sizeof first, "%s/first", folder);
+    snprintf(second, sizeof second, "%s/second", folder);
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    assert_int_equal(symlink("target", first), 0);
+    assert_int_equal(symlink("first", second), 0);
+    for (int k = 0; k < 2; k++) { /* the target is not there, then it is */
+        assert_true(tensor_file_write(second, &good, 1, metadata, 1, &error));
+        check_round_trip(target, &good, 1);
+        assert_int_equal(readlink(first, link, sizeof link), 6);
+        assert_int_equal(readlink(second, link, sizeof link), 5);
+    }
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    const char *const refused[] = {pipe, folder, "/dev/null", "/dev/full"};
+    for (int k = 0; k < 4; k++) {
+        error = (Error){0};
+        assert_false(tensor_file_write(refused[k], &good, 1, metadata, 1, &error));
+        assert_int_equal(error.status, ERROR_FILES);
+        assert_non_null(strstr(error.why, k == 0 ? "a pipe" : k == 1 ? "a folder" : "a device"));
+    }
+    unlink(pipe);
+    assert_true(os_same_file(second, target) && !os_same_file(second, folder));
 }
 
 int main(void)
@@ -392,6 +453,7 @@ int main(void)
         cmocka_unit_test(random_files_come_back),
         cmocka_unit_test(known_bytes),
         cmocka_unit_test(failed_write_keeps_the_old_file),
+        cmocka_unit_test(links_and_devices),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
