@@ -3,6 +3,7 @@
 #include "interpreter.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -606,8 +607,10 @@ static void run_op(Interpreter *in, const Op *op)
 
     if (op->input_count == 0)
         return;
-    if (op->input_count > MAX_INPUTS || functions[op->kind] == NULL)
+    if (op->input_count > MAX_INPUTS || functions[op->kind] == NULL) {
+        fprintf(stderr, "tests/model/interpreter.c cannot run %s\n", op_info[op->kind].name);
         abort();
+    }
     for (uint32_t k = 0; k < op->input_count; k++)
         x[k] = in->values[op->inputs[k].i];
     for (uint32_t k = 0; k < op->output_count; k++) {

@@ -254,7 +254,7 @@ static inline double reference_point(const Bench *b, const SnugPointwise *code, 
         case SNUG_POINT_sigmoid: r[i] = 1.0 / (1.0 + exp(-r[p->a])); break;
         case SNUG_POINT_sigmoid_grad: r[i] = r[p->a] * r[p->b] * (1.0 - r[p->b]); break;
         case SNUG_POINT_round: r[i] = rounded((SnugType)p->row, r[p->a]); break;
-        default: fail();
+        case SNUG_POINT_OP_COUNT: fail();
         }
     }
     return r[code->count - 1];
@@ -499,7 +499,10 @@ static inline void reference_run(Bench *b)
     case SNUG_KERNEL_max_pool_grad: reference_pool(b, core); break;
     case SNUG_KERNEL_upsample_grad:
     case SNUG_KERNEL_bilinear_grad: reference_resample_grad(b, core); break;
-    default: reference_conv(b, core, type); break;
+    case SNUG_KERNEL_conv:
+    case SNUG_KERNEL_conv_dgrad:
+    case SNUG_KERNEL_conv_wgrad: reference_conv(b, core, type); break;
+    default: fail(); /* small kernels have references of their own */
     }
     if (kernel->kind == SNUG_KERNEL_conv_wgrad)
         for (int64_t i = 0; i < count; i++)
