@@ -45,17 +45,18 @@ done
 quietly() {
     "$@" >"$work/log" 2>&1 || { tail -100 "$work/log"; return 1; }
 }
-programs=(gradients_test program_test pointwise_test host_point_test fuse_test ir_doc_test card_programs_test)
+programs=(run_golden gradients_test program_test pointwise_test host_point_test fuse_test ir_doc_test card_programs_test)
 build() { quietly ninja -C build -j "$(nproc)" snug "${programs[@]}"; }
 test_of() {
     case $1 in
     model/*) echo "build/tests/model/${1#model/}" ;;
     unit/*) echo "build/tests/${1#unit/}" ;;
+    golden/*) echo "build/tests/golden/run_golden build/snug tests/${1}" ;;
     card/*) echo "build/tests/card/card_programs_test $work/kernels model tests/hacking/${1#card/}.snug 32 quick" ;;
     esac
 }
 tests=(model/gradients_test model/program_test model/pointwise_test unit/host_point_test unit/fuse_test
-    unit/ir_doc_test card/softsign card/l2_pool)
+    unit/ir_doc_test golden/fuse card/softsign card/l2_pool)
 run_tests() { # prints the first that fails
     local name status
     for name in "${tests[@]}"; do

@@ -254,6 +254,27 @@ static inline void reference_l2_pool(const Bench *b, double *core)
 }
 
 END
+new tests/golden/fuse/l2_pool.snug <<'END'
+# A batch norm and relu are the prologue of a pool over windows, and of its gradient.
+#
+# run: snug plan --dump=kernels %s | grep -A4 '\[l2_pool' | grep -E '\[l2_pool|prologue|and  '
+# expect
+#   l2_pool_1  [l2_pool2x2_s2_8_8_16x16]
+#     prologue  relu(conv1 * bn1.stats.scale + bn1.stats.shift)
+#   d_relu_1  [l2_pool_grad2x2_s2_8_8_16x16] backward
+#     and       relu(conv1 * bn1.stats.scale + bn1.stats.shift)
+#   l2_pool_1  [l2_pool2x2_s2_8_8_16x16]
+# end
+
+train {
+    image  : picture[1, 32, 32, 3]
+    points : landmarks[1, 4]
+    x = relu(bn(conv(normalize(image), 8) as conv1) as bn1)
+    heat = conv(l2_pool(x, 2, 2), 4, 1) as head
+    minimize mse(heat, gaussian(points, sigma = 1.5))
+    optimize adamw(lr = 1e-3)
+}
+END
 
 # 9. on a card
 before compiler/emit/kernels/window.cuh '#elif IS_UPSAMPLE_GRAD || IS_BILINEAR_GRAD' <<'END'

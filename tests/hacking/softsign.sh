@@ -122,3 +122,24 @@ after tests/unit/host_point_test.c '            int16_t g = code(&b, (SnugPoint)
             g = code(&b, (SnugPoint){.op = SNUG_POINT_softsign, .a = g});
             g = code(&b, (SnugPoint){.op = SNUG_POINT_softsign_grad, .a = s, .b = g});
 END
+new tests/golden/fuse/softsign_bilinear.snug <<'END'
+# softsign follows a batch norm, which is not stored, and is stored itself before it is interpolated: it does
+# not commute with a mean.
+#
+# run: snug plan --dump=kernels %s | grep -E 'softsign\(|bilinear\('
+# expect
+#     map       softsign(conv1 * bn1.stats.scale + bn1.stats.shift)
+#     map       bilinear(softsign_1, 2)
+#     epilogue  softsign(core * bn1.stats.scale + bn1.stats.shift)
+#     map       bilinear(softsign_1, 2)
+# end
+
+train {
+    image  : picture[1, 32, 32, 3]
+    points : landmarks[1, 4]
+    x = bn(conv(normalize(image), 8, stride = 2) as conv1) as bn1
+    heat = conv(bilinear(softsign(x), 2), 4, 1) as head
+    minimize mse(heat, gaussian(points, sigma = 1.5))
+    optimize adamw(lr = 1e-3)
+}
+END
