@@ -37,6 +37,9 @@ for op in softsign l2_pool; do
     for part in compiler runtime; do
         diff -rq "$work/last/$part" "$part" || true
     done | sed -n 's/^Files .* and \(.*\) differ$/\1/p; s/^Only in \(.*\): \(.*\)$/\1\/\2/p' >"$work/$op.files"
+    while read -r file; do
+        diff -N "$work/last/$file" "$file" | grep -c '^>'
+    done <"$work/$op.files" >"$work/$op.lines"
 done
 
 # ---- built and tested
@@ -113,9 +116,10 @@ echo
 for op in softsign l2_pool; do
     count=$(wc -l <"$work/$op.files")
     echo "$op: $count files of compiler/ and runtime/, at most ${most[$op]}"
+    paste -d' ' "$work/$op.lines" "$work/$op.files" | while read -r lines file; do
+        printf '    %4d lines  %s\n' "$lines" "$file"
+    done
     while read -r file; do
-        lines=$(diff "$work/before/$file" "$file" | grep -c '^>' || true)
-        echo "    $file  $lines lines for both ops"
         grep -qF "$file" docs/hacking.md || fail "docs/hacking.md does not name $file"
     done <"$work/$op.files"
     [ "$count" -le "${most[$op]}" ] || fail "$op touches $count files"
