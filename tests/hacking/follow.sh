@@ -38,7 +38,7 @@ for op in softsign l2_pool; do
         diff -rq "$work/last/$part" "$part" || true
     done | sed -n 's/^Files .* and \(.*\) differ$/\1/p; s/^Only in \(.*\): \(.*\)$/\1\/\2/p' >"$work/$op.files"
     while read -r file; do
-        diff -N "$work/last/$file" "$file" | grep -c '^>'
+        diff -N "$work/last/$file" "$file" | grep -c '^>' || true
     done <"$work/$op.files" >"$work/$op.lines"
 done
 

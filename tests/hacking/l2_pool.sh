@@ -121,9 +121,6 @@ before compiler/fuse/fuse_kernels.c '    case OP_max_pool: return SNUG_KERNEL_ma
     case OP_l2_pool: return SNUG_KERNEL_l2_pool;
     case OP_l2_pool_grad: return SNUG_KERNEL_l2_pool_grad;
 END
-before compiler/fuse/fuse_kernels.c '    case OP_max_pool:' <<'END'
-    case OP_l2_pool:
-END
 before compiler/target/cost.c '    case SNUG_KERNEL_max_pool:' <<'END'
     case SNUG_KERNEL_l2_pool:
     case SNUG_KERNEL_l2_pool_grad:
