@@ -125,41 +125,21 @@ typedef struct SnugReduction {
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
+/* The cores, y = out(core(in[0], ...)), then the small ones with fixed args: kernels.def. */
 typedef enum SnugKernelKind {
-    /* y = out(core(in[0], ...)): the cores */
-    SNUG_KERNEL_map,           /* no core: `parts` alone; output_arg < 0: only reductions */
-    SNUG_KERNEL_conv,          /* core: in[0] (x) convolved with args[weight_arg] */
-    SNUG_KERNEL_conv_dgrad,    /* core: gradient by x of conv; in[0] is dy. Also transposed conv */
-    SNUG_KERNEL_conv_wgrad,    /* args[output_arg] += gradient by w; in[0] is x, in[1] is dy */
-    SNUG_KERNEL_max_pool,      /* core: maximum of in[0] over the window; padding never wins */
-    SNUG_KERNEL_max_pool_grad, /* core: in[0] is dy, in[1] is x; the first maximum of a window (row
-                                  by row) gets its dy */
-    SNUG_KERNEL_upsample_grad, /* core: sum of in[0] over the factor x factor block */
-    SNUG_KERNEL_bilinear_grad, /* core: adjoint of load_bilinear of in[0] */
-
-    /* small ones, each with fixed args: those named here, in this order, results last */
-    SNUG_KERNEL_bn_combine,      /* partials (moments), gamma, beta, running_mean, running_var ->
-                                    stats {1, 1, 4, c}: mean, rstd, scale, shift. Running statistics
-                                    move by bn.momentum (unbiased variance), unless not finite */
-    SNUG_KERNEL_bn_frozen,       /* gamma, beta, running_mean, running_var -> stats */
-    SNUG_KERNEL_bn_grad_combine, /* partials (grad), stats, gamma, dgamma +=, dbeta += ->
-                                    coefficients {1, 1, 3, c}: A, B, C of dz = A g + B z + C.
-                                    bn.frozen: A = scale, B = C = 0 */
-    SNUG_KERNEL_sum_combine,     /* partials (sum), dbias += */
-    SNUG_KERNEL_heatmap_loss,    /* heat f32, points -> map_loss {1, 1, n, k}: see SnugLoss */
-    SNUG_KERNEL_loss_combine,    /* map_loss, points, image_weights, scalars (loss +=) -> map_weight
-                                    {1, 1, n, k} */
-    SNUG_KERNEL_heatmap_loss_grad, /* heat, points, map_weight -> d heat */
-    SNUG_KERNEL_decode,       /* heat f32 -> peaks {1, n, k, 3}: x, y in the network's input pixels,
-                                    and the map's largest value; loss.sigma, loss.stride: see
-                                    decode.h */
-    SNUG_KERNEL_grad_norm,    /* scalars: over all gradients, in the order of the parameters */
-    SNUG_KERNEL_adamw,        /* scalars: over all parameters; gradients are zero afterwards,
-                                    half copies follow their weights */
-    SNUG_KERNEL_copy_weights, /* scalars: weights -> their half copies */
-    SNUG_KERNEL_copy_ema,     /* scalars: averaged weights -> the half copies of the weights */
+#define KERNEL(name, ...) SNUG_KERNEL_##name,
+#include "kernels.def"
+#undef KERNEL
     SNUG_KERNEL_KIND_COUNT
 } SnugKernelKind;
+
+/* Which shape of a kernel's window a prologue or an epilogue runs over. */
+typedef enum SnugDomain { SNUG_DOMAIN_none, SNUG_DOMAIN_x, SNUG_DOMAIN_y } SnugDomain;
+
+/* What a kernel has besides its window and its args. */
+typedef enum SnugWith { SNUG_WITH_none, SNUG_WITH_bn, SNUG_WITH_loss, SNUG_WITH_params } SnugWith;
+
+enum { SNUG_MAX_FIXED_ARGS = 6 };
 
 /* How a kernel uses one of its args. accumulate: reads and adds to what is there. */
 typedef enum SnugAccess { SNUG_READ, SNUG_WRITE, SNUG_ACCUMULATE } SnugAccess;

@@ -27,9 +27,8 @@ typedef struct CudaSource {
 /* ---- cuda_source.c --------------------------------------------------------------------------- */
 
 /* The kernel as a translation unit: see kernels/prims.cuh. source and entries are in the arena.
- * place: "models/net.snug" and a line for messages of tools, or NULL. Returns false where there is
- * no kernel of this kind. */
-bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
+ * place: "models/net.snug" and a line for messages of tools, or NULL. */
+void cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
                         const char *place, int32_t line, SnugCudaKernel *result);
 
 void cuda_define(CudaSource *source, const char *name, int64_t value);

@@ -59,7 +59,7 @@ static void write_parts(CudaSource *source)
 
     for (int32_t p = 0; p < kernel->part_count; p++) {
         const SnugPart *part = &kernel->parts[p];
-        SnugShape domain = cuda_result_shape(kernel);
+        SnugShape domain = result_domain(kernel);
         int32_t begin, end;
         part_channels(kernel, p, &begin, &end);
         domain.c = part->channel_count;
@@ -76,7 +76,7 @@ static void write_parts(CudaSource *source)
 void cuda_write_walk(CudaSource *source)
 {
     const SnugKernel *kernel = source->kernel;
-    SnugShape domain = cuda_result_shape(kernel);
+    SnugShape domain = result_domain(kernel);
     int64_t pixels = (int64_t)domain.h * domain.w, groups = 0, chunks = 0;
     int64_t least_rows = source->threads;
 
@@ -118,7 +118,7 @@ void cuda_describe_map(CudaSource *source)
 static void define_kind(CudaSource *source)
 {
     char *macro = arena_strdup(source->arena, arena_printf(source->arena, "IS_%s",
-                                                           kernel_kind_name(source->kernel->kind)));
+                                                           kernel_info[source->kernel->kind].name));
 
     for (char *at = macro; *at != '\0'; at++)
         *at = (char)toupper((unsigned char)*at);

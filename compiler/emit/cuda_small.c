@@ -52,7 +52,8 @@ void cuda_describe_combine(CudaSource *source)
         cuda_define(source, "IS_BN_GRAD_COMBINE", 1);
         cuda_define(source, "STATS_PITCH", kernel->args[1].pitch);
         break;
-    default: break;
+    case SNUG_KERNEL_sum_combine: break;
+    default: BUG("%s combines nothing", kernel->name);
     }
     if (kernel->kind != SNUG_KERNEL_sum_combine)
         define_bn(source);
@@ -171,7 +172,8 @@ static bool takes_part(SnugKernelKind kind, const SnugParam *param)
     case SNUG_KERNEL_grad_norm: return param->grad >= 0;
     case SNUG_KERNEL_adamw: return param->grad >= 0 || param->ema >= 0;
     case SNUG_KERNEL_copy_ema: return param->half >= 0 && param->ema >= 0;
-    default: return param->half >= 0;
+    case SNUG_KERNEL_copy_weights: return param->half >= 0;
+    default: BUG("kernel kind %d goes over no parameters", (int)kind);
     }
 }
 

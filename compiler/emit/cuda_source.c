@@ -21,26 +21,10 @@ typedef struct CudaClass {
 } CudaClass;
 
 static const CudaClass classes[SNUG_KERNEL_KIND_COUNT] = {
-    [SNUG_KERNEL_map] = {cuda_describe_map, "map.cuh"},
-    [SNUG_KERNEL_conv] = {cuda_describe_conv, "conv.cuh"},
-    [SNUG_KERNEL_conv_dgrad] = {cuda_describe_conv, "conv.cuh"},
-    [SNUG_KERNEL_conv_wgrad] = {cuda_describe_wgrad, "wgrad.cuh"},
-    [SNUG_KERNEL_max_pool] = {cuda_describe_window, "window.cuh"},
-    [SNUG_KERNEL_max_pool_grad] = {cuda_describe_window, "window.cuh"},
-    [SNUG_KERNEL_upsample_grad] = {cuda_describe_window, "window.cuh"},
-    [SNUG_KERNEL_bilinear_grad] = {cuda_describe_window, "window.cuh"},
-    [SNUG_KERNEL_bn_combine] = {cuda_describe_combine, "combine.cuh"},
-    [SNUG_KERNEL_bn_frozen] = {cuda_describe_combine, "combine.cuh"},
-    [SNUG_KERNEL_bn_grad_combine] = {cuda_describe_combine, "combine.cuh"},
-    [SNUG_KERNEL_sum_combine] = {cuda_describe_combine, "combine.cuh"},
-    [SNUG_KERNEL_heatmap_loss] = {cuda_describe_loss, "loss.cuh"},
-    [SNUG_KERNEL_loss_combine] = {cuda_describe_loss_combine, "loss_combine.cuh"},
-    [SNUG_KERNEL_heatmap_loss_grad] = {cuda_describe_loss_grad, "loss_grad.cuh"},
-    [SNUG_KERNEL_decode] = {cuda_describe_decode, "decode.cuh"},
-    [SNUG_KERNEL_grad_norm] = {cuda_describe_update, "update.cuh"},
-    [SNUG_KERNEL_adamw] = {cuda_describe_update, "update.cuh"},
-    [SNUG_KERNEL_copy_weights] = {cuda_describe_update, "update.cuh"},
-    [SNUG_KERNEL_copy_ema] = {cuda_describe_update, "update.cuh"},
+#define KERNEL(name, result, in0, in1, with, host, card, args, meaning)                            \
+    [SNUG_KERNEL_##name] = {cuda_describe_##card, #card ".cuh"},
+#include "runtime/kernels.def"
+#undef KERNEL
 };
 
 /* ---- defines and entries --------------------------------------------------------------------- */
@@ -145,29 +129,13 @@ static void write_args(CudaSource *source)
 
 /* ---- code ------------------------------------------------------------------------------------ */
 
-SnugShape cuda_result_shape(const SnugKernel *kernel)
-{
-    switch (kernel->kind) {
-    case SNUG_KERNEL_conv_dgrad:
-    case SNUG_KERNEL_max_pool_grad:
-    case SNUG_KERNEL_upsample_grad:
-    case SNUG_KERNEL_bilinear_grad: return kernel->window.x;
-    default: return kernel->window.y;
-    }
-}
-
 void cuda_write_prologues(CudaSource *source)
 {
     const SnugKernel *kernel = source->kernel;
-    bool reads_x = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_wgrad
-                   || kernel->kind == SNUG_KERNEL_max_pool;
-    SnugShape domains[2] = {reads_x ? kernel->window.x : kernel->window.y,
-                            reads_x ? kernel->window.y : kernel->window.x};
-
     for (int side = 0; side < 2; side++)
         if (kernel->in[side].count > 0)
             cuda_write_code(source, side == 0 ? "Prologue0" : "Prologue1", &kernel->in[side],
-                            domains[side], SNUG_F32, false, "");
+                            prologue_domain(kernel, side), SNUG_F32, false, "");
 }
 
 void cuda_write_reductions(CudaSource *source)
@@ -209,7 +177,7 @@ void cuda_write_epilogue(CudaSource *source, const char *members)
 
     cuda_write_out(source);
     cuda_write_reductions(source);
-    cuda_write_code(source, "Epilogue", &kernel->parts[0].out, cuda_result_shape(kernel), rounding,
+    cuda_write_code(source, "Epilogue", &kernel->parts[0].out, result_domain(kernel), rounding,
                     true, members);
 }
 
@@ -224,7 +192,7 @@ static void write_place(Text *text, const char *path, int32_t line)
 
 /* ---- one kernel ------------------------------------------------------------------------------ */
 
-bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
+void cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
                         const char *place, int32_t line, SnugCudaKernel *result)
 {
     CudaSource source = {.arena = arena,
@@ -235,8 +203,6 @@ bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *ca
                          .threads = 256};
     const CudaClass *class = &classes[source.kernel->kind];
 
-    if (class->describe == NULL)
-        return false;
     source.header = class->header;
     text_put(&source.text, "#include \"prims.cuh\"\n");
     if (place != NULL)
@@ -250,5 +216,4 @@ bool cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *ca
                                .entry_count = (int32_t)source.entries.count};
     if (source.kernel->is_gemm != 0 && !kernel_as_gemm(source.kernel, &result->gemm))
         BUG("%s is no plain matrix product", source.kernel->name);
-    return true;
 }

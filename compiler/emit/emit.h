@@ -26,9 +26,6 @@ const ProgramTables *build_tables(Compilation *c);
 /* What all names of the variant begin with: "", or with several variants "b8_512x512_". */
 const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t variant_count);
 
-/* "conv", as in SNUG_KERNEL_conv. */
-const char *kernel_kind_name(SnugKernelKind kind);
-
 /* ---- emit_page.c ----------------------------------------------------------------------------- */
 /* folder/NAME_plan.h, which NAME.c includes. Returns false with errno. */
 bool emit_pages(Compilation *const *variants, uint32_t count, const char *folder);

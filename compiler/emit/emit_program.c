@@ -29,34 +29,6 @@ static void emit_enum(const Emitter *emitter, const char *title, const char *con
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static const char *const kind_names[SNUG_KERNEL_KIND_COUNT] = {
-    [SNUG_KERNEL_map] = "map",
-    [SNUG_KERNEL_conv] = "conv",
-    [SNUG_KERNEL_conv_dgrad] = "conv_dgrad",
-    [SNUG_KERNEL_conv_wgrad] = "conv_wgrad",
-    [SNUG_KERNEL_max_pool] = "max_pool",
-    [SNUG_KERNEL_max_pool_grad] = "max_pool_grad",
-    [SNUG_KERNEL_upsample_grad] = "upsample_grad",
-    [SNUG_KERNEL_bilinear_grad] = "bilinear_grad",
-    [SNUG_KERNEL_bn_combine] = "bn_combine",
-    [SNUG_KERNEL_bn_frozen] = "bn_frozen",
-    [SNUG_KERNEL_bn_grad_combine] = "bn_grad_combine",
-    [SNUG_KERNEL_sum_combine] = "sum_combine",
-    [SNUG_KERNEL_heatmap_loss] = "heatmap_loss",
-    [SNUG_KERNEL_loss_combine] = "loss_combine",
-    [SNUG_KERNEL_heatmap_loss_grad] = "heatmap_loss_grad",
-    [SNUG_KERNEL_decode] = "decode",
-    [SNUG_KERNEL_grad_norm] = "grad_norm",
-    [SNUG_KERNEL_adamw] = "adamw",
-    [SNUG_KERNEL_copy_weights] = "copy_weights",
-    [SNUG_KERNEL_copy_ema] = "copy_ema",
-};
-
-const char *kernel_kind_name(SnugKernelKind kind)
-{
-    return kind_names[kind];
-}
-
 /* ", .constants = {...}", in a line of its own where the first has no room for it. */
 static void emit_constants(const Emitter *emitter, const float *constants, int column)
 {
@@ -209,18 +181,6 @@ static void emit_loss(const Emitter *emitter, const SnugLoss *loss, const char *
     row_close(&row, "},\n");
 }
 
-static bool is_loss(SnugKernelKind kind)
-{
-    return kind == SNUG_KERNEL_heatmap_loss || kind == SNUG_KERNEL_loss_combine
-           || kind == SNUG_KERNEL_heatmap_loss_grad || kind == SNUG_KERNEL_decode;
-}
-
-static bool is_bn(SnugKernelKind kind)
-{
-    return kind == SNUG_KERNEL_bn_combine || kind == SNUG_KERNEL_bn_frozen
-           || kind == SNUG_KERNEL_bn_grad_combine;
-}
-
 static void emit_bn(const Emitter *emitter, const SnugBn *bn)
 {
     Row row = row_open(emitter, 15, "        .bn = {");
@@ -258,14 +218,14 @@ static void emit_kernel(const Emitter *emitter, int32_t k, int32_t uses)
             uses == 1 ? "launch" : "launches");
     Row row = row_open(emitter, 8, "        ");
     row_string(&row, "name", kernel->name);
-    row_item(&row, ".kind = SNUG_KERNEL_%s", kernel_kind_name(kernel->kind));
+    row_item(&row, ".kind = SNUG_KERNEL_%s", kernel_info[kernel->kind].name);
     row_close(&row, ",\n");
     emit_args(emitter, kernel);
     emit_window(emitter, &kernel->window);
     emit_parts(emitter, kernel);
-    if (is_bn(kernel->kind))
+    if (kernel_info[kernel->kind].with == SNUG_WITH_bn)
         emit_bn(emitter, &kernel->bn);
-    if (is_loss(kernel->kind))
+    if (kernel_info[kernel->kind].with == SNUG_WITH_loss)
         emit_loss(emitter, &kernel->loss, "        .loss = {");
     if (kernel->is_gemm != 0)
         fprintf(out, "        .is_gemm = 1,\n");

@@ -209,8 +209,8 @@ static int32_t half_buffer(Tables *tables, const Value *value, const SnugArg *ar
 static int32_t input_buffer(Tables *tables, const Value *value)
 {
     const Layout *layout = &tables->c->layout;
-    int32_t *buffer;
-    int64_t offset;
+    int32_t *buffer = NULL;
+    int64_t offset = -1;
 
     switch (value->input) {
     case INPUT_landmarks:
@@ -221,7 +221,8 @@ static int32_t input_buffer(Tables *tables, const Value *value)
         buffer = &tables->image_weights;
         offset = layout->image_weights;
         break;
-    default:
+    case INPUT_picture:
+    case INPUT_tensor:
         buffer = &tables->image;
         offset = layout->image;
         break;
@@ -575,8 +576,8 @@ static void build_cuda_kernels(const Compilation *c, ProgramTables *result)
     for (int32_t k = 0; k < program->kernel_count; k++) {
         Span source = first_source(result, k);
         const char *path = source.file != 0 ? diagnostics_file(c->diags, source.file)->path : NULL;
-        (void)cuda_kernel_source(c->arena, program, c->target.card, k, path,
-                                 (int32_t)span_line_column(c->diags, source).line, &kernels[k]);
+        cuda_kernel_source(c->arena, program, c->target.card, k, path,
+                           (int32_t)span_line_column(c->diags, source).line, &kernels[k]);
         program->requires_cublas |= c->target.gemm == GEMM_cublas && kernels[k].gemm.m > 0;
     }
     program->cuda_kernels = kernels;

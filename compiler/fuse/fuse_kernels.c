@@ -210,24 +210,15 @@ static SnugKernelKind core_kind(OpKind kind)
 static SnugWindow core_window(const Fusion *fusion, const Op *op)
 {
     SnugWindow window = {.kernel = op->kernel, .stride = op->stride, .pad = op->pad};
-    SnugShape in = shape_of(fusion, op->inputs[0]);
+    const KernelInfo *info = &kernel_info[core_kind(op->kind)];
     SnugShape out = shape_of(fusion, op->outputs[0]);
 
-    switch (op->kind) {
-    case OP_conv:
-    case OP_max_pool:
-        window.x = in;
-        window.y = out;
-        break;
-    case OP_conv_wgrad:
-        window.x = in;
-        window.y = shape_of(fusion, op->inputs[1]);
-        break;
-    default: /* gradients by x, and the transposed conv */
-        window.x = out;
-        window.y = in;
-        break;
-    }
+    if (info->result != SNUG_DOMAIN_none)
+        *(info->result == SNUG_DOMAIN_x ? &window.x : &window.y) = out;
+    for (int side = 0; side < 2; side++)
+        if (info->in[side] != SNUG_DOMAIN_none)
+            *(info->in[side] == SNUG_DOMAIN_x ? &window.x : &window.y) =
+                shape_of(fusion, op->inputs[side]);
     if (op->kind == OP_upsample_grad || op->kind == OP_bilinear_grad)
         window.kernel = window.stride = op->factor;
     return window;
@@ -235,11 +226,9 @@ static SnugWindow core_window(const Fusion *fusion, const Op *op)
 
 static const char *core_name(const Op *op)
 {
-    switch (op->kind) {
-    case OP_conv_dgrad: return "dgrad";
-    case OP_conv_wgrad: return "wgrad";
-    default: return op_info[op->kind].name;
-    }
+    return op->kind == OP_conv_dgrad   ? "dgrad"
+           : op->kind == OP_conv_wgrad ? "wgrad"
+                                       : op_info[op->kind].name;
 }
 
 /* The weights as the matrix product reads them: on a card in half precision the half copy. */
@@ -393,74 +382,85 @@ static uint32_t build_reduce(Fusion *fusion, ValueId value, const OpList *list, 
 
 /* ---- small kernels --------------------------------------------------------------------------- */
 
-static void read_inputs(KernelBuilder *builder, const Op *op, uint32_t first, uint32_t end)
+typedef enum FixedFrom { FROM_nothing, FROM_partials, FROM_input, FROM_output } FixedFrom;
+
+typedef struct FixedSource {
+    FixedFrom from;
+    uint32_t k;
+} FixedSource;
+
+/* The values of the args that kernels.def lists for a kind, by the op that it is made of. */
+typedef struct SmallKernel {
+    SnugKernelKind kind;
+    FixedSource sources[SNUG_MAX_FIXED_ARGS];
+} SmallKernel;
+
+#define PARTIALS                                                                                   \
+    {                                                                                              \
+        FROM_partials, 0                                                                           \
+    }
+#define IN(k)                                                                                      \
+    {                                                                                              \
+        FROM_input, k                                                                              \
+    }
+#define OUT(k)                                                                                     \
+    {                                                                                              \
+        FROM_output, k                                                                             \
+    }
+static const SmallKernel small_kernels[OP_COUNT] = {
+    [OP_bn_stats] = {SNUG_KERNEL_bn_combine, {PARTIALS, IN(1), IN(2), IN(3), IN(4), OUT(0)}},
+    [OP_bn_frozen] = {SNUG_KERNEL_bn_frozen, {IN(0), IN(1), IN(2), IN(3), OUT(0)}},
+    [OP_bn_grad_stats] = {SNUG_KERNEL_bn_grad_combine,
+                          {PARTIALS, IN(2), IN(3), OUT(1), OUT(2), OUT(0)}},
+    [OP_channel_sum] = {SNUG_KERNEL_sum_combine, {PARTIALS, OUT(0)}},
+    [OP_heatmap_loss] = {SNUG_KERNEL_heatmap_loss, {IN(0), IN(1), OUT(0)}},
+    [OP_loss_combine] = {SNUG_KERNEL_loss_combine, {IN(0), IN(1), IN(2), OUT(0), OUT(1)}},
+    [OP_heatmap_loss_grad] = {SNUG_KERNEL_heatmap_loss_grad, {IN(0), IN(1), IN(2), OUT(0)}},
+    [OP_decode] = {SNUG_KERNEL_decode, {IN(0), OUT(0)}},
+};
+#undef PARTIALS
+#undef IN
+#undef OUT
+
+bool small_kernel_reads(OpKind kind, uint32_t k)
 {
-    for (uint32_t k = first; k < end; k++)
-        builder_arg(builder, op->inputs[k], SNUG_READ);
+    const FixedSource *sources = small_kernels[kind].sources;
+
+    for (int a = 0; a < SNUG_MAX_FIXED_ARGS; a++)
+        if (sources[a].from == FROM_input && sources[a].k == k)
+            return true;
+    return false;
 }
 
-/* Args as listed at SnugKernelKind. */
+static ValueId fixed_value(const Op *op, const Partials *partials, FixedSource source)
+{
+    switch (source.from) {
+    case FROM_nothing: break;
+    case FROM_partials: return partials->value;
+    case FROM_input: return op->inputs[source.k];
+    case FROM_output: return op->outputs[source.k];
+    }
+    BUG("%s: no kernel for %s", op->name, op_info[op->kind].name);
+}
+
 static void build_small(Fusion *fusion, const Op *op, Partials partials)
 {
     KernelBuilder builder = {.fusion = fusion};
-    SnugKernel kernel = {.weight_arg = -1, .bn = op->bn, .loss = op->loss};
+    const SmallKernel *small = &small_kernels[op->kind];
+    const KernelInfo *info = &kernel_info[small->kind];
+    SnugKernel kernel = {.kind = small->kind, .weight_arg = -1, .bn = op->bn, .loss = op->loss};
     Shape x = value_at(fusion, op->inputs[0])->shape;
-    const char *kind;
 
     kernel.bn.count = op->kind == OP_bn_stats || op->kind == OP_bn_grad_stats ? x.n * x.h * x.w : 0;
     kernel.bn.tile = partials.tile;
     if (partials.tile.rows > 0)
         kernel.window.y = small_shape(x);
-    if (partials.value.i != 0)
-        builder_arg(&builder, partials.value, SNUG_READ);
-    switch (op->kind) {
-    case OP_bn_stats:
-        kernel.kind = SNUG_KERNEL_bn_combine, kind = "bn_combine";
-        read_inputs(&builder, op, 1, 3);
-        builder_arg(&builder, op->inputs[3], SNUG_ACCUMULATE);
-        builder_arg(&builder, op->inputs[4], SNUG_ACCUMULATE);
-        kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
-        break;
-    case OP_bn_frozen:
-        kernel.kind = SNUG_KERNEL_bn_frozen, kind = "bn_frozen";
-        read_inputs(&builder, op, 0, 4);
-        kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
-        break;
-    case OP_bn_grad_stats:
-        kernel.kind = SNUG_KERNEL_bn_grad_combine, kind = "bn_grad_combine";
-        read_inputs(&builder, op, 2, 4);
-        builder_arg(&builder, op->outputs[1], SNUG_ACCUMULATE);
-        builder_arg(&builder, op->outputs[2], SNUG_ACCUMULATE);
-        kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
-        break;
-    case OP_channel_sum:
-        kernel.kind = SNUG_KERNEL_sum_combine, kind = "sum_combine";
-        kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_ACCUMULATE);
-        break;
-    case OP_heatmap_loss:
-        kernel.kind = SNUG_KERNEL_heatmap_loss, kind = "heatmap_loss";
-        read_inputs(&builder, op, 0, 2);
-        kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
-        break;
-    case OP_loss_combine:
-        kernel.kind = SNUG_KERNEL_loss_combine, kind = "loss_combine";
-        read_inputs(&builder, op, 0, 3);
-        builder_arg(&builder, op->outputs[0], SNUG_ACCUMULATE);
-        kernel.output_arg = builder_arg(&builder, op->outputs[1], SNUG_WRITE);
-        break;
-    case OP_heatmap_loss_grad:
-        kernel.kind = SNUG_KERNEL_heatmap_loss_grad, kind = "heatmap_loss_grad";
-        read_inputs(&builder, op, 0, 3);
-        kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
-        break;
-    case OP_decode:
-        kernel.kind = SNUG_KERNEL_decode, kind = "decode";
-        read_inputs(&builder, op, 0, 1);
-        kernel.output_arg = builder_arg(&builder, op->outputs[0], SNUG_WRITE);
-        break;
-    default: BUG("%s: no kernel for %s", op->name, op_info[op->kind].name);
-    }
-    kernel.name = kernel_name(fusion, kind, &kernel.window, builder.args.items[0].shape);
+    if (small->sources[0].from == FROM_nothing)
+        BUG("%s: no kernel for %s", op->name, op_info[op->kind].name);
+    for (int32_t a = 0; info->args[a].name != NULL; a++)
+        kernel.output_arg = builder_arg(&builder, fixed_value(op, &partials, small->sources[a]),
+                                        info->args[a].access);
+    kernel.name = kernel_name(fusion, info->name, &kernel.window, builder.args.items[0].shape);
     push_kernel(&builder, op, kernel);
 }
 

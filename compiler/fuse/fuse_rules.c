@@ -59,19 +59,10 @@ bool reads_memory(const Fusion *fusion, const Op *op, uint32_t k)
 {
     if (value_at(fusion, op->inputs[k])->storage != STORAGE_arena)
         return true;
-    switch (op->kind) {
-    case OP_bn_frozen:
-    case OP_loss_combine:
-    case OP_heatmap_loss:
-    case OP_heatmap_loss_grad:
-    case OP_decode: return true;
-    case OP_bias:
-    case OP_bn_apply:
-    case OP_bn_stats: return k >= 1;
-    case OP_bn_grad_stats:
-    case OP_bn_grad_apply: return k >= 2;
-    default: return false;
-    }
+    if (small_kernel_reads(op->kind, k))
+        return true;
+    return ((op->kind == OP_bias || op->kind == OP_bn_apply) && k >= 1)
+           || (op->kind == OP_bn_grad_apply && k >= 2);
 }
 
 /* ---- what is needed -------------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ void mark_rebuilt(Fusion *fusion);
 
 /* ---- fuse_kernels.c: one kernel a stored value ----------------------------------------------- */
 void build_kernels(Fusion *fusion);
+bool small_kernel_reads(OpKind kind, uint32_t k); /* input k of the op is an arg of its kernel */
 
 /* ---- fuse_code.c: expressions ---------------------------------------------------------------- */
 typedef struct Memo {

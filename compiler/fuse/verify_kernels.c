@@ -128,39 +128,6 @@ static void check_code(const Check *check, const SnugPointwise *pointwise, SnugS
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-/* Shapes of in[0] and in[1]; n = 0 where the kind has none. */
-static void core_domains(const SnugKernel *code, SnugShape domains[2])
-{
-    domains[0] = domains[1] = (SnugShape){0};
-    switch (code->kind) {
-    case SNUG_KERNEL_conv:
-    case SNUG_KERNEL_max_pool: domains[0] = code->window.x; break;
-    case SNUG_KERNEL_conv_wgrad:
-        domains[0] = code->window.x;
-        domains[1] = code->window.y;
-        break;
-    case SNUG_KERNEL_max_pool_grad:
-        domains[0] = code->window.y;
-        domains[1] = code->window.x;
-        break;
-    case SNUG_KERNEL_conv_dgrad:
-    case SNUG_KERNEL_upsample_grad:
-    case SNUG_KERNEL_bilinear_grad: domains[0] = code->window.y; break;
-    default: break;
-    }
-}
-
-static SnugShape result_domain(const SnugKernel *code)
-{
-    switch (code->kind) {
-    case SNUG_KERNEL_conv_dgrad:
-    case SNUG_KERNEL_max_pool_grad:
-    case SNUG_KERNEL_upsample_grad:
-    case SNUG_KERNEL_bilinear_grad: return code->window.x;
-    default: return code->window.y;
-    }
-}
-
 static void check_parts(const Check *check)
 {
     const SnugKernel *code = &check->kernel->code;
@@ -246,19 +213,43 @@ static void check_gemm(const Check *check)
     REQUIRE(check, code->workspace_bytes > 0, "a library's product has no workspace", 0, 0);
 }
 
+/* Kinds with fixed args have them as kernels.def lists them. */
+static void check_fixed_args(const Check *check)
+{
+    const SnugKernel *code = &check->kernel->code;
+    const FixedArg *fixed = kernel_info[code->kind].args;
+    int32_t count = 0;
+
+    while (fixed[count].name != NULL)
+        count++;
+    if (count == 0)
+        return;
+    REQUIRE(check, code->arg_count == count && code->output_arg == count - 1, "not its args",
+            code->arg_count, count);
+    for (int32_t a = 0; a < count; a++) {
+        const SnugArg *arg = &code->args[a];
+        REQUIRE(check, arg->access == fixed[a].access, "an arg of another access", a, arg->access);
+        REQUIRE(check,
+                fixed[a].rows == 0
+                    || (arg->type == SNUG_F32 && arg->shape.w == fixed[a].rows
+                        && arg->shape.c == code->args[0].shape.c),
+                "an arg is no such vector", a, arg->shape.w);
+    }
+}
+
 static void check_kernel(const Check *check)
 {
     const SnugKernel *code = &check->kernel->code;
-    SnugShape domains[2];
 
+    REQUIRE(check, (uint32_t)code->kind < SNUG_KERNEL_KIND_COUNT, "no such kind", code->kind, 0);
     for (int32_t a = 0; a < code->arg_count; a++)
         check_arg(check, a);
+    check_fixed_args(check);
     REQUIRE(check, code->output_arg >= -1 && code->output_arg < code->arg_count, "no such result",
             code->output_arg, code->arg_count);
-    core_domains(code, domains);
     for (int side = 0; side < 2; side++) {
-        if (domains[side].n != 0)
-            check_code(check, &code->in[side], domains[side], IN_PROLOGUE);
+        if (kernel_info[code->kind].in[side] != SNUG_DOMAIN_none)
+            check_code(check, &code->in[side], prologue_domain(code, side), IN_PROLOGUE);
         else
             REQUIRE(check, code->in[side].count == 0, "a prologue without a core", side, 0);
     }
@@ -270,6 +261,8 @@ static void check_kernel(const Check *check)
                     && weight->shape.w == code->window.kernel,
                 "the weights have another shape", weight->shape.n, weight->shape.c);
     }
+    REQUIRE(check, (code->part_count > 0) == (kernel_info[code->kind].result != SNUG_DOMAIN_none),
+            "an epilogue is missing, or too many", code->part_count, code->kind);
     if (code->part_count > 0)
         check_parts(check);
     check_reductions(check);

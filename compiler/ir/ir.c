@@ -1,4 +1,4 @@
-/* Facts about ops, instructions and types. */
+/* Facts about ops, instructions, kinds of kernels and types. */
 #include "ir.h"
 
 const OpInfo op_info[OP_COUNT] = {
@@ -28,6 +28,43 @@ bool point_reads_arg(const SnugPoint *point)
 {
     SnugPointFrom from = point_info[point->op].from;
     return from == SNUG_FROM_tensor || from == SNUG_FROM_vector;
+}
+
+const KernelInfo kernel_info[SNUG_KERNEL_KIND_COUNT] = {
+#define READ(name, rows)  {SNUG_READ, rows, #name},
+#define WRITE(name, rows) {SNUG_WRITE, rows, #name},
+#define ADD(name, rows)   {SNUG_ACCUMULATE, rows, #name},
+#define KERNEL(name, result, in0, in1, with, host, card, args, meaning)                            \
+    [SNUG_KERNEL_##name] = {#name,                                                                 \
+                            SNUG_DOMAIN_##result,                                                  \
+                            {SNUG_DOMAIN_##in0, SNUG_DOMAIN_##in1},                                \
+                            SNUG_WITH_##with,                                                      \
+                            {args{SNUG_READ, 0, NULL}}},
+#include "runtime/kernels.def"
+#undef KERNEL
+#undef READ
+#undef WRITE
+#undef ADD
+};
+
+static SnugShape shape_of_domain(const SnugWindow *window, SnugDomain domain)
+{
+    switch (domain) {
+    case SNUG_DOMAIN_none: break;
+    case SNUG_DOMAIN_x: return window->x;
+    case SNUG_DOMAIN_y: return window->y;
+    }
+    return (SnugShape){0};
+}
+
+SnugShape result_domain(const SnugKernel *kernel)
+{
+    return shape_of_domain(&kernel->window, kernel_info[kernel->kind].result);
+}
+
+SnugShape prologue_domain(const SnugKernel *kernel, int side)
+{
+    return shape_of_domain(&kernel->window, kernel_info[kernel->kind].in[side]);
 }
 
 int64_t type_bytes(SnugType type)

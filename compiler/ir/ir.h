@@ -85,6 +85,27 @@ extern const PointInfo point_info[SNUG_POINT_OP_COUNT];
 int32_t point_operands(const SnugPoint *point, int16_t operands[3]);
 bool point_reads_arg(const SnugPoint *point);
 
+/* ---- kinds of kernels ------------------------------------------------------------------------- */
+
+typedef struct FixedArg {
+    SnugAccess access;
+    int32_t rows; /* of an f32 vector over the channels; 0: it is something else */
+    const char *name;
+} FixedArg;
+
+/* A row of runtime/kernels.def, which says what each field means. */
+typedef struct KernelInfo {
+    const char *name;
+    SnugDomain result, in[2];
+    SnugWith with;
+    FixedArg args[SNUG_MAX_FIXED_ARGS + 1]; /* the first without a name ends them */
+} KernelInfo;
+extern const KernelInfo kernel_info[SNUG_KERNEL_KIND_COUNT];
+
+/* The domains of a kernel's epilogue and of a prologue; all 0: there is none. */
+SnugShape result_domain(const SnugKernel *kernel);
+SnugShape prologue_domain(const SnugKernel *kernel, int side);
+
 /* Where a value's bytes are. */
 typedef enum Storage {
     STORAGE_arena,  /* made and dropped within a segment */

@@ -47,8 +47,19 @@ static int64_t core_flops(const SnugKernel *kernel)
     case SNUG_KERNEL_heatmap_loss_grad: return 10 * elements(kernel->args[0].shape);
     case SNUG_KERNEL_decode: /* smoothed in both directions, 3 sigma to both sides */
         return (int64_t)(24 * kernel->loss.sigma) * elements(kernel->args[0].shape);
-    default: return 0;
+    case SNUG_KERNEL_map:
+    case SNUG_KERNEL_bn_combine:
+    case SNUG_KERNEL_bn_frozen:
+    case SNUG_KERNEL_bn_grad_combine:
+    case SNUG_KERNEL_sum_combine:
+    case SNUG_KERNEL_loss_combine:
+    case SNUG_KERNEL_grad_norm:
+    case SNUG_KERNEL_adamw:
+    case SNUG_KERNEL_copy_weights:
+    case SNUG_KERNEL_copy_ema: return 0; /* no core, or little next to its bytes */
+    case SNUG_KERNEL_KIND_COUNT: break;
     }
+    BUG("kernel kind %d has no work", (int)kernel->kind);
 }
 
 static int64_t code_flops(const SnugPointwise *code, int64_t element_count)
@@ -62,36 +73,14 @@ static int64_t code_flops(const SnugPointwise *code, int64_t element_count)
     return instructions * element_count;
 }
 
-static SnugShape result_shape(const SnugKernel *kernel)
-{
-    switch (kernel->kind) {
-    case SNUG_KERNEL_conv_dgrad:
-    case SNUG_KERNEL_max_pool_grad:
-    case SNUG_KERNEL_upsample_grad:
-    case SNUG_KERNEL_bilinear_grad: return kernel->window.x;
-    default: return kernel->window.y;
-    }
-}
-
-/* Domains of in[0] and in[1]. */
-static void prologue_shapes(const SnugKernel *kernel, SnugShape shapes[2])
-{
-    bool reads_x = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_wgrad
-                   || kernel->kind == SNUG_KERNEL_max_pool;
-
-    shapes[0] = reads_x ? kernel->window.x : kernel->window.y;
-    shapes[1] = reads_x ? kernel->window.y : kernel->window.x;
-}
-
 /* Prologues count once an element, though a tile's halo is computed by its neighbours too. */
 static int64_t pointwise_flops(const SnugKernel *kernel)
 {
-    SnugShape result = result_shape(kernel), domains[2];
+    SnugShape result = result_domain(kernel);
     int64_t flops = 0;
 
-    prologue_shapes(kernel, domains);
     for (int side = 0; side < 2; side++)
-        flops += code_flops(&kernel->in[side], elements(domains[side]));
+        flops += code_flops(&kernel->in[side], elements(prologue_domain(kernel, side)));
     for (int32_t p = 0; p < kernel->part_count; p++) {
         SnugShape part = result;
         part.c = kernel->parts[p].channel_count;
@@ -128,12 +117,10 @@ static void widen_channels(const SnugPointwise *code, int32_t a, int32_t channel
 static int64_t read_bytes(const SnugKernel *kernel, int32_t a)
 {
     const SnugArg *arg = &kernel->args[a];
-    SnugShape domains[2];
     int32_t begin = arg->shape.c, end = 0;
 
-    prologue_shapes(kernel, domains);
     for (int side = 0; side < 2; side++)
-        widen_channels(&kernel->in[side], a, domains[side].c, &begin, &end);
+        widen_channels(&kernel->in[side], a, prologue_domain(kernel, side).c, &begin, &end);
     for (int32_t p = 0; p < kernel->part_count; p++)
         widen_channels(&kernel->parts[p].out, a, kernel->parts[p].channel_count, &begin, &end);
     return end > begin && end - begin < arg->shape.c

@@ -25,7 +25,7 @@ static double own_waste(const Card *card, const SnugKernel *kernel)
                          * whole_tiles(window->x.c, wgrad.x_channels)
                          / ((double)window->y.c * window->x.c)
                    : 0;
-    SnugShape result = kernel->kind == SNUG_KERNEL_conv_dgrad ? window->x : window->y;
+    SnugShape result = result_domain(kernel);
     return choose_conv_tile(card, kernel, &conv)
                ? (double)conv.grid_parts * conv.block.rows * conv.block.columns
                      * (double)conv.grid_channels * conv.channels

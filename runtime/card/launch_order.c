@@ -23,8 +23,13 @@ typedef struct Ranges {
 
 static bool goes_over_all(const SnugKernel *kernel)
 {
-    return kernel->kind == SNUG_KERNEL_grad_norm || kernel->kind == SNUG_KERNEL_adamw
-           || kernel->kind == SNUG_KERNEL_copy_weights || kernel->kind == SNUG_KERNEL_copy_ema;
+    static const SnugWith with[SNUG_KERNEL_KIND_COUNT] = {
+#define KERNEL(name, result, in0, in1, with, ...) [SNUG_KERNEL_##name] = SNUG_WITH_##with,
+#include "runtime/kernels.def"
+#undef KERNEL
+    };
+
+    return with[kernel->kind] == SNUG_WITH_params;
 }
 
 /* What the launch uses. Kernels that go over all parameters have no args for them: everything that

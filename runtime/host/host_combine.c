@@ -113,7 +113,8 @@ void host_combine_run(const SnugKernel *kernel, void *const *args)
     case SNUG_KERNEL_bn_combine: bn_combine(kernel, args); break;
     case SNUG_KERNEL_bn_frozen: bn_frozen(kernel, args); break;
     case SNUG_KERNEL_bn_grad_combine: bn_grad_combine(kernel, args); break;
-    default: sum_combine(kernel, args); break;
+    case SNUG_KERNEL_sum_combine: sum_combine(kernel, args); break;
+    default: break; /* no other kind is valid: host_combine_is_valid */
     }
 }
 
@@ -126,18 +127,26 @@ static bool rows_are(const SnugArg *arg, int32_t rows, int32_t channels)
 
 bool host_combine_is_valid(const SnugKernel *kernel)
 {
-    static const struct {
-        int32_t count, rows[6];
-    } expected[SNUG_KERNEL_KIND_COUNT] = {
-        [SNUG_KERNEL_bn_combine] = {6, {2, 1, 1, 1, 1, 4}},
-        [SNUG_KERNEL_bn_frozen] = {5, {1, 1, 1, 1, 4}},
-        [SNUG_KERNEL_bn_grad_combine] = {6, {2, 4, 1, 1, 1, 3}},
-        [SNUG_KERNEL_sum_combine] = {2, {1, 1}},
+    static const int32_t expected[SNUG_KERNEL_KIND_COUNT][SNUG_MAX_FIXED_ARGS + 1] = {
+#define READ(name, rows) rows,
+#define WRITE            READ
+#define ADD              READ
+#define KERNEL(name, result, in0, in1, with, host, card, args, meaning)                            \
+    [SNUG_KERNEL_##name] = {args 0},
+#include "runtime/kernels.def"
+#undef KERNEL
+#undef READ
+#undef WRITE
+#undef ADD
     };
-    if (kernel->arg_count != expected[kernel->kind].count)
+    const int32_t *rows = expected[kernel->kind];
+    int32_t count = 0;
+    while (rows[count] > 0)
+        count++;
+    if (kernel->arg_count != count)
         return false;
     for (int32_t i = 0; i < kernel->arg_count; i++)
-        if (!rows_are(&kernel->args[i], expected[kernel->kind].rows[i], kernel->args[0].shape.c))
+        if (!rows_are(&kernel->args[i], rows[i], kernel->args[0].shape.c))
             return false;
     return kernel->kind == SNUG_KERNEL_sum_combine || kernel->kind == SNUG_KERNEL_bn_frozen
            || (kernel->bn.count > 0 && kernel->bn.count % kernel->args[0].shape.h == 0);

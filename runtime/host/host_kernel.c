@@ -45,35 +45,114 @@ static bool carve_shared(HostKernel *k, int64_t bytes)
     return bytes >= 0;
 }
 
-static bool prepare(HostKernel *k, bool dry)
+/* One pair for each word in the column `host` of kernels.def. */
+static bool prepare_strips(HostKernel *k, bool dry)
 {
-    switch (k->kernel->kind) {
-    case SNUG_KERNEL_map:
-    case SNUG_KERNEL_conv:
-    case SNUG_KERNEL_conv_dgrad:
-    case SNUG_KERNEL_max_pool:
-    case SNUG_KERNEL_max_pool_grad:
-    case SNUG_KERNEL_upsample_grad:
-    case SNUG_KERNEL_bilinear_grad: return host_strips_create(k, dry);
-    case SNUG_KERNEL_conv_wgrad: return host_wgrad_create(k, dry);
-    case SNUG_KERNEL_bn_combine:
-    case SNUG_KERNEL_bn_frozen:
-    case SNUG_KERNEL_bn_grad_combine:
-    case SNUG_KERNEL_sum_combine: return host_combine_is_valid(k->kernel);
-    case SNUG_KERNEL_heatmap_loss:
-    case SNUG_KERNEL_heatmap_loss_grad:
-    case SNUG_KERNEL_loss_combine:
-        return carve_shared(k, host_loss_workspace(k->kernel, k->threads));
-    case SNUG_KERNEL_decode: return carve_shared(k, host_decode_workspace(k->kernel, k->threads));
-    case SNUG_KERNEL_grad_norm:
-    case SNUG_KERNEL_adamw: return k->kernel->arg_count == 1 && k->kernel->args[0].type == SNUG_F32;
-    default: return false;
-    }
+    return host_strips_create(k, dry);
 }
+
+static bool run_strips(const HostKernel *k, const HostLaunch *launch)
+{
+    return host_strips_run(k, launch);
+}
+
+static bool prepare_wgrad(HostKernel *k, bool dry)
+{
+    return host_wgrad_create(k, dry);
+}
+
+static bool run_wgrad(const HostKernel *k, const HostLaunch *launch)
+{
+    return host_wgrad_run(k, launch);
+}
+
+static bool prepare_combine(HostKernel *k, bool dry)
+{
+    (void)dry;
+    return host_combine_is_valid(k->kernel);
+}
+
+static bool run_combine(const HostKernel *k, const HostLaunch *launch)
+{
+    host_combine_run(k->kernel, launch->args);
+    return true;
+}
+
+static bool prepare_loss(HostKernel *k, bool dry)
+{
+    (void)dry;
+    return carve_shared(k, host_loss_workspace(k->kernel, k->threads));
+}
+
+static bool run_loss(const HostKernel *k, const HostLaunch *launch)
+{
+    host_loss_run(k, launch);
+    return true;
+}
+
+static bool prepare_decode(HostKernel *k, bool dry)
+{
+    (void)dry;
+    return carve_shared(k, host_decode_workspace(k->kernel, k->threads));
+}
+
+static bool run_decode(const HostKernel *k, const HostLaunch *launch)
+{
+    host_decode_run(k, launch);
+    return true;
+}
+
+static bool prepare_grad_norm(HostKernel *k, bool dry)
+{
+    (void)dry;
+    return k->kernel->arg_count == 1 && k->kernel->args[0].type == SNUG_F32;
+}
+
+static bool run_grad_norm(const HostKernel *k, const HostLaunch *launch)
+{
+    host_grad_norm_run(launch, k->threads);
+    return true;
+}
+
+static bool prepare_adamw(HostKernel *k, bool dry)
+{
+    return prepare_grad_norm(k, dry);
+}
+
+static bool run_adamw(const HostKernel *k, const HostLaunch *launch)
+{
+    host_adamw_run(launch, k->threads);
+    return true;
+}
+
+static bool prepare_absent(HostKernel *k, bool dry)
+{
+    (void)k, (void)dry;
+    return false;
+}
+
+static bool run_absent(const HostKernel *k, const HostLaunch *launch)
+{
+    (void)k, (void)launch;
+    return false;
+}
+
+typedef struct HostKind {
+    bool (*prepare)(HostKernel *k, bool dry);
+    bool (*run)(const HostKernel *k, const HostLaunch *launch);
+} HostKind;
+
+static const HostKind kinds[SNUG_KERNEL_KIND_COUNT] = {
+#define KERNEL(name, result, in0, in1, with, host, ...)                                            \
+    [SNUG_KERNEL_##name] = {prepare_##host, run_##host},
+#include "runtime/kernels.def"
+#undef KERNEL
+};
 
 HostKernel *host_kernel_create(const SnugKernel *kernel, int32_t threads, bool dry)
 {
-    if (threads < 1 || threads > HOST_MAX_THREADS || !args_are_valid(kernel))
+    if (threads < 1 || threads > HOST_MAX_THREADS || !args_are_valid(kernel)
+        || (uint32_t)kernel->kind >= SNUG_KERNEL_KIND_COUNT)
         return NULL;
     HostKernel *k = calloc(1, sizeof *k);
     if (k == NULL)
@@ -81,7 +160,7 @@ HostKernel *host_kernel_create(const SnugKernel *kernel, int32_t threads, bool d
     k->kernel = kernel;
     k->lanes = host_lanes();
     k->threads = threads;
-    if (!prepare(k, dry)) {
+    if (!kinds[kernel->kind].prepare(k, dry)) {
         host_kernel_destroy(k);
         return NULL;
     }
@@ -101,29 +180,11 @@ int64_t host_kernel_workspace(const HostKernel *k)
     return k->shared.used + k->threads * k->each.used;
 }
 
-static bool run(const HostKernel *k, const HostLaunch *launch)
-{
-    switch (k->kernel->kind) {
-    case SNUG_KERNEL_conv_wgrad: return host_wgrad_run(k, launch);
-    case SNUG_KERNEL_bn_combine:
-    case SNUG_KERNEL_bn_frozen:
-    case SNUG_KERNEL_bn_grad_combine:
-    case SNUG_KERNEL_sum_combine: host_combine_run(k->kernel, launch->args); return true;
-    case SNUG_KERNEL_heatmap_loss:
-    case SNUG_KERNEL_heatmap_loss_grad:
-    case SNUG_KERNEL_loss_combine: host_loss_run(k, launch); return true;
-    case SNUG_KERNEL_decode: host_decode_run(k, launch); return true;
-    case SNUG_KERNEL_grad_norm: host_grad_norm_run(launch, k->threads); return true;
-    case SNUG_KERNEL_adamw: host_adamw_run(launch, k->threads); return true;
-    default: return host_strips_run(k, launch);
-    }
-}
-
 bool host_kernel_run(const HostKernel *k, const HostLaunch *launch)
 {
     int outer = omp_get_max_threads();
     omp_set_num_threads(1); /* oneDNN in this thread: the team is what runs side by side */
-    bool ok = run(k, launch);
+    bool ok = kinds[k->kernel->kind].run(k, launch);
     omp_set_num_threads(outer);
     return ok;
 }

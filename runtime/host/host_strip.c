@@ -51,29 +51,33 @@ int32_t host_choose_rows(SnugShape domain, int32_t partial, int32_t multiple, do
     return best;
 }
 
+typedef struct Domains {
+    SnugDomain result, in[2];
+} Domains;
+
+static const Domains domains[SNUG_KERNEL_KIND_COUNT] = {
+#define KERNEL(name, result, in0, in1, ...)                                                        \
+    [SNUG_KERNEL_##name] = {SNUG_DOMAIN_##result, {SNUG_DOMAIN_##in0, SNUG_DOMAIN_##in1}},
+#include "runtime/kernels.def"
+#undef KERNEL
+};
+
+static SnugShape domain_shape(const SnugKernel *kernel, SnugDomain domain)
+{
+    return domain == SNUG_DOMAIN_x ? kernel->window.x : kernel->window.y;
+}
+
 /* The shape of the result; a map that stores nothing has it as window.y. */
 static SnugShape result_domain(const SnugKernel *kernel)
 {
-    switch (kernel->kind) {
-    case SNUG_KERNEL_map:
-    case SNUG_KERNEL_conv:
-    case SNUG_KERNEL_max_pool: return kernel->window.y;
-    default: return kernel->window.x;
-    }
+    return domain_shape(kernel, domains[kernel->kind].result);
 }
 
 static bool is_reader_of(const SnugKernel *kernel, int32_t k, SnugShape *domain)
 {
-    const SnugWindow *window = &kernel->window;
-    switch (kernel->kind) {
-    case SNUG_KERNEL_conv:
-    case SNUG_KERNEL_max_pool: *domain = window->x; return k == 0;
-    case SNUG_KERNEL_conv_dgrad:
-    case SNUG_KERNEL_upsample_grad:
-    case SNUG_KERNEL_bilinear_grad: *domain = window->y; return k == 0;
-    case SNUG_KERNEL_max_pool_grad: *domain = k == 0 ? window->y : window->x; return true;
-    default: return false;
-    }
+    SnugDomain in = domains[kernel->kind].in[k];
+    *domain = domain_shape(kernel, in);
+    return in != SNUG_DOMAIN_none;
 }
 
 static bool same_shape(SnugShape a, SnugShape b)

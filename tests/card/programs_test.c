@@ -595,7 +595,7 @@ static void check_traffic(Machine *machine, bool is_large)
     printf("bytes of global memory: planned, touched, asked for; touched of planned:\n");
     for (int k = 0; k < SNUG_KERNEL_KIND_COUNT; k++) {
         const Traffic *of = &machine->traffic[k];
-        print_kind_traffic(kernel_kind_name((SnugKernelKind)k), of);
+        print_kind_traffic(kernel_info[k].name, of);
         all.planned += of->planned;
         all.touched += of->planned > 0 ? of->touched : 0;
         all.asked += of->planned > 0 ? of->asked : 0;
@@ -618,7 +618,7 @@ static void print_worst(const Machine *machine)
         (long long)machine->products);
     for (int k = 0; k < SNUG_KERNEL_KIND_COUNT; k++)
         if (machine->worst[k] > 0)
-            printf("    %-18s %.2g\n", kernel_kind_name((SnugKernelKind)k), machine->worst[k]);
+            printf("    %-18s %.2g\n", kernel_info[k].name, machine->worst[k]);
 }
 
 int main(int argc, char **argv)

@@ -1,4 +1,4 @@
-/* The tables in docs/ir.md are those in compiler/ir/ops.def and runtime/points.def.
+/* The tables in docs/ir.md are those in compiler/ir/ops.def, runtime/points.def and kernels.def.
  *
  *     ir_doc_test             compares
  *     ir_doc_test --write     writes the tables into the page
@@ -68,6 +68,42 @@ static void write_points(Text *text)
     text_put(text, "\n");
 }
 
+typedef struct KernelRow {
+    const char *name, *result, *in[2], *args, *meaning;
+} KernelRow;
+
+static const KernelRow kernels[] = {
+#define READ(name, rows)  " " #name
+#define WRITE(name, rows) " " #name
+#define ADD(name, rows)   " " #name " +="
+#define KERNEL(name, result, in0, in1, with, host, card, args, meaning)                            \
+    {#name, #result, {#in0, #in1}, "" args, meaning},
+#include "runtime/kernels.def"
+#undef KERNEL
+#undef READ
+#undef WRITE
+#undef ADD
+};
+
+static void write_domain(Text *text, const char *domain)
+{
+    text_printf(text, "%s | ", strcmp(domain, "none") == 0 ? "" : domain);
+}
+
+static void write_kernels(Text *text)
+{
+    text_put(text, "\n| kernel | result | in[0] | in[1] | args | |\n|---|---|---|---|---|---|\n");
+    for (size_t k = 0; k < COUNT_OF(kernels); k++) {
+        const KernelRow *row = &kernels[k];
+        text_printf(text, "| `%s` | ", row->name);
+        write_domain(text, row->result);
+        write_domain(text, row->in[0]);
+        write_domain(text, row->in[1]);
+        text_printf(text, "%s | %s |\n", row->args[0] == ' ' ? row->args + 1 : "", row->meaning);
+    }
+    text_put(text, "\n");
+}
+
 typedef struct Table {
     const char *begin, *end;
     void (*write)(Text *text);
@@ -77,6 +113,7 @@ static const Table tables[] = {
     {"<!-- ops: written by `ninja docs` -->\n", "<!-- end of ops -->", write_ops},
     {"<!-- instructions: written by `ninja docs` -->\n", "<!-- end of instructions -->",
      write_points},
+    {"<!-- kernels: written by `ninja docs` -->\n", "<!-- end of kernels -->", write_kernels},
 };
 
 /* The page with the table as it should be; false where it has none. */
