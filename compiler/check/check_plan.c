@@ -139,8 +139,10 @@ static int64_t layout_offset(const Checker *checker, const Value *value)
         return value->input == INPUT_landmarks       ? layout->points
                : value->input == INPUT_image_weights ? layout->image_weights
                                                      : layout->image;
-    default: return layout->scalars;
+    case STORAGE_scalars: return layout->scalars;
+    case STORAGE_arena: break;
     }
+    BUG("%s is no persistent value", value->name);
 }
 
 /* Bytes outside of the arena: where the layout says, added to in the kernels' own order. */

@@ -34,13 +34,9 @@ static bool is_padded(const Fusion *fusion, const Value *value)
         return true;
     if (value->storage != STORAGE_arena)
         return false;
-    switch (op_at(fusion, value->maker)->kind) {
-    case OP_bn_stats:
-    case OP_bn_frozen:
-    case OP_bn_grad_stats:
-    case OP_channel_sum: return true;
-    default: return false;
-    }
+    OpKind maker = op_at(fusion, value->maker)->kind;
+    return maker == OP_bn_stats || maker == OP_bn_frozen || maker == OP_bn_grad_stats
+           || maker == OP_channel_sum;
 }
 
 static int32_t pitch_of(const Fusion *fusion, const Value *value)

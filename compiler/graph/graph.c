@@ -58,6 +58,8 @@ Graph *graph_create(Arena *arena, Interner *names)
 
 static Storage storage_of_output(OpKind kind, uint32_t k)
 {
+    if ((op_info[kind].traits & (SOURCE | ACCUMULATES)) == 0)
+        return STORAGE_arena;
     switch (kind) {
     case OP_input: return STORAGE_input;
     case OP_param: return STORAGE_param;
@@ -65,7 +67,7 @@ static Storage storage_of_output(OpKind kind, uint32_t k)
     case OP_channel_sum: return STORAGE_grad;
     case OP_bn_grad_stats: return k == 0 ? STORAGE_arena : STORAGE_grad;
     case OP_loss_combine: return k == 0 ? STORAGE_scalars : STORAGE_arena;
-    default: return STORAGE_arena;
+    default: BUG("%s: what it adds to is not known", op_info[kind].name);
     }
 }
 

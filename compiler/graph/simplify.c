@@ -16,16 +16,15 @@
 
 static bool is_identity(const Op *op)
 {
-    switch (op->kind) {
-    case OP_add:
-    case OP_concat: return op->input_count == 1;
-    case OP_scale: return op->number == 1.0f;
-    case OP_upsample:
-    case OP_bilinear:
-    case OP_upsample_grad:
-    case OP_bilinear_grad: return op->factor == 1;
-    default: return false;
-    }
+    OpKind kind = op->kind;
+
+    if (kind == OP_add || kind == OP_concat)
+        return op->input_count == 1;
+    if (kind == OP_scale)
+        return op->number == 1.0f;
+    bool is_resampling = kind == OP_upsample || kind == OP_bilinear || kind == OP_upsample_grad
+                         || kind == OP_bilinear_grad;
+    return is_resampling && op->factor == 1;
 }
 
 /* ---- common subexpressions ------------------------------------------------------------------- */

@@ -95,7 +95,8 @@ static Key key_of(const PackItem *item, Order order, double fullest, uint32_t in
     case BY_LIFE: key.major = life, key.minor = size; break;
     case BY_LOAD: key.major = fullest, key.minor = size * life; break;
     case BY_FIRST: key.major = -(double)item->first, key.minor = life; break;
-    default: key.major = (double)item->last, key.minor = life; break;
+    case BY_LAST: key.major = (double)item->last, key.minor = life; break;
+    case ORDER_COUNT: break;
     }
     return key;
 }

@@ -112,8 +112,11 @@ int64_t persistent_offset(const Layout *layout, const Value *value, SnugSegmentI
         switch (value->input) {
         case INPUT_landmarks: return layout->points;
         case INPUT_image_weights: return layout->image_weights;
-        default: return layout->image;
+        case INPUT_picture:
+        case INPUT_tensor: return layout->image;
         }
-    default: BUG("%s is no persistent value", value->name);
+        break;
+    case STORAGE_arena: break;
     }
+    BUG("%s is no persistent value", value->name);
 }

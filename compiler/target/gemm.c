@@ -97,12 +97,10 @@ bool kernel_as_gemm(const SnugKernel *kernel, SnugGemm *gemm)
     if (window->kernel != 1 || window->stride != 1 || window->pad != 0
         || pixels(window->y) > INT32_MAX)
         return false;
-    switch (kernel->kind) {
-    case SNUG_KERNEL_conv:
-    case SNUG_KERNEL_conv_dgrad: return data_as_gemm(kernel, gemm);
-    case SNUG_KERNEL_conv_wgrad: return weights_as_gemm(kernel, gemm);
-    default: return false;
-    }
+    if (kernel->kind == SNUG_KERNEL_conv_wgrad)
+        return weights_as_gemm(kernel, gemm);
+    bool is_conv = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_dgrad;
+    return is_conv && data_as_gemm(kernel, gemm);
 }
 
 /* ---- what cuBLAS makes of it ------------------------------------------------------------------------------ */

@@ -43,10 +43,8 @@ static const char *wgrad_text(Arena *arena, const Card *card, const SnugKernel *
 
 const char *tile_text(Arena *arena, const Card *card, const SnugKernel *kernel)
 {
-    switch (kernel->kind) {
-    case SNUG_KERNEL_conv:
-    case SNUG_KERNEL_conv_dgrad: return conv_text(arena, card, kernel);
-    case SNUG_KERNEL_conv_wgrad: return wgrad_text(arena, card, kernel);
-    default: return NULL;
-    }
+    if (kernel->kind == SNUG_KERNEL_conv_wgrad)
+        return wgrad_text(arena, card, kernel);
+    bool is_conv = kernel->kind == SNUG_KERNEL_conv || kernel->kind == SNUG_KERNEL_conv_dgrad;
+    return is_conv ? conv_text(arena, card, kernel) : NULL;
 }

@@ -212,7 +212,7 @@ static void add_column(Strip *s, int64_t width, int64_t begin, int64_t end)
         case 1: add_tile_1(s, height); break;
         case 2: add_tile_2(s, height); break;
         case 3: add_tile_3(s, height); break;
-        default: add_tile_4(s, height); break;
+        case 4: add_tile_4(s, height); break;
         }
     }
     s->dy = dy;

@@ -445,7 +445,9 @@ static void load_run(const HostCode *code, float *to, const SnugArg *arg, const 
     switch (arg->type) {
     case SNUG_BF16: code->lanes->load_bf16(to, (const uint16_t *)data + offset, n); break;
     case SNUG_U8: code->lanes->load_u8(to, (const uint8_t *)data + offset, n); break;
-    default: memcpy(to, (const float *)data + offset, (size_t)n * sizeof *to); break;
+    case SNUG_F32: memcpy(to, (const float *)data + offset, (size_t)n * sizeof *to); break;
+    case SNUG_F16:
+    case SNUG_UNKNOWN: break; /* refused by host_kernel_create */
     }
 }
 

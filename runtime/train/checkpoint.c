@@ -21,8 +21,10 @@ static int64_t form_offset(const SnugParam *param, Form form)
     case FORM_model: return param->weight;
     case FORM_ema: return param->ema;
     case FORM_m: return param->m;
-    default: return param->v;
+    case FORM_v: return param->v;
+    case FORM_COUNT: break;
     }
+    return -1; /* absent */
 }
 
 static bool is_matrix(const SnugParam *param)

@@ -240,8 +240,11 @@ static bool read_value(Parser *parser, int k, const char *text, Error *error)
     switch (row->kind) {
     case TEXT: value->text = text; return true;
     case SHAPE: return read_shape(parser, row, text, value, error);
-    default: return read_number(row, text, &value->number, error);
+    case FLAG:
+    case WHOLE:
+    case REAL: break;
     }
+    return read_number(row, text, &value->number, error);
 }
 
 static bool parse_flag(Parser *parser, Error *error)
@@ -414,10 +417,11 @@ static bool read_kept(int k, const json_t *item, OptionValue *value)
         value->second = json_number_value(json_array_get(item, 1));
         return value->number >= row->least && value->number <= row->most
                && value->second >= row->least && value->second <= row->most;
-    default:
-        value->number = json_number_value(item);
-        return json_is_number(item) && value->number >= row->least && value->number <= row->most;
+    case WHOLE:
+    case REAL: break;
     }
+    value->number = json_number_value(item);
+    return json_is_number(item) && value->number >= row->least && value->number <= row->most;
 }
 
 static bool is_equal(int k, const OptionValue *a, const OptionValue *b)

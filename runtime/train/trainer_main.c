@@ -56,7 +56,7 @@ static bool run_command(Run *run, int *status, Error *error)
 {
     DeviceOptions options = {.profile = OPTION_IS(&run->options, profile),
                              .cuda_path = OPTION_TEXT(&run->options, cuda_path)};
-    bool ok;
+    bool ok = false;
 
     if (run->options.command == RUN_CHECK_DATA)
         return command_check_data(run, error);
@@ -67,7 +67,8 @@ static bool run_command(Run *run, int *status, Error *error)
     case RUN_EVAL: ok = command_eval(run, error); break;
     case RUN_PREDICT: ok = command_predict(run, error); break;
     case RUN_EXPORT: ok = command_export(run, error); break;
-    default: ok = train(run, status, error); break;
+    case RUN_TRAIN: ok = train(run, status, error); break;
+    case RUN_CHECK_DATA: break; /* above: it needs no device */
     }
     if (ok && options.profile)
         ok = profile_print(run, error);
