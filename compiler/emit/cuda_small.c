@@ -137,6 +137,7 @@ void cuda_describe_loss_grad(CudaSource *source)
     SnugPart *part = arena_new(source->arena, SnugPart);
 
     *kernel = *source->kernel;
+    kernel->kind = SNUG_KERNEL_map;
     *part =
         (SnugPart){.channel_count = kernel->args[0].shape.c, .out = {.code = &core, .count = 1}};
     kernel->parts = part;
