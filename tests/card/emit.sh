@@ -16,7 +16,7 @@ check() { # check "what" COMMAND...
 "$snug" compile $here/shapes.snug --device cuda --generated "$work" -o "$work/train" 2>"$work/log" \
     || { cat "$work/log"; exit 1; }
 cu=$work/shapes/shapes.cu c=$work/shapes/shapes.c
-kernels=$(grep -c '^        .kind = SNUG_KERNEL_' "$c")
+kernels=$(grep -c '\.kind = SNUG_KERNEL_' "$c")
 check "not every kernel is in NAME.cu" test "$(grep -c '^/\* ---- ' "$cu")" = "$kernels"
 check "a kernel has no entry" test "$(grep -c '^#define ENTRY ' "$cu")" = "$kernels"
 check "two entries have one name" test -z "$(sed -n 's/^#define ENTRY[A-Z_]* //p' "$cu" | sort | uniq -d)"
