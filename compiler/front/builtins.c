@@ -166,14 +166,15 @@ static Datum append_bias(Elaborator *e, const BuiltinCall *call, Datum y)
                      &no_attributes);
 }
 
-/* Weights start Kaiming normal by fan-out, sqrt(2 / (out k k)). A conv with a bias is a head, which
- * no batch norm follows: it starts near zero, as the heads of the published pose nets do. */
-static float initial_scale(int64_t out, int64_t kernel, bool has_bias)
+/* Standard deviation of the normal that weights start from: `init`, or Kaiming's by fan-out,
+ * sqrt(2 / (out k k)), with which signals keep their size through convolutions and ReLUs. */
+static float initial_scale(int64_t out, int64_t kernel, double init)
 {
-    return has_bias ? 0.001f : (float)sqrt(2.0 / ((double)out * (double)kernel * (double)kernel));
+    return init > 0 ? (float)init
+                    : (float)sqrt(2.0 / ((double)out * (double)kernel * (double)kernel));
 }
 
-/* conv(x, channels, kernel, stride, bias): padding keeps the size of an odd kernel with stride 1.
+/* conv(x, channels, kernel, stride, bias, init): padding keeps the size of an odd kernel with stride 1.
  * The weight of a kernel that infer_op will refuse is kept small, so that the message is about the
  * kernel. */
 static Datum build_conv(Elaborator *e, const BuiltinCall *call)
@@ -185,7 +186,7 @@ static Datum build_conv(Elaborator *e, const BuiltinCall *call)
     bool has_bias = call->arguments[4].number != 0;
     Param form = {.kind = SNUG_PARAM_conv_weight,
                   .shape = {channels, side, side, shape_of(e, x).c},
-                  .init_scale = initial_scale(channels, side, has_bias),
+                  .init_scale = initial_scale(channels, side, call->arguments[5].number),
                   .decay = true};
 
     op.pad = (op.kernel - 1) / 2;
@@ -197,7 +198,7 @@ static Datum build_conv(Elaborator *e, const BuiltinCall *call)
     return has_bias ? append_bias(e, call, y) : y;
 }
 
-/* deconv(x, channels, kernel, stride, bias): each side becomes `stride` times as long:
+/* deconv(x, channels, kernel, stride, bias, init): each side becomes `stride` times as long:
  *     (x - 1) stride - 2 pad + kernel + output_pad = x stride */
 static Datum build_deconv(Elaborator *e, const BuiltinCall *call)
 {
@@ -209,7 +210,7 @@ static Datum build_deconv(Elaborator *e, const BuiltinCall *call)
     bool has_bias = call->arguments[4].number != 0;
     Param form = {.kind = SNUG_PARAM_deconv_weight,
                   .shape = {shape_of(e, x).c, side, side, channels},
-                  .init_scale = initial_scale(channels, side, has_bias),
+                  .init_scale = initial_scale(channels, side, call->arguments[5].number),
                   .decay = true};
 
     op.output_pad = excess < 0 ? -excess : excess % 2;
@@ -539,12 +540,12 @@ const Builtin builtins[] = {
      build_conv,
      true,
      {TENSOR("x"), WHOLE("channels", 1, MOST), WHOLE_OPTION("kernel", 3, -MOST, MOST),
-      WHOLE_OPTION("stride", 1, -MOST, MOST), FLAG("bias", 0)}},
+      WHOLE_OPTION("stride", 1, -MOST, MOST), FLAG("bias", 0), OPTION("init", 0, 0, 100)}},
     {"deconv",
      build_deconv,
      true,
      {TENSOR("x"), WHOLE("channels", 1, MOST), WHOLE_OPTION("kernel", 4, 0, 65535),
-      WHOLE_OPTION("stride", 2, 0, 65535), FLAG("bias", 0)}},
+      WHOLE_OPTION("stride", 2, 0, 65535), FLAG("bias", 0), OPTION("init", 0, 0, 100)}},
     {"bn",
      build_bn,
      true,

@@ -55,6 +55,9 @@ bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotat
 bool dataset_open_pictures(Dataset *dataset, const char *path, const char *symbols,
                            int32_t point_count, bool skip_bad, Error *error);
 void dataset_close(Dataset *dataset);
+/* Decodes every picture; drops the items of which it cannot be read, each with a warning. An error
+ * where none is left. (readable.c) */
+bool dataset_leave_out_unreadable(Dataset *dataset, int32_t workers, Error *error);
 
 /* Prints to stderr the groups of items whose pictures are equal by pixel, within a split and across
  * splits. Decodes each picture that shares its size with another: seconds to minutes. */

@@ -214,6 +214,37 @@ static bool find_bad_param(Training *training, Error *error)
     return ok;
 }
 
+/* Before the first update: a gradient that is 0 in a whole parameter trains nothing there. */
+static bool warn_of_idle_params(Training *training, Error *error)
+{
+    enum { MOST = 5 };
+    Run *run = training->run;
+    int32_t idle = 0;
+    bool ok = true;
+
+    for (int32_t p = 0; ok && p < run->program->param_count; p++) {
+        const SnugParam *param = &run->program->params[p];
+        int64_t count = param_count(param), k = 0;
+        if (param->grad < 0)
+            continue;
+        float *values = malloc((size_t)count * sizeof *values);
+        if (values == NULL)
+            return error_set(error, ERROR_MEMORY, "no memory to look at %s", param->name);
+        ok = run->ops->download(run->device, param->grad, values, count * 4, error);
+        while (ok && k < count && values[k] == 0)
+            k++;
+        free(values);
+        if (!ok || k < count || idle++ >= MOST)
+            continue;
+        log_say(&training->log,
+                "warning: the gradient of %s is 0 in the first update: nothing trains it\n",
+                param->name);
+    }
+    if (idle > MOST)
+        log_say(&training->log, "warning: and those of %d more\n", idle - MOST);
+    return ok;
+}
+
 static bool diverged(const Training *training, Error *error)
 {
     error_set(error, ERROR_DIVERGED, "the gradient was not finite in %d updates in a row",
@@ -234,6 +265,8 @@ static bool finish_update(Training *training, Error *error)
     Progress *progress = &training->progress;
     float scalars[SNUG_SCALAR_COUNT];
 
+    if (state->update == 0 && !warn_of_idle_params(training, error))
+        return false;
     if (state->loss_scale.bad_updates == LOSS_SCALE_MAX_BAD_UPDATES - 1
         && !find_bad_param(training, error))
         return false;
@@ -732,17 +765,29 @@ static bool offer_no_validation(Error *error)
     return false;
 }
 
+/* Before anything is trained: an epoch has the pictures that can be read, as if there were no
+ * others. One that breaks later is an error, and the run goes on without it. */
+static bool leave_out_unreadable(const Run *run, Dataset *dataset, Error *error)
+{
+    return !OPTION_IS(&run->options, skip_bad)
+           || dataset_leave_out_unreadable(
+               dataset, (int32_t)OPTION_WHOLE(&run->options, num_workers), error);
+}
+
 static bool open_data(Training *training, Error *error)
 {
     Run *run = training->run;
 
-    if (!open_split(run, "train", &training->train, error))
+    if (!open_split(run, "train", &training->train, error)
+        || !leave_out_unreadable(run, &training->train, error))
         return false;
     print_warnings(&training->train);
     training->has_valid = OPTION_IS(&run->options, validation);
     if (training->has_valid) {
         if (!open_split(run, "valid", &training->valid, error))
             return offer_no_validation(error);
+        if (!leave_out_unreadable(run, &training->valid, error))
+            return false;
         print_warnings(&training->valid);
     }
     if (training->train.item_count == 0)
@@ -756,7 +801,6 @@ static bool open_data(Training *training, Error *error)
         .workers = (int32_t)OPTION_WHOLE(&run->options, num_workers),
         .batches_ahead = 2,
         .shuffle = true,
-        .skip_bad = OPTION_IS(&run->options, skip_bad),
         .augmentation = OPTION_IS(&run->options, augment) ? &training->augmentation : NULL,
         .seed = run->state.seed,
         .cache = OPTION_IS(&run->options, cache),

@@ -84,6 +84,24 @@ echo "no picture" >"$victim"
 expect 4 "$(basename "$victim")" ./trainer --dataset_path broken --epochs 1
 expect 0 "left out" ./trainer --dataset_path broken --epochs 1 --skip_bad
 expect 0 "$(basename "$victim")" ./trainer check-data --dataset_path broken
+# left out, it is as if it were not there: the same weights, statistics and lines, at any batch
+cp -r broken fewer
+name=$(basename "$victim")
+find fewer/train \( -name "$name" -o -name "${name%.*}.json" \) -delete
+for batch in 1 2; do
+    for set in broken fewer; do
+        expect 0 "5 training" ./trainer --dataset_path $set --skip_bad --batch_size $batch --epochs 3 \
+            --name $set.$batch --overlays 0
+    done
+    "$compare" runs/broken.$batch/last.safetensors runs/fewer.$batch/last.safetensors ||
+        { echo "a picture that is left out has changed the weights"; failed=1; }
+    cmp runs/broken.$batch/log.jsonl runs/fewer.$batch/log.jsonl || failed=1
+done
+for picture in broken/train/Cephalograms/*; do
+    echo "no picture" >"$picture"
+done
+expect 4 "no picture of the train split of broken can be read" ./trainer --dataset_path broken \
+    --skip_bad
 
 # ---- a valid split that is broken, or not there, at the start and on resume
 cp -r data valid_broken
@@ -97,6 +115,26 @@ expect 4 "this is the valid split" ./trainer --dataset_path valid_broken --epoch
 expect 0 "and 0 validation pictures" ./trainer --dataset_path valid_broken --epochs 1 \
     --name without --no_validation
 expect 0 "and 0 validation pictures" ./trainer --resume runs/without --epochs 2
+
+# ---- a net that cannot learn says so: two layers that start from nothing
+cat >idle.snug <<'END'
+param landmarks = 29, batch_size = 2, image_size = 64
+train {
+    image  : picture[batch_size, image_size, image_size, 3]
+    points : landmarks[batch_size, landmarks]
+    x = relu(conv(normalize(image), 8, stride = 2, bias = 1, init = 1e-30) as first)
+    x = relu(conv(x, 8, stride = 2, bias = 1, init = 1e-30) as second)
+    minimize mse(conv(x, landmarks, 1, bias = 1) as head, gaussian(points, sigma = 1.5))
+    precision full
+}
+END
+sed 's/, init = 1e-30//' idle.snug >alive.snug
+"$snug" compile idle.snug --threads 1 -o idle 2>/dev/null || exit 1
+"$snug" compile alive.snug --threads 1 -o alive 2>/dev/null || exit 1
+expect 0 "the gradient of first.weight is 0 in the first update" ./idle --dataset_path data \
+    --max_updates 1
+./alive --dataset_path data --max_updates 1 2>messages || { cat messages; failed=1; }
+! grep "is 0 in the first update" messages || failed=1
 
 # ---- flags that mean nothing to a command
 expect 2 "--init means nothing to predict" ./trainer predict --init nowhere.safetensors
