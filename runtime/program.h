@@ -318,6 +318,7 @@ typedef struct SnugGemm {
 
 typedef struct SnugCudaKernel {
     const char *source;
+    int32_t line; /* of MODEL.cu, where the same text begins; 0: nowhere */
     const SnugCudaEntry *entries;
     int32_t entry_count;
     SnugGemm gemm;

@@ -17,22 +17,29 @@ typedef struct CudaSource {
     Arena *arena;
     const SnugProgram *program; /* params and offsets, for the kernels that go over all of them */
     const SnugKernel *kernel;
-    const Card *card; /* grids are chosen for it */
-    Text text;
+    int32_t index;                 /* of the kernel in the program, as launches name it */
+    const Card *card;              /* grids are chosen for it */
+    Text constants, large, macros; /* geometry: "NAME = 1, ...", those beyond int, #defines */
+    Text text;                     /* what stands behind it */
     ARRAY(SnugCudaEntry) entries;
-    int32_t threads;    /* of a block; #define THREADS */
+    int32_t threads;    /* of a block: THREADS */
     const char *header; /* the hand-written part */
 } CudaSource;
 
 /* ---- cuda_source.c --------------------------------------------------------------------------- */
 
-/* The kernel as a translation unit: see kernels/prims.cuh. source and entries are in the arena.
- * place: "models/net.snug" and a line for messages of tools, or NULL. */
+/* The kernel as a translation unit, and as a part of one with others: see kernels/prims.cuh. No line
+ * is longer than 100 columns. source and entries are in the arena. */
 void cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
-                        const char *place, int32_t line, SnugCudaKernel *result);
+                        SnugCudaKernel *result);
 
+/* A number of the geometry, as a constant of C++; a float is a macro. */
 void cuda_define(CudaSource *source, const char *name, int64_t value);
 void cuda_define_float(CudaSource *source, const char *name, float value);
+/* Macros, which kernels/end.cuh takes back: a number that an #if of the hand-written part asks, and
+ * the name of an arg, a member or a function. */
+void cuda_define_flag(CudaSource *source, const char *name, int64_t value);
+void cuda_define_name(CudaSource *source, const char *macro, const char *name);
 /* The shortest decimal that reads back as the same float, as C has it: "0.1f". */
 const char *cuda_float(Arena *arena, float number);
 /* X_IMAGES, X_HEIGHT, X_WIDTH, X_CHANNELS; with the prefix "" no CHANNELS, which is a member of

@@ -23,11 +23,12 @@ static void define_window(CudaSource *source)
     cuda_define_shape(source, "X_", window->x);
     cuda_define_shape(source, "Y_", window->y);
     if (kernel->kind == SNUG_KERNEL_conv_wgrad) {
-        text_printf(&source->text, "#define GRADIENT a%d\n", kernel->output_arg);
+        cuda_define_name(source, "GRADIENT",
+                         arena_printf(source->arena, "a%d", kernel->output_arg));
         return;
     }
-    cuda_define(source, "IS_GRADIENT", kernel->kind == SNUG_KERNEL_conv_dgrad);
-    text_printf(&source->text, "#define WEIGHTS a%d\n", kernel->weight_arg);
+    cuda_define_flag(source, "IS_GRADIENT", kernel->kind == SNUG_KERNEL_conv_dgrad);
+    cuda_define_name(source, "WEIGHTS", arena_printf(source->arena, "a%d", kernel->weight_arg));
     cuda_define(source, "WEIGHT_PITCH", kernel->args[kernel->weight_arg].pitch);
 }
 
@@ -112,7 +113,7 @@ void cuda_describe_wgrad(CudaSource *source)
     cuda_define(source, "WARPS_M", tile.warps_m);
     cuda_define(source, "WARPS_N", tile.warps_n);
     cuda_define(source, "SLOTS", tile.slots);
-    cuda_define(source, "SPLITS", tile.splits);
+    cuda_define_flag(source, "SPLITS", tile.splits);
     cuda_define(source, "TILE_SHARED_BYTES", tile.shared_bytes);
     source->threads = tile.threads;
     cuda_entry(source, "", tile.grid_tiles, tile.splits, 1, tile.shared_bytes);

@@ -20,11 +20,12 @@ static int64_t lanes_for(int64_t chunks)
     return divide_up(chunks, divide_up(chunks, MAX_LANES));
 }
 
+/* The end of an enum. */
 static const char *lane_members(const CudaSource *source, int64_t chunks)
 {
     int64_t lanes = lanes_for(chunks);
 
-    return arena_printf(source->arena, "    enum { LANES = %lld, ROWS = %lld, GROUPS = %lld };\n",
+    return arena_printf(source->arena, "LANES = %lld, ROWS = %lld, GROUPS = %lld };\n",
                         (long long)lanes, (long long)(source->threads / lanes),
                         (long long)divide_up(chunks, lanes));
 }
@@ -64,13 +65,13 @@ static void write_parts(CudaSource *source)
         part_channels(kernel, p, &begin, &end);
         domain.c = part->channel_count;
         const char *members =
-            arena_printf(source->arena, "    enum { BEGIN = %d, END = %d };\n%s", begin, end,
+            arena_printf(source->arena, "    enum { BEGIN = %d, END = %d, %s", begin, end,
                          lane_members(source, divide_up(end - begin, 8)));
         cuda_write_code(source, arena_printf(source->arena, "Part%d", p), &part->out, domain,
                         rounding, kernel->part_count == 1, members);
         text_printf(&list, " PART(Part%d)", p);
     }
-    text_printf(&source->text, "#define PARTS%s\n", list.bytes);
+    cuda_define_name(source, "PARTS", list.bytes + 1);
 }
 
 void cuda_write_walk(CudaSource *source)
@@ -122,7 +123,7 @@ static void define_kind(CudaSource *source)
 
     for (char *at = macro; *at != '\0'; at++)
         *at = (char)toupper((unsigned char)*at);
-    cuda_define(source, macro, 1);
+    cuda_define_flag(source, macro, 1);
 }
 
 void cuda_describe_window(CudaSource *source)

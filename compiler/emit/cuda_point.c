@@ -1,17 +1,19 @@
 /* Pointwise code -> device functions on chunks of 8 channels: see kernels/prims.cuh.
  *
- *     r0 = load arg 0                struct Prologue0 {
+ *     r0 = load arg 0                struct Prologue0 : Code<Prologue0, 64, 1> {
  *     r1 = channel arg 1 row 2           struct Channels { float r1[8], r2[8]; };
- *     r2 = channel arg 1 row 3           channels(args, c)      r1, r2
- *     r3 = fma r0 r1 r2         =>       source(args, 0, ...)   where raw[0] lies
- *     r4 = relu r3                       apply(...)             r0 = unpack(raw[0]), then in a loop
- *                                    };                         over the chunk r3, r4 -> v
+ *     r2 = channel arg 1 row 3           CODE_CHANNELS  { r1, r2 }
+ *     r3 = fma r0 r1 r2         =>       CODE_SOURCE    { where raw[0] lies }
+ *     r4 = relu r3                       CODE_APPLY     { r0 = unpack(raw[0]), then in a loop over
+ *                                    };                   the chunk r3, r4 -> v }
  *
  * Registers that depend on the channel alone are members of Channels, those that are the same
  * everywhere are literals, all others are locals of the loop.
  */
 #include "compiler/fuse/formula.h"
 #include "cuda.h"
+
+#include <string.h>
 
 typedef enum Home {
     HOME_literal,  /* a constant */
@@ -143,9 +145,7 @@ static void write_channel_register(const Writer *writer, int32_t r)
             text_printf(writer->text, " + %d * %d", point->row, arg->pitch);
         text_printf(writer->text, ", c, k.r%d);\n", r);
     } else if (point_info[point->op].from == SNUG_FROM_constant) {
-        text_printf(writer->text,
-                    "        EACH(i) k.r%d[i] = c + i == 0 ? %s : c + i == 1 ? %s "
-                    ": c + i == 2 ? %s : %s;\n",
+        text_printf(writer->text, "        EACH(i) k.r%d[i] = of_channel(c + i, %s, %s, %s, %s);\n",
                     r, cuda_float(arena, c[0]), cuda_float(arena, c[1]), cuda_float(arena, c[2]),
                     cuda_float(arena, c[3]));
     } else {
@@ -155,10 +155,9 @@ static void write_channel_register(const Writer *writer, int32_t r)
 
 static void write_channels(const Writer *writer)
 {
-    const char *separator = "        float ";
+    const char *separator = "    struct Channels { float ";
     bool is_empty = true;
 
-    text_put(writer->text, "    struct Channels {\n");
     for (int32_t r = 0; r < writer->code->count; r++) {
         if (!writer->is_used[r] || writer->home[r] != HOME_channels)
             continue;
@@ -166,13 +165,13 @@ static void write_channels(const Writer *writer)
         separator = ", ";
         is_empty = false;
     }
-    text_put(writer->text, is_empty ? "    };\n" : ";\n    };\n");
-    text_put(writer->text, "    DEVICE Channels channels(const Args &args, int c)\n    {\n"
-                           "        Channels k;\n");
+    if (is_empty)
+        return;
+    text_put(writer->text, "; };\n    CODE_CHANNELS {\n");
     for (int32_t r = 0; r < writer->code->count; r++)
         if (writer->is_used[r] && writer->home[r] == HOME_channels)
             write_channel_register(writer, r);
-    text_put(writer->text, "        return k;\n    }\n");
+    text_put(writer->text, "    }\n");
 }
 
 /* ---- loads ----------------------------------------------------------------------------------- */
@@ -192,36 +191,29 @@ static const char *pixel_text(const Writer *writer, const SnugPoint *point)
 
 static void write_source(const Writer *writer)
 {
-    text_put(writer->text, "    DEVICE const half_t *source(const Args &args, int load, int n, int "
-                           "h, int w, int c)\n    {\n");
+    if (writer->load_count == 0)
+        return;
+    text_put(writer->text, "    CODE_SOURCE { return ");
     for (int32_t r = 0; r < writer->code->count; r++) {
         const SnugPoint *point = &writer->code->code[r];
         if (writer->raw[r] < 0)
             continue;
         if (writer->raw[r] + 1 < writer->load_count)
-            text_printf(writer->text, "        if (load == %d)\n    ", writer->raw[r]);
-        text_printf(writer->text, "        return args.a%d + %s + c", point->arg,
-                    pixel_text(writer, point));
-        text_printf(writer->text, point->channel != 0 ? " + %d;\n" : ";\n", point->channel);
+            text_printf(writer->text, "load == %d ? ", writer->raw[r]);
+        text_printf(writer->text, "args.a%d + %s + c", point->arg, pixel_text(writer, point));
+        if (point->channel != 0)
+            text_printf(writer->text, " + %d", point->channel);
+        text_put(writer->text, writer->raw[r] + 1 < writer->load_count ? " : " : "; }\n");
     }
-    text_put(writer->text, writer->load_count == 0 ? "        return nullptr;\n" : "");
-    text_put(writer->text, "    }\n");
-    text_put(writer->text,
-             "    DEVICE void load(const Args &args, int n, int h, int w, int c, uint4 *raw)\n"
-             "    {\n#pragma unroll\n        for (int load = 0; load < LOADS; load++)\n"
-             "            raw[load] = *(const uint4 *)source(args, load, n, h, w, c);\n    }\n");
 }
 
-/* A load into a register of the chunk. */
+/* A load into a register of the chunk that is no plain copy. */
 static void write_load(const Writer *writer, int32_t r)
 {
     const SnugPoint *point = &writer->code->code[r];
     const SnugArg *arg = &writer->kernel->args[point->arg];
 
-    text_printf(writer->text, "        float r%d[8];\n", r);
-    if (writer->raw[r] >= 0)
-        text_printf(writer->text, "        unpack(raw[%d], r%d);\n", writer->raw[r], r);
-    else if (point->op == SNUG_POINT_load_bilinear)
+    if (point->op == SNUG_POINT_load_bilinear)
         text_printf(writer->text,
                     "        load_bilinear<%d, %d, %d, %d, %d, %d>(args.a%d, n, h, w, c, r%d);\n",
                     point->factor, arg->shape.h, arg->shape.w, arg->pitch, point->channel,
@@ -234,33 +226,84 @@ static void write_load(const Writer *writer, int32_t r)
 
 /* ---- apply ----------------------------------------------------------------------------------- */
 
-static void write_apply(const Writer *writer, SnugType rounding, bool with_reductions)
+/* The loads of all chunks. Returns whether there are any. */
+static bool write_loads(const Writer *writer)
+{
+    const char *separator = "        float ";
+    bool has_loads = false;
+
+    for (int32_t r = 0; r < writer->code->count; r++)
+        if (writer->is_used[r] && writer->home[r] == HOME_chunk) {
+            text_printf(writer->text, "%sr%d[8]", separator, r);
+            separator = ", ";
+            has_loads = true;
+        }
+    text_put(writer->text, has_loads ? ";\n" : "");
+    separator = "        ";
+    for (int32_t r = 0; r < writer->code->count; r++)
+        if (writer->raw[r] >= 0) {
+            text_printf(writer->text, "%sunpack(raw[%d], r%d)", separator, writer->raw[r], r);
+            separator = ", ";
+        }
+    text_put(writer->text, writer->load_count > 0 ? ";\n" : "");
+    for (int32_t r = 0; r < writer->code->count; r++)
+        if (writer->is_used[r] && writer->home[r] == HOME_chunk && writer->raw[r] < 0)
+            write_load(writer, r);
+    return has_loads;
+}
+
+/* The body of the loop over a chunk, a statement a line, each behind `indent`. Returns how many. */
+static int32_t write_loop(const Writer *writer, Text *text, const char *indent, SnugType rounding,
+                          bool with_reductions)
 {
     const SnugPointwise *code = writer->code;
     const SnugKernel *kernel = writer->kernel;
-    Text *text = writer->text;
+    int32_t last = code->count - 1, statements = 1;
+    bool is_named = writer->home[last] != HOME_loop; /* what v[i] becomes */
 
-    text_put(text, "    DEVICE void apply(const Args &args, const Channels &k, int n, int h, "
-                   "int w, int c,\n                      const uint4 *raw, const float *core, "
-                   "float v[8], "
-                   "float (*xhat)[8])\n    {\n");
-    for (int32_t r = 0; r < code->count; r++)
-        if (writer->is_used[r] && writer->home[r] == HOME_chunk)
-            write_load(writer, r);
-    text_put(text, "        EACH(i) {\n");
-    for (int32_t r = 0; r < code->count; r++)
-        if (writer->is_used[r] && writer->home[r] == HOME_loop)
-            text_printf(text, "            float r%d = %s;\n", r, expression(writer, r));
-    const char *result = operand(writer, code->count - 1);
-    text_printf(text,
-                rounding == SNUG_F16 ? "            v[i] = rounded(%s);\n"
-                                     : "            v[i] = %s;\n",
-                result);
     for (int32_t k = 0; with_reductions && k < kernel->reduction_count; k++)
-        if (kernel->reductions[k].kind == SNUG_REDUCE_grad)
-            text_printf(text, "            xhat[%d][i] = %s;\n", k,
+        is_named |=
+            kernel->reductions[k].kind == SNUG_REDUCE_grad && kernel->reductions[k].with == last;
+    for (int32_t r = 0; r < code->count - !is_named; r++)
+        if (writer->is_used[r] && writer->home[r] == HOME_loop) {
+            text_printf(text, "%sfloat r%d = %s;\n", indent, r, expression(writer, r));
+            statements++;
+        }
+    text_printf(text, rounding == SNUG_F16 ? "%sv[i] = rounded(%s);\n" : "%sv[i] = %s;\n", indent,
+                is_named ? operand(writer, last) : expression(writer, last));
+    for (int32_t k = 0; with_reductions && k < kernel->reduction_count; k++)
+        if (kernel->reductions[k].kind == SNUG_REDUCE_grad) {
+            text_printf(text, "%sxhat[%d][i] = %s;\n", indent, k,
                         operand(writer, kernel->reductions[k].with));
-    text_put(text, "        }\n        cut_channels<CHANNELS>(c, v);\n    }\n");
+            statements++;
+        }
+    return statements;
+}
+
+static void write_apply(const Writer *writer, bool is_copy, SnugType rounding, bool with_reductions)
+{
+    Text *text = writer->text, loop = {.arena = text->arena};
+    size_t head = text->length;
+    bool cuts = writer->domain.c % 8 != 0, has_loads = false;
+
+    if (is_copy) {
+        text_put(text, "    CODE_APPLY { unpack(raw[0], v);");
+        text_put(text, cuts ? " cut_channels<CHANNELS>(c, v); }\n" : " }\n");
+        return;
+    }
+    text_put(text, "    CODE_APPLY {\n");
+    has_loads = write_loads(writer);
+    if (write_loop(writer, &loop, "            ", rounding, with_reductions) > 1) {
+        text_printf(text, "        EACH(i) {\n%s        }\n", loop.bytes);
+    } else if (has_loads || cuts) {
+        text_printf(text, "        EACH(i) %s", loop.bytes + 12);
+    } else {
+        text->length = head;
+        text_printf(text, "    CODE_APPLY { EACH(i) %.*s }\n", (int)strcspn(loop.bytes + 12, "\n"),
+                    loop.bytes + 12);
+        return;
+    }
+    text_put(text, cuts ? "        cut_channels<CHANNELS>(c, v);\n    }\n" : "    }\n");
 }
 
 void cuda_write_code(CudaSource *source, const char *name, const SnugPointwise *code,
@@ -277,16 +320,16 @@ void cuda_write_code(CudaSource *source, const char *name, const SnugPointwise *
     for (int32_t a = 0; a < kernel->arg_count; a++)
         names[a] = arena_printf(source->arena, "a%d", a);
     analyse(&writer, with_reductions);
-    text_printf(writer.text, "\n/* %s */\nstruct %s {\n",
-                formula_text(source->arena, kernel, names, code, with_reductions), name);
-    text_printf(writer.text, "    enum { CHANNELS = %d, LOADS = %d, IS_COPY = %d };\n%s", domain.c,
-                writer.load_count, code->count == 1 && writer.load_count == 1, members);
+    bool is_copy = code->count == 1 && writer.load_count == 1;
+    text_printf(writer.text, "\n/* %s */\nstruct %s : Code<%s, %d",
+                formula_text(source->arena, kernel, names, code, with_reductions), name, name,
+                domain.c);
+    if (writer.load_count > 0)
+        text_printf(writer.text, ", %d%s", writer.load_count, is_copy ? ", true" : "");
+    text_printf(writer.text, "> {\n%s", members);
     write_channels(&writer);
     write_source(&writer);
-    write_apply(&writer, rounding, with_reductions);
-    text_put(writer.text,
-             "    DEVICE void at(const Args &args, int n, int h, int w, int c, float v[8])\n    {\n"
-             "        uint4 raw[LOADS + 1];\n        load(args, n, h, w, c, raw);\n"
-             "        apply(args, channels(args, c), n, h, w, c, raw, nullptr, v, nullptr);\n"
-             "    }\n};\n");
+    write_apply(&writer, is_copy && rounding == SNUG_F32 && !with_reductions, rounding,
+                with_reductions);
+    text_put(writer.text, "};\n");
 }

@@ -44,12 +44,12 @@ void cuda_describe_combine(CudaSource *source)
 
     switch (kernel->kind) {
     case SNUG_KERNEL_bn_combine:
-        cuda_define(source, "IS_BN_COMBINE", 1);
+        cuda_define_flag(source, "IS_BN_COMBINE", 1);
         define_tiles(source);
         break;
-    case SNUG_KERNEL_bn_frozen: cuda_define(source, "IS_BN_FROZEN", 1); break;
+    case SNUG_KERNEL_bn_frozen: cuda_define_flag(source, "IS_BN_FROZEN", 1); break;
     case SNUG_KERNEL_bn_grad_combine:
-        cuda_define(source, "IS_BN_GRAD_COMBINE", 1);
+        cuda_define_flag(source, "IS_BN_GRAD_COMBINE", 1);
         cuda_define(source, "STATS_PITCH", kernel->args[1].pitch);
         break;
     case SNUG_KERNEL_sum_combine: break;
@@ -57,9 +57,8 @@ void cuda_describe_combine(CudaSource *source)
     }
     if (kernel->kind != SNUG_KERNEL_sum_combine)
         define_bn(source);
-    cuda_define(source, "IS_MOMENTS", kernel->kind == SNUG_KERNEL_bn_combine);
     cuda_define(source, "CHANNELS", first->shape.c);
-    cuda_define(source, "PARTIAL_ROWS", has_partials ? first->shape.w : 0);
+    cuda_define_flag(source, "PARTIAL_ROWS", has_partials ? first->shape.w : 0);
     cuda_define(source, "PARTIALS", has_partials ? first->shape.h : 0);
     cuda_define(source, "PARTIAL_PITCH", first->pitch);
     cuda_define(source, "RESULT_PITCH", last->pitch);
@@ -75,14 +74,13 @@ static void define_loss(CudaSource *source)
     const SnugLoss *loss = &kernel->loss;
     const SnugArg *heat = &kernel->args[0];
 
-    cuda_define_shape(source, "", heat->shape);
     cuda_define(source, "MAPS", heat->shape.c);
     cuda_define(source, "HEAT_PITCH", heat->pitch);
     cuda_define_float(source, "LOSS_STRIDE", loss->stride);
     cuda_define_float(source, "SIGMA", loss->sigma);
     if (loss->kind != SNUG_LOSS_adaptive_wing)
         return;
-    cuda_define(source, "IS_WING", 1);
+    cuda_define_flag(source, "IS_WING", 1);
     cuda_define_float(source, "OMEGA", loss->omega);
     cuda_define_float(source, "THETA", loss->theta);
     cuda_define_float(source, "EPSILON", loss->epsilon);
@@ -97,6 +95,7 @@ void cuda_describe_loss(CudaSource *source)
     const SnugArg *heat = &kernel->args[0];
     int64_t lanes = min_i64(heat->shape.c, 64), groups = divide_up(heat->shape.c, lanes);
 
+    cuda_define_shape(source, "", heat->shape);
     define_loss(source);
     cuda_define(source, "LANES", lanes);
     cuda_define(source, "ROWS", source->threads / lanes);
@@ -117,6 +116,7 @@ void cuda_describe_decode(CudaSource *source)
     int64_t lanes = min_i64(heat->shape.c, DECODE_LANES);
     int64_t groups = divide_up(heat->shape.c, lanes);
 
+    cuda_define_shape(source, "", heat->shape);
     define_loss(source);
     cuda_define(source, "LANES", lanes);
     cuda_define(source, "ROWS", source->threads / lanes);
@@ -159,7 +159,7 @@ void cuda_describe_loss_combine(CudaSource *source)
     cuda_define(source, "MAPS", maps);
     cuda_define(source, "LOSS_PITCH", map_loss->pitch);
     cuda_define(source, "WEIGHT_PITCH", kernel->args[4].pitch);
-    cuda_define(source, "TOP", kernel->loss.kind != SNUG_LOSS_ohkm ? 0 : top > 1 ? top : 1);
+    cuda_define_flag(source, "TOP", kernel->loss.kind != SNUG_LOSS_ohkm ? 0 : top > 1 ? top : 1);
     cuda_define(source, "SCALAR_LOSS_SCALE", SNUG_SCALAR_loss_scale);
     cuda_define(source, "SCALAR_LOSS", SNUG_SCALAR_loss);
     cuda_entry(source, "", 1, 1, 1, 0);
@@ -178,17 +178,59 @@ static bool takes_part(SnugKernelKind kind, const SnugParam *param)
     }
 }
 
+/* The members of struct Tensor that the kind's kernel reads, and a tensor's in that order. */
+static const char *tensor_members(SnugKernelKind kind)
+{
+    if (kind == SNUG_KERNEL_grad_norm)
+        return "long long grad, elements;\n    int first_chunk;";
+    if (kind == SNUG_KERNEL_adamw)
+        return "long long weight, grad, m, v, ema, half, elements; /* -1: there is none */\n"
+               "    int columns, decay, first_chunk;";
+    return "long long weight, ema, half, elements; /* -1: there is none */\n"
+           "    int columns, first_chunk;";
+}
+
+static const char *tensor_row(const CudaSource *source, const SnugParam *p, int64_t elements,
+                              int64_t first_chunk)
+{
+    SnugKernelKind kind = source->kernel->kind;
+    long long weight = p->weight, grad = p->grad, m = p->m, v = p->v, ema = p->ema, half = p->half;
+    long long count = elements, first = first_chunk;
+
+    if (kind == SNUG_KERNEL_grad_norm)
+        return arena_printf(source->arena, "{%lld, %lld, %lld},", grad, count, first);
+    if (kind == SNUG_KERNEL_adamw)
+        return arena_printf(source->arena,
+                            "{%lld, %lld, %lld, %lld, %lld, %lld, %lld, %d, %d, %lld},", weight,
+                            grad, m, v, ema, half, count, p->shape.c, p->decay != 0, first);
+    return arena_printf(source->arena, "{%lld, %lld, %lld, %lld, %d, %lld},", weight, ema, half,
+                        count, p->shape.c, first);
+}
+
+/* Adds the row to the line, or ends the line where it is full. */
+static void put_row(Text *text, Text *line, const char *row)
+{
+    enum { LINE = 98 };
+
+    if (line->length > 0 && line->length + strlen(row) >= LINE) {
+        text_printf(text, "   %s\n", line->bytes);
+        line->length = 0;
+    }
+    text_printf(line, " %s", row);
+}
+
 /* Returns the number of chunks of all tensors. */
 static int64_t write_tensors(CudaSource *source)
 {
     const SnugProgram *program = source->program;
+    Text line = {.arena = source->arena};
     int64_t chunks = 0;
     int32_t tensors = 0;
 
-    text_put(&source->text, "struct Tensor {\n"
-                            "    long long weight, grad, m, v, ema, half; /* -1: there is none */\n"
-                            "    long long elements;\n    int columns, decay, first_chunk;\n};\n"
-                            "static __device__ const Tensor tensors[] = {\n");
+    text_printf(&source->text,
+                "\n/* In the order of the program's parameters. */\nstruct Tensor {\n    %s\n};\n"
+                "static __device__ const Tensor tensors[] = {\n",
+                tensor_members(source->kernel->kind));
     for (int32_t p = 0; p < program->param_count; p++) {
         const SnugParam *param = &program->params[p];
         SnugShape shape = param->shape;
@@ -197,16 +239,11 @@ static int64_t write_tensors(CudaSource *source)
             continue;
         if (elements > INT32_MAX)
             BUG("%s has %lld elements", param->name, (long long)elements);
-        text_printf(&source->text,
-                    "    {%lld, %lld, %lld, %lld, %lld, %lld, %lld, %d, %d, %lld}, /* %s */\n",
-                    (long long)param->weight, (long long)param->grad, (long long)param->m,
-                    (long long)param->v, (long long)param->ema, (long long)param->half,
-                    (long long)elements, param->shape.c, param->decay != 0, (long long)chunks,
-                    strstr(param->name, "*/") == NULL ? param->name : "");
+        put_row(&source->text, &line, tensor_row(source, param, elements, chunks));
         chunks += divide_up(elements, UPDATE_CHUNK);
         tensors++;
     }
-    text_put(&source->text, "};\n");
+    text_printf(&source->text, "   %s\n};\n", line.bytes);
     cuda_define(source, "TENSORS", tensors);
     return chunks;
 }
@@ -234,11 +271,11 @@ void cuda_describe_update(CudaSource *source)
     SnugKernelKind kind = source->kernel->kind;
 
     for (size_t k = 0; k < COUNT_OF(scalars); k++)
-        text_printf(&source->text, "#define SCALAR_%s %d\n", scalars[k].name, scalars[k].scalar);
-    cuda_define(source, "IS_GRAD_NORM", kind == SNUG_KERNEL_grad_norm);
-    cuda_define(source, "IS_ADAMW", kind == SNUG_KERNEL_adamw);
-    text_printf(&source->text, "#define SOURCE %s\n",
-                kind == SNUG_KERNEL_copy_ema ? "ema" : "weight");
+        cuda_define(source, arena_printf(source->arena, "SCALAR_%s", scalars[k].name),
+                    scalars[k].scalar);
+    cuda_define_flag(source, "IS_GRAD_NORM", kind == SNUG_KERNEL_grad_norm);
+    cuda_define_flag(source, "IS_ADAMW", kind == SNUG_KERNEL_adamw);
+    cuda_define_name(source, "SOURCE", kind == SNUG_KERNEL_copy_ema ? "ema" : "weight");
     cuda_define(source, "SCALARS_OFFSET", program->buffers[program->scalars_buffer].offset);
     cuda_define(source, "CHUNK", UPDATE_CHUNK);
     int64_t chunks = write_tensors(source);

@@ -557,16 +557,6 @@ static int32_t *no_buffers(Tables *tables)
     return table;
 }
 
-/* Where the model file asks for a kernel first. */
-static Span first_source(const ProgramTables *result, int32_t kernel)
-{
-    for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
-        for (int32_t k = 0; k < result->program.segments[s].launch_count; k++)
-            if (result->program.segments[s].launches[k].kernel == kernel)
-                return result->launch_sources[s][k];
-    BUG("kernel %s is never launched", result->program.kernels[kernel].name);
-}
-
 /* The texts of all kernels; those that the card's device does not have yet stay NULL. */
 static void build_cuda_kernels(const Compilation *c, ProgramTables *result)
 {
@@ -574,10 +564,7 @@ static void build_cuda_kernels(const Compilation *c, ProgramTables *result)
     SnugCudaKernel *kernels = arena_array(c->arena, SnugCudaKernel, (size_t)program->kernel_count);
 
     for (int32_t k = 0; k < program->kernel_count; k++) {
-        Span source = first_source(result, k);
-        const char *path = source.file != 0 ? diagnostics_file(c->diags, source.file)->path : NULL;
-        cuda_kernel_source(c->arena, program, c->target.card, k, path,
-                           (int32_t)span_line_column(c->diags, source).line, &kernels[k]);
+        cuda_kernel_source(c->arena, program, c->target.card, k, &kernels[k]);
         program->requires_cublas |= c->target.gemm == GEMM_cublas && kernels[k].gemm.m > 0;
     }
     program->cuda_kernels = kernels;

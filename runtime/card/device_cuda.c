@@ -249,6 +249,7 @@ static bool prepare_kernels(Device *device, Error *error)
     size_t count = (size_t)program->kernel_count;
     KernelImage *images = calloc(count + 1, sizeof *images);
     int32_t image_count = 0, next = 0;
+    char file[256];
 
     device->modules = calloc(count + 1, sizeof *device->modules);
     device->functions = calloc(count + 1, sizeof *device->functions);
@@ -256,10 +257,13 @@ static bool prepare_kernels(Device *device, Error *error)
         free(images);
         return error_set(error, ERROR_MEMORY, "no memory for the device's tables");
     }
+    snprintf(file, sizeof file, "%s.cu", program->model);
     for (int32_t k = 0; k < program->kernel_count; k++)
         if (!is_library_kernel(device, k))
             images[image_count++] = (KernelImage){.name = program->kernels[k].name,
-                                                  .source = program->cuda_kernels[k].source};
+                                                  .source = program->cuda_kernels[k].source,
+                                                  .file = file,
+                                                  .line = program->cuda_kernels[k].line};
     bool ok = compile_kernels(device, images, image_count, error);
     for (int32_t k = 0; ok && k < program->kernel_count; k++)
         if (!is_library_kernel(device, k))

@@ -168,16 +168,31 @@ static bool take_image(const KernelCompile *compile, NvrtcProgram program, Kerne
            && (compile->is_ptx ? api->nvrtcGetPTX : api->nvrtcGetCUBIN)(program, image->image) == 0;
 }
 
+/* The source behind a #line, so that a message names the place where people read it. */
+static char *placed_source(const KernelImage *image)
+{
+    size_t bytes = strlen(image->source) + 32;
+    char *text = malloc(bytes);
+
+    if (text != NULL)
+        snprintf(text, bytes, "#line %d\n%s", image->line > 0 ? image->line : 1, image->source);
+    return text;
+}
+
 /* why: 256 bytes. */
 static bool compile_source(const Pool *pool, KernelImage *image, char *why)
 {
     const KernelCompile *compile = pool->compile;
     const CudaApi *api = compile->api;
     NvrtcProgram program = NULL;
-    bool ok = api->nvrtcCreateProgram(&program, image->source, image->name, compile->header_count,
-                                      compile->headers, compile->header_names)
-              == 0;
+    char *source = placed_source(image);
+    bool ok = source != NULL
+              && api->nvrtcCreateProgram(
+                     &program, source, image->file != NULL ? image->file : image->name,
+                     compile->header_count, compile->headers, compile->header_names)
+                     == 0;
 
+    free(source);
     if (ok && api->nvrtcCompileProgram(program, pool->option_count, pool->options) != 0) {
         copy_first_error(api, program, why, 256);
         ok = false;

@@ -8,6 +8,8 @@
 typedef struct KernelImage {
     const char *name;   /* for messages */
     const char *source; /* CUDA C */
+    const char *file;   /* where people find the source, for NVRTC's messages; NULL: under `name` */
+    int32_t line;       /* of `file`, where it begins; 0: the first */
     void *image;        /* out: a cubin, or PTX with a 0 behind it */
     int64_t bytes;      /* out */
     bool was_cached;    /* out */
@@ -25,7 +27,8 @@ typedef struct KernelCompile {
     bool is_quiet;      /* no progress on stderr */
 } KernelCompile;
 
-/* Fills every image. Sources that are equal are compiled once. A kernel that does not compile is an
+/* Fills every image. Sources that are equal are compiled once,
+ * wherever they are found. A kernel that does not compile is an
  * error that names it and shows the first message; a cache that cannot be read or written only costs
  * time. Images that are there already after a failure must still be freed. */
 bool kernel_cache_compile(const KernelCompile *compile, KernelImage *images, int32_t count,

@@ -121,7 +121,7 @@ static inline void card_write_source(CardSuite *suite, int32_t k)
     if (adds)
         b->kernel.workspace_bytes = card_workspace_bytes(suite->cards[k], &b->kernel);
     SnugProgram program = {.kernels = &b->kernel, .kernel_count = 1};
-    cuda_kernel_source(suite->arena, &program, suite->cards[k], 0, NULL, 0, &suite->texts[k]);
+    cuda_kernel_source(suite->arena, &program, suite->cards[k], 0, &suite->texts[k]);
     suite->images[k] = (KernelImage){.name = suite->names[k], .source = suite->texts[k].source};
 }
 

@@ -1,6 +1,5 @@
 #include "kernel_pool.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,42 +13,20 @@ struct KernelPool {
     KernelPoolOptions options;
     Arena *arena;
     Interner *names;
-    Map modules;           /* by interned source: a SoftGpuModule */
-    const char *undefines; /* of the macros of all headers but prims.cuh */
+    Map modules; /* by interned source: a SoftGpuModule */
     ARRAY(SoftGpuModule *) loaded;
     int64_t compiled, shared;
 };
 
 /* ---- units ----------------------------------------------------------------------------------- */
 
-/* "#undef NAME" for each "#define NAME" of the text. */
-static void put_undefines(Text *out, const char *text)
-{
-    static const char define[] = "#define ";
-
-    for (const char *at = strstr(text, define); at != NULL; at = strstr(at, define)) {
-        size_t length = 0;
-        bool begins_line = at == text || at[-1] == '\n';
-        at += strlen(define);
-        while (isalnum((unsigned char)at[length]) || at[length] == '_')
-            length++;
-        if (begins_line)
-            text_printf(out, "#undef %.*s\n", (int)length, at);
-    }
-}
-
+/* Each is a namespace that leaves no macro: together they are a unit. */
 static const char *unit_source(KernelPool *pool, const char *const *sources, int32_t count)
 {
     Text text = {.arena = pool->arena};
 
-    text_put(&text, "#include \"prims.cuh\"\n");
-    for (int32_t k = 0; k < count; k++) {
-        text_printf(&text, "namespace kernel_%d {\n", (int)k);
+    for (int32_t k = 0; k < count; k++)
         text_put(&text, sources[k]);
-        text_put(&text, "}\n");
-        text_put(&text, pool->undefines);
-        put_undefines(&text, sources[k]);
-    }
     return text.bytes;
 }
 
@@ -57,15 +34,10 @@ KernelPool *kernel_pool_create(const KernelPoolOptions *options)
 {
     Arena *arena = arena_create();
     KernelPool *pool = arena_new(arena, KernelPool);
-    Text text = {.arena = arena};
 
     pool->options = *options;
     pool->arena = arena;
     pool->names = interner_create(arena);
-    for (int32_t h = 0; h < cuda_header_count; h++)
-        if (strcmp(cuda_headers[h].name, "prims.cuh") != 0)
-            put_undefines(&text, cuda_headers[h].text);
-    pool->undefines = text.bytes;
     return pool;
 }
 

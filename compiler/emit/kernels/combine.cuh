@@ -7,9 +7,15 @@
 #include "prims.cuh"
 #include "reduce.cuh"
 
+#if IS_BN_COMBINE
+enum { IS_MOMENTS = 1 };
+#else
+enum { IS_MOMENTS = 0 };
+#endif
+
 #if PARTIAL_ROWS > 0
 
-#if IS_MOMENTS
+#if IS_BN_COMBINE
 
 /* Pixels of side `index` of the tiles of length `tile`: the last one is cut off. */
 DEVICE int side_count(int index, int tile, int size)
@@ -41,7 +47,7 @@ DEVICE Sums combine_partials(const float *partials, int c, float *scratch)
         EACH(i) one.second[i] = 0.0f;
         if constexpr (PARTIAL_ROWS == 2)
             read_eight(from + PARTIAL_PITCH, one.second);
-#if IS_MOMENTS
+#if IS_BN_COMBINE
         one.count = partial_count(p);
 #endif
         join_sums<IS_MOMENTS>(sums, one);
@@ -173,3 +179,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
         combine(args, c);
 #endif
 }
+
+#include "end.cuh"

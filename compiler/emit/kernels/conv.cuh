@@ -230,16 +230,15 @@ DEVICE void issue_weights(const Args &args, unsigned shared, const Block &block,
 /* An odd number of chunks is completed by one of zero weights, in every slot, once for all. */
 DEVICE void clear_last_chunk(unsigned shared)
 {
-    if (STEP_CHUNKS % 2 == 0)
-        return;
-    for (int i = (int)threadIdx.x; i < TILE_N * WEIGHT_SLOTS; i += THREADS) {
-        int k = i % TILE_N;
-        int row = IS_GRADIENT ? 8 * STEP_CHUNKS + k / (TILE_N / 8) : k;
-        int chunk = IS_GRADIENT ? k % (TILE_N / 8) : (int)STEP_CHUNKS;
-        store_shared(shared + WEIGHTS_AT + (unsigned)(i / TILE_N) * WEIGHT_BYTES
-                         + (unsigned)(row * WEIGHT_ROW_PITCH + chunk * 16),
-                     uint4{0, 0, 0, 0});
-    }
+    if constexpr (STEP_CHUNKS % 2 != 0)
+        for (int i = (int)threadIdx.x; i < TILE_N * WEIGHT_SLOTS; i += THREADS) {
+            int k = i % TILE_N;
+            int row = IS_GRADIENT ? 8 * STEP_CHUNKS + k / (TILE_N / 8) : k;
+            int chunk = IS_GRADIENT ? k % (TILE_N / 8) : (int)STEP_CHUNKS;
+            store_shared(shared + WEIGHTS_AT + (unsigned)(i / TILE_N) * WEIGHT_BYTES
+                             + (unsigned)(row * WEIGHT_ROW_PITCH + chunk * 16),
+                         uint4{0, 0, 0, 0});
+        }
 }
 
 /* Everything that must be under way before the first step. */
@@ -475,3 +474,5 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) ENTRY(PARAMETERS)
     }
     finish_block(args, shared, warp, lane, totals);
 }
+
+#include "end.cuh"

@@ -170,3 +170,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY_REFINE(PARAMETERS)
     peak[1] = y * LOSS_STRIDE;
     peak[2] = best.highest;
 }
+
+#include "end.cuh"

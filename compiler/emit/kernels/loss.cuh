@@ -61,3 +61,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY_SUM(PARAMETERS)
     if (is_active && row == 0)
         args.a2[n * LOSS_PITCH + map] = sum * (1.0f / (HEIGHT * WIDTH));
 }
+
+#include "end.cuh"

@@ -43,3 +43,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
     if (threadIdx.x == 0)
         args.a3[SCALAR_LOSS] += total;
 }
+
+#include "end.cuh"

@@ -132,3 +132,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
 }
 
 #endif
+
+#include "end.cuh"

@@ -1,19 +1,26 @@
 /* What every kernel is made of. Includes nothing: half precision is held as 16-bit integers and
  * converted by inline PTX, so that NVRTC alone compiles it.
  *
- * A kernel's source is generated text, then one hand-written file:
+ * A kernel's source is generated text around one hand-written file:
  *
- *     #define ENTRY ...         name of the extern "C" function; THREADS of a block
- *     #define ...               geometry
+ *     #include "tensor.cuh"     and with it this file
+ *     namespace NAME {
  *     struct Args { ... };      one pointer an arg of the kernel, a0, a1, ...; then workspace
  *     #define PARAMETERS ...    of the entry
  *     #define ARGS              Args made of them
- *     struct Prologue0 { ... }; pointwise code: Prologue0, Prologue1 of a core's inputs,
- *     struct Epilogue { ... };  Epilogue of its result (a map's parts: Part0, Part1, ...)
+ *     enum { ... };             geometry, THREADS of a block
+ *     #define ...               what an #if asks, floats, names of args; ENTRY, the extern "C"
+ *                               function
+ *     struct Prologue0 ...;     pointwise code: Prologue0, Prologue1 of a core's inputs,
+ *     struct Epilogue ...;      Epilogue of its result (a map's parts: Part0, Part1, ...)
  *     #include "map.cuh"
+ *     }
+ *
+ * The hand-written file ends with end.cuh, which takes back all macros but those of this file and of
+ * tensor.cuh: all kernels together are a translation unit, too.
  *
  * The unit of pointwise work is a chunk: 8 consecutive channels of a pixel, 16 bytes of half, in
- * fp32 registers. c is the chunk's first channel, a multiple of 8 below CHANNELS. A struct of code:
+ * fp32 registers. c is the chunk's first channel, a multiple of 8 below CHANNELS. Code offers:
  *
  *     CHANNELS      of its domain; elements of a chunk beyond it come out as zeros
  *     LOADS         chunks of half tensors at the very element: raw[LOADS]
@@ -24,10 +31,12 @@
  *     void load(args, n, h, w, c, raw)                    all of them
  *     void apply(args, k, n, h, w, c, raw, core, v, xhat) k: of channels(args, c); core[8]: the
  *         kernel's own result (Epilogue only); v[8]: the value, of an Epilogue or a Part as rounded
- *         for storage; xhat[REDUCTIONS][8]: what reduction r multiplies v by, if it is of that
- * kind.
+ *         for storage; xhat[REDUCTIONS][8]: what reduction r multiplies v by, if it is of that kind.
  *         What is not at the element (resampled, slices not at a multiple of 8) it loads itself.
  *     void at(args, n, h, w, c, v)                        channels, load and apply (no core)
+ *
+ * Generated text has of it what differs: struct Code below has the rest, and the heads of the
+ * functions.
  *
  * All are inlined and all loops over 8 unrolled: arrays are registers. A thread reads a chunk of
  * everything that may share the result's bytes before it writes that chunk.
@@ -238,5 +247,79 @@ DEVICE void cut_channels(int c, float v[8])
     if constexpr (CHANNELS % 8 != 0)
         EACH(i) v[i] = c + i < CHANNELS ? v[i] : 0.0f;
 }
+
+/* ---- pointwise code -------------------------------------------------------------------------- */
+
+/* What a reduction over pixels adds up of the values v: v; mean and M2; v and v times x-hat. */
+enum { REDUCE_sum, REDUCE_moments, REDUCE_grad };
+
+/* The kind of reduction r, and where it goes: what collect.cuh and statistics.cuh ask. */
+#define REDUCE(kind, out)                                                                          \
+    DEVICE constexpr int reduction_kind(int r)                                                     \
+    {                                                                                              \
+        return kind;                                                                               \
+    }                                                                                              \
+    DEVICE float *reduction_out(const Args &args, int r)                                           \
+    {                                                                                              \
+        return out;                                                                                \
+    }
+
+/* Of the first four numbers of a constant the one of channel c; all further channels have the last.
+ */
+DEVICE float of_channel(int c, float first, float second, float third, float fourth)
+{
+    return c == 0 ? first : c == 1 ? second : c == 2 ? third : fourth;
+}
+
+/* What all pointwise code has in common, and what it has where it does not say otherwise. Self is
+ * the struct derived from it. */
+template <class Self, int OF_CHANNELS, int OF_LOADS = 0, bool OF_COPY = false>
+struct Code {
+    enum { CHANNELS = OF_CHANNELS, LOADS = OF_LOADS, IS_COPY = OF_COPY };
+    struct Channels {};
+
+    template <class Args>
+    DEVICE void set_channels(const Args &args, int c, Channels &k)
+    {
+    }
+
+    template <class Args>
+    DEVICE auto channels(const Args &args, int c)
+    {
+        typename Self::Channels k;
+        Self::set_channels(args, c, k);
+        return k;
+    }
+
+    template <class Args>
+    DEVICE const half_t *source(const Args &args, int load, int n, int h, int w, int c)
+    {
+        return nullptr;
+    }
+
+    template <class Args>
+    DEVICE void load(const Args &args, int n, int h, int w, int c, uint4 *raw)
+    {
+#pragma unroll
+        for (int load = 0; load < LOADS; load++)
+            raw[load] = *(const uint4 *)Self::source(args, load, n, h, w, c);
+    }
+
+    template <class Args>
+    DEVICE void at(const Args &args, int n, int h, int w, int c, float v[8])
+    {
+        uint4 raw[LOADS + 1];
+        load(args, n, h, w, c, raw);
+        Self::apply(args, channels(args, c), n, h, w, c, raw, nullptr, v, nullptr);
+    }
+};
+
+/* Heads of the functions that a struct derived from Code defines; their parameters are named so. */
+#define CODE_CHANNELS DEVICE void set_channels(const Args &args, int c, Channels &k)
+#define CODE_SOURCE                                                                                \
+    DEVICE const half_t *source(const Args &args, int load, int n, int h, int w, int c)
+#define CODE_APPLY                                                                                 \
+    DEVICE void apply(const Args &args, const Channels &k, int n, int h, int w, int c,             \
+                      const uint4 *raw, const float *core, float *v, float (*xhat)[8])
 
 #endif

@@ -22,7 +22,6 @@
 #include "tensor.cuh"
 
 #if REDUCTIONS == 0
-enum { REDUCE_sum, REDUCE_moments, REDUCE_grad };
 DEVICE constexpr int reduction_kind(int r)
 {
     return REDUCE_sum;

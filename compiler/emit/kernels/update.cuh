@@ -241,3 +241,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
 
 #endif
 #endif
+
+#include "end.cuh"

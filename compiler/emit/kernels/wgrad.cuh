@@ -252,3 +252,5 @@ extern "C" __global__ void __launch_bounds__(ADD_THREADS) ENTRY_ADD(PARAMETERS)
     args.GRADIENT[at] += sum;
 }
 #endif
+
+#include "end.cuh"

@@ -56,3 +56,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(PARAMETERS)
             args.GRADIENT[((y * KERNEL + kh) * KERNEL + kw) * X_CHANNELS + x] += sum;
     }
 }
+
+#include "end.cuh"
