@@ -22,8 +22,9 @@ typedef struct CudaSource {
     Text constants, large, macros; /* geometry: "NAME = 1, ...", those beyond int, #defines */
     Text text;                     /* what stands behind it */
     ARRAY(SnugCudaEntry) entries;
-    int32_t threads;    /* of a block: THREADS */
-    const char *header; /* the hand-written part */
+    int32_t threads;        /* of a block: THREADS */
+    const char *header;     /* the hand-written part */
+    const char *kind_macro; /* what the text takes back itself, behind it; NULL: nothing */
 } CudaSource;
 
 /* ---- cuda_source.c --------------------------------------------------------------------------- */

@@ -124,6 +124,7 @@ static void define_kind(CudaSource *source)
     for (char *at = macro; *at != '\0'; at++)
         *at = (char)toupper((unsigned char)*at);
     cuda_define_flag(source, macro, 1);
+    source->kind_macro = macro;
 }
 
 void cuda_describe_window(CudaSource *source)

@@ -320,7 +320,10 @@ static const char *whole_text(const CudaSource *source)
         text_printf(&text, "enum : long long { %s };\n", source->large.bytes);
     text_printf(&text, "%s%s", source->macros.bytes,
                 source->text.length > 0 ? source->text.bytes : "");
-    text_printf(&text, "#include \"%s\"\n}\n", source->header);
+    text_printf(&text, "#include \"%s\"\n", source->header);
+    if (source->kind_macro != NULL)
+        text_printf(&text, "#undef %s\n", source->kind_macro);
+    text_put(&text, "}\n");
     return folded(source->arena, text.bytes);
 }
 

@@ -26,17 +26,13 @@
 #undef SIGMA
 #undef THETA
 
-/* what an #if asks */
+/* what an #if asks; of windows the text itself takes it back */
 #undef IS_ADAMW
-#undef IS_BILINEAR_GRAD
 #undef IS_BN_COMBINE
 #undef IS_BN_FROZEN
 #undef IS_BN_GRAD_COMBINE
 #undef IS_GRADIENT
 #undef IS_GRAD_NORM
-#undef IS_MAX_POOL
-#undef IS_MAX_POOL_GRAD
-#undef IS_UPSAMPLE_GRAD
 #undef IS_WING
 #undef PARTIAL_ROWS
 #undef REDUCTIONS
