@@ -25,6 +25,53 @@ static bool use_color(const Options *options, FILE *stream)
     return is_terminal(stream);
 }
 
+/* ---- outputs ---------------------------------------------------------------------------------------- */
+
+/* What a file of this ending is not: an executable, a page, a trace. `own` is the ending that it is
+ * written with; NULL: none of the kinds that have one. */
+static bool suits_ending(const char *path, const char *own)
+{
+    static const char *const kinds[] = {".snug", ".c",   ".h",  ".cu",   ".o",          ".a",
+                                        ".so",   ".dll", ".py", ".json", ".html",       ".csv",
+                                        ".onnx", ".zip", ".pt", ".pth",  ".safetensors"};
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash != NULL ? slash : path, '.');
+
+    if (dot == NULL || (own != NULL && strcmp(dot, own) == 0))
+        return true;
+    for (size_t k = 0; k < COUNT_OF(kinds); k++)
+        if (strcmp(dot, kinds[k]) == 0)
+            return false;
+    return true;
+}
+
+/* Refuses an output that is an input, of another kind than its name says, or no file. */
+static ExitStatus check_output(const Compilation *c, const char *flag, const char *path,
+                               const char *own, const char *kind)
+{
+    const char *what = NULL;
+
+    if (path == NULL || strcmp(path, "-") == 0)
+        return EXIT_STATUS_ok;
+    for (uint32_t k = 1; k <= diagnostics_file_count(c->diags); k++) {
+        if (!is_same_file(path, diagnostics_file(c->diags, k)->path))
+            continue;
+        fprintf(stderr,
+                "snug: %s %s is the model file that is read\n"
+                "      note: name another one, it would be lost\n",
+                flag, path);
+        return EXIT_STATUS_usage;
+    }
+    if (!suits_ending(path, own)) {
+        fprintf(stderr, "snug: %s %s: what is written is %s\n", flag, path, kind);
+        return EXIT_STATUS_usage;
+    }
+    if (output_path(c->arena, path, &what) == NULL) {
+        fprintf(stderr, "snug: cannot write %s: it is %s\n", path, what);
+        return EXIT_STATUS_files;
+    }
+    return EXIT_STATUS_ok;
+}
+
 /* ---- options to compilations ------------------------------------------------------------------------ */
 
 /* "-D width=48" into an override. */
@@ -147,6 +194,13 @@ static ExitStatus command_plan(const Options *options, Arena *arena)
     if (c != NULL)
         print_diagnostics(options, c);
     if (has_plan && options->dump == NULL) {
+        ExitStatus outputs = check_output(c, "--html", options->html, ".html", "a page of HTML");
+        if (outputs == EXIT_STATUS_ok)
+            outputs = check_output(c, "--trace", options->trace, ".json", "a trace in JSON");
+        if (outputs != EXIT_STATUS_ok) {
+            compilation_destroy(c);
+            return outputs;
+        }
         PlanForms forms = {
             .json = options->flag_json,
             .csv = options->flag_csv,
@@ -264,6 +318,9 @@ static ExitStatus command_compile(const Options *options, Arena *arena, Products
 
     if (status == EXIT_STATUS_ok) {
         *products = product_paths(options, arena, variants.items[0]->model->name);
+        status = check_output(variants.items[0], "-o", products->executable, NULL, "an executable");
+    }
+    if (status == EXIT_STATUS_ok) {
         status = make_products(variants.items, variants.count, products);
     }
     variants_destroy(&variants);
@@ -348,6 +405,7 @@ static int run_command(const Options *options, Arena *arena)
 
 int main(int argc, char **argv)
 {
+    keep_standard_streams();
     Arena *arena = arena_create();
     Options options;
     int status = EXIT_STATUS_usage;

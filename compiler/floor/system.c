@@ -17,6 +17,7 @@
 #define popen  _popen
 #define pclose _pclose
 #else
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,6 +185,75 @@ bool make_folders(Arena *arena, const char *folder)
     return make_folder(path);
 }
 
+#ifdef _WIN32
+
+const char *output_path(Arena *arena, const char *path, const char **what)
+{
+    struct stat info;
+
+    *what = "a folder";
+    return stat(path, &info) == 0 && (info.st_mode & S_IFDIR) ? NULL : arena_strdup(arena, path);
+}
+
+bool is_same_file(const char *a, const char *b)
+{
+    char left[_MAX_PATH], right[_MAX_PATH];
+
+    return exists(a) && exists(b) && _fullpath(left, a, sizeof left) != NULL
+           && _fullpath(right, b, sizeof right) != NULL && _stricmp(left, right) == 0;
+}
+
+void keep_standard_streams(void)
+{
+} /* the runtime library gives closed ones descriptors that no file gets */
+
+#else
+
+const char *output_path(Arena *arena, const char *path, const char **what)
+{
+    enum { MOST_LINKS = 40, MOST_BYTES = 4096 };
+    struct stat info;
+
+    *what = NULL;
+    for (int k = 0; lstat(path, &info) == 0 && !S_ISREG(info.st_mode); k++) {
+        char *target = arena_alloc(arena, MOST_BYTES);
+        const char *slash = strrchr(path, '/');
+        ssize_t length =
+            S_ISLNK(info.st_mode) && k < MOST_LINKS ? readlink(path, target, MOST_BYTES - 1) : -1;
+        if (length < 0) {
+            *what = S_ISDIR(info.st_mode)                            ? "a folder"
+                    : S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode) ? "a device"
+                    : S_ISFIFO(info.st_mode)                         ? "a pipe"
+                    : S_ISLNK(info.st_mode)                          ? "a link to itself"
+                                                                     : "no file";
+            return NULL;
+        }
+        target[length] = '\0';
+        path = target[0] == '/' || slash == NULL
+                   ? target
+                   : arena_printf(arena, "%.*s/%s", (int)(slash - path), path, target);
+    }
+    return path;
+}
+
+bool is_same_file(const char *a, const char *b)
+{
+    struct stat left, right;
+
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev
+           && left.st_ino == right.st_ino;
+}
+
+/* Reading fails where it should be written and the other way round, so that lost output is an error. */
+void keep_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+#endif
+
 static bool same_bytes(const char *left, const char *right)
 {
     FILE *a = fopen(left, "rb"), *b = fopen(right, "rb");
@@ -205,7 +275,12 @@ static bool same_bytes(const char *left, const char *right)
 bool write_if_changed(Arena *arena, const char *path, bool (*write)(FILE *file, void *context),
                       void *context)
 {
-    const char *temporary = arena_printf(arena, "%s.tmp", path);
+    const char *what, *target = output_path(arena, path, &what);
+    if (target == NULL) {
+        errno = EEXIST; /* something that is no file */
+        return false;
+    }
+    const char *temporary = arena_printf(arena, "%s.tmp", target);
     FILE *file = fopen(temporary, "wb");
     bool ok;
 
@@ -213,9 +288,9 @@ bool write_if_changed(Arena *arena, const char *path, bool (*write)(FILE *file, 
         return false;
     ok = write(file, context) && !ferror(file);
     ok = fclose(file) == 0 && ok;
-    if (ok && same_bytes(temporary, path))
+    if (ok && same_bytes(temporary, target))
         return remove(temporary) == 0;
-    ok = ok && replace_file(temporary, path);
+    ok = ok && replace_file(temporary, target);
     if (!ok) {
         int reason = errno;
         remove(temporary);
@@ -271,7 +346,12 @@ static bool append_words(Arena *arena, Words *words, const char *path)
 bool compile_source(Arena *arena, const char *cc, const Runtime *runtime, const char *source,
                     const char *output)
 {
-    const char *temporary = arena_printf(arena, "%s.tmp", output);
+    const char *what, *target = output_path(arena, output, &what);
+    if (target == NULL) {
+        fprintf(stderr, "snug: cannot write %s: it is %s\n", output, what);
+        return false;
+    }
+    const char *temporary = arena_printf(arena, "%s.tmp", target);
     const char *const head[] = {
         cc, "-std=c11", "-O1", "-I", runtime->include, "-o", temporary, source, runtime->library};
     Words words = {0};
@@ -286,7 +366,7 @@ bool compile_source(Arena *arena, const char *cc, const Runtime *runtime, const 
     ARRAY_APPEND(arena, &words, NULL);
 
     status = run_program(words.items);
-    if (status == 0 && replace_file(temporary, output))
+    if (status == 0 && replace_file(temporary, target))
         return true;
     if (status == -1)
         fprintf(stderr,

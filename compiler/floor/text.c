@@ -201,16 +201,24 @@ const char *format_mib(Arena *arena, int64_t bytes)
     return bytes < 0 ? arena_printf(arena, "-%s", text) : text;
 }
 
+/* A byte that is no UTF-8 becomes the half of a surrogate that Python reads back as this byte. */
 void print_json_string(FILE *out, const char *text)
 {
+    size_t left = strlen(text);
+
     putc('"', out);
-    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
-        if (*byte == '"' || *byte == '\\')
-            fprintf(out, "\\%c", *byte);
-        else if (*byte < 0x20 || *byte == '<')
-            fprintf(out, "\\u%04x", (unsigned)*byte);
+    for (size_t step; left > 0; text += step, left -= step) {
+        unsigned byte = (unsigned char)*text;
+        uint32_t point;
+        step = utf8_decode(text, left, &point);
+        if (byte == '"' || byte == '\\')
+            fprintf(out, "\\%c", (int)byte);
+        else if (byte < 0x20 || byte == '<')
+            fprintf(out, "\\u%04x", byte);
+        else if (step == 1 && byte >= 0x80)
+            fprintf(out, "\\udc%02x", byte);
         else
-            putc(*byte, out);
+            fwrite(text, 1, step, out);
     }
     putc('"', out);
 }

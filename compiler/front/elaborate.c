@@ -277,14 +277,23 @@ static void evaluate_params(Elaborator *e)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* "models/hrnet_w32.snug" -> "hrnet_w32" */
+/* "models/hrnet_w32.snug" -> "hrnet_w32". It names files that C includes, and stands in JSON: what
+ * neither can spell becomes '_'. */
 static const char *model_name(Elaborator *e, const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
+    size_t length = dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
+    char *name = arena_printf(e->arena, "%.*s", (int)length, base);
 
-    return intern(e->c->names, base,
-                  dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
+    for (size_t k = 0, step; k < length; k += step) {
+        uint32_t point;
+        step = utf8_decode(name + k, length - k, &point);
+        unsigned byte = (unsigned char)name[k];
+        if (step == 1 && (byte < ' ' || byte >= 0x7f || strchr("\"\\?*<>|:", name[k]) != NULL))
+            name[k] = '_';
+    }
+    return intern(e->c->names, name, length);
 }
 
 static void elaborate_tree(Elaborator *e)
