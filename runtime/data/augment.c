@@ -70,11 +70,12 @@ bool fitted_make(Fitted *fitted, const Image *original, int32_t height, int32_t 
     return true;
 }
 
-bool fitted_read(Fitted *fitted, const char *path, int32_t height, int32_t width, Error *error)
+bool fitted_read(Fitted *fitted, const Dataset *dataset, int32_t item, int32_t height,
+                 int32_t width, Error *error)
 {
     *fitted = (Fitted){0};
     Image original;
-    if (!image_read(&original, path, error))
+    if (!image_read(&original, dataset->items[item].image_path, dataset->bits, error))
         return false;
     bool ok = fitted_make(fitted, &original, height, width, error);
     image_free(&original);
@@ -322,7 +323,7 @@ bool sample_load(const Dataset *dataset, int32_t item, const Augmentation *augme
                  Error *error)
 {
     Fitted fitted;
-    if (!fitted_read(&fitted, dataset->items[item].image_path, height, width, error))
+    if (!fitted_read(&fitted, dataset, item, height, width, error))
         return false;
     bool ok = sample_make(dataset, item, &fitted, augmentation, seed, epoch, height, width, sample,
                           error);

@@ -14,7 +14,8 @@ typedef struct Fitted {
     int32_t original_width, original_height;
 } Fitted;
 
-bool fitted_read(Fitted *fitted, const char *path, int32_t height, int32_t width, Error *error);
+bool fitted_read(Fitted *fitted, const Dataset *dataset, int32_t item, int32_t height,
+                 int32_t width, Error *error);
 bool fitted_make(Fitted *fitted, const Image *original, int32_t height, int32_t width,
                  Error *error);
 void fitted_free(Fitted *fitted);

@@ -32,6 +32,7 @@ typedef struct Dataset {
     int32_t item_count;
     char **symbols; /* names of the points, in order */
     int32_t point_count;
+    int32_t bits; /* 2^bits - 1 is white in pictures of 16 bits: one scale for all; 0: none has */
     char **warnings; /* missing rows, missing points, ...: one line each, file by name */
     int32_t warning_count;
 } Dataset;

@@ -46,7 +46,7 @@ static void measure_pixels(Entry *entry)
     Error ignored = {0};
     if (entry->width == 0 || entry->is_alone)
         return;
-    if (!image_read(&image, entry->item->image_path, &ignored)) {
+    if (!image_read(&image, entry->item->image_path, entry->set->bits, &ignored)) {
         entry->width = 0;
         return;
     }

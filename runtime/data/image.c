@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image_files.h"
 #include "image_stb.h" /* before stb_image.h: it says which parts */
 #include <stb_image.h>
 
@@ -20,34 +21,19 @@ enum { MAX_FILE_BYTES = 1 << 30 };
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+static uint32_t big_endian(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
 static uint32_t little_endian(const uint8_t *bytes)
 {
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-/* The data of a scan ends in marker FF D9. Within the scan FF is followed by 0 or a restart, so the
- * first scan is looked for and then the marker. Each block of 8 x 8 pixels takes at least one bit:
- * a small file that claims to be large is not decoded to the end. */
-static bool jpeg_is_complete(const uint8_t *bytes, int64_t size, int32_t width, int32_t height)
+static bool is_png(const uint8_t *bytes, int64_t size)
 {
-    if ((int64_t)width * height / (64 * 8) > size)
-        return false;
-    int64_t at = 2;
-    while (at + 4 <= size && bytes[at] == 0xFF && bytes[at + 1] != 0xDA) {
-        if (bytes[at + 1] == 0xFF)
-            at++; /* fill bytes before a marker */
-        else
-            at += 2 + (bytes[at + 2] << 8 | bytes[at + 3]);
-    }
-    for (; at + 1 < size; at++)
-        if (bytes[at] == 0xFF && bytes[at + 1] == 0xD9)
-            return true;
-    return false;
-}
-
-static uint32_t big_endian(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    return size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0;
 }
 
 /* Chunks of length, name, data, checksum follow the signature; each lies within the file, up to the
@@ -79,7 +65,56 @@ static bool refuse(const char *name, const char *why, Error *error)
     return error_why(error, "%s", why);
 }
 
-/* Width, height and channels, from the head of the file alone. */
+static bool refuse_memory(const Image *image, const char *name, Error *error)
+{
+    error_set(error, ERROR_MEMORY, "cannot read the picture %s", name);
+    return error_why(error, "no memory for %d x %d pixels", image->width, image->height);
+}
+
+/* NULL, or why the bytes are not all there. Each block of 8 x 8 pixels of a JPEG takes at least one
+ * bit: a small file that claims to be large is not decoded to the end. */
+static const char *find_fault(const Image *image, const uint8_t *bytes, int64_t size,
+                              bool *has_memory)
+{
+    static const char *const cut = "the file is cut off";
+    int32_t w = image->width, h = image->height;
+    *has_memory = true;
+    if (is_png(bytes, size))
+        return png_is_complete(bytes, size) ? NULL : cut;
+    if (bytes[0] == 'B')
+        return bmp_is_complete(bytes, size, w, h) ? NULL : cut;
+    if ((int64_t)w * h / (64 * 8) > size)
+        return cut;
+    switch (jpeg_check(bytes, size, has_memory)) {
+    case JPEG_is_whole: return NULL;
+    case JPEG_is_cut: return cut;
+    case JPEG_is_broken: return "its data is broken";
+    case JPEG_has_too_many_scans: break;
+    }
+    return "it has more than 100 scans";
+}
+
+/* What the chunks of a PNG say beside width and height. Chunks that `bytes` does not reach say
+ * nothing. */
+static void read_chunks(const uint8_t *bytes, int64_t size, Image *image, int *orientation)
+{
+    for (int64_t at = 8; at + 12 <= size;) {
+        int64_t length = big_endian(bytes + at);
+        const uint8_t *name = bytes + at + 4, *data = bytes + at + 8;
+        bool is_here = length <= size - at - 12;
+        if (memcmp(name, "IHDR", 4) == 0 && length >= 13 && is_here)
+            image->depth = data[8] == 16 ? 16 : 8;
+        if (memcmp(name, "sBIT", 4) == 0 && is_here && image->depth == 16)
+            for (int64_t k = 0; k < length && k < image->channels; k++)
+                if (data[k] > image->significant && data[k] <= 16)
+                    image->significant = data[k];
+        if (memcmp(name, "eXIf", 4) == 0 && is_here)
+            *orientation = tiff_orientation(data, length);
+        at += 12 + length;
+    }
+}
+
+/* Width, height, channels, depth, from the head of the file alone, not yet turned. */
 static bool read_head(Image *image, const uint8_t *bytes, int64_t size, const char *name,
                       Error *error)
 {
@@ -88,9 +123,13 @@ static bool read_head(Image *image, const uint8_t *bytes, int64_t size, const ch
         return refuse(name, "the file is empty", error);
     if (size > MAX_FILE_BYTES)
         return refuse(name, "the file is larger than 1 GiB", error);
-    int width, height, channels;
-    if (!stbi_info_from_memory(bytes, (int)size, &width, &height, &channels))
-        return refuse(name, "not a PNG, JPEG or BMP file, or its head is broken", error);
+    int width = 0, height = 0, channels = 3;
+    bool is_rle = false, is_known = bmp_read_head(bytes, size, &width, &height, &is_rle);
+    stb_begin(SIZE_MAX);
+    if (!is_known && !stbi_info_from_memory(bytes, (int)size, &width, &height, &channels))
+        return stb_had_no_memory()
+                   ? refuse_memory(image, name, error)
+                   : refuse(name, "not a PNG, JPEG or BMP file, or its head is broken", error);
     if (width < 1 || height < 1)
         return refuse(name, "it has no pixels", error);
     if (width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE
@@ -99,23 +138,27 @@ static bool read_head(Image *image, const uint8_t *bytes, int64_t size, const ch
         return error_why(error, "%d x %d pixels; at most %d a side and %d million in all", width,
                          height, IMAGE_MAX_SIDE, IMAGE_MAX_MEGAPIXELS);
     }
-    *image = (Image){.width = width, .height = height, .channels = channels < 3 ? 1 : 3};
+    *image =
+        (Image){.width = width, .height = height, .channels = channels < 3 ? 1 : 3, .depth = 8};
     return true;
 }
 
-/* 16 bits a channel, in place to 8. Radiographs often use the lower 10, 12 or 14 bits only: the
- * scale is that of the bits in use. */
-static void reduce_to_8_bits(uint16_t *wide, uint8_t *narrow, int64_t count)
+/* 16 bits a channel, in place to 8; 2^bits - 1 is white. Returns how many are brighter. */
+static int64_t reduce_to_8_bits(Image *image, uint16_t *wide, int32_t bits)
 {
-    uint32_t largest = 0;
-    for (int64_t i = 0; i < count; i++)
-        largest = wide[i] > largest ? wide[i] : largest;
-    int bits = 16;
-    while (bits > 10 && largest < 1u << (bits - 2))
-        bits -= 2;
-    uint32_t top = (1u << bits) - 1;
-    for (int64_t i = 0; i < count; i++)
-        narrow[i] = (uint8_t)((wide[i] * 255u + top / 2) / top);
+    uint8_t *narrow = image->pixels;
+    int64_t count = (int64_t)image->width * image->height * image->channels, brighter = 0;
+    uint32_t top = (1u << bits) - 1, largest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t value = wide[i];
+        largest = value > largest ? value : largest;
+        brighter += value > top;
+        value = value > top ? top : value;
+        narrow[i] = (uint8_t)((value * 255u + top / 2) / top);
+    }
+    while (largest >> image->used_bits != 0)
+        image->used_bits++;
+    return brighter;
 }
 
 /* Three equal channels, as palettes of grey give them, become one. */
@@ -134,50 +177,116 @@ static void join_equal_channels(Image *image)
         image->pixels = smaller;
 }
 
-bool image_decode(Image *image, const uint8_t *bytes, int64_t size, const char *name, Error *error)
+/* stb_image's arrays are at most the pixels with 4 channels, twice, what a PNG unpacks to in
+ * steps that double, and the file. A small file that unpacks to much more ends there. */
+static size_t largest_array(const Image *image, int64_t size)
 {
-    if (!read_head(image, bytes, size, name, error))
-        return false;
-    int32_t w = image->width, h = image->height;
-    bool is_complete = bytes[0] == 0xFF  ? jpeg_is_complete(bytes, size, w, h)
-                       : bytes[0] == 'B' ? bmp_is_complete(bytes, size, w, h)
-                                         : png_is_complete(bytes, size);
-    if (!is_complete)
-        return refuse(name, "the file is cut off", error);
+    return (image->depth == 16 ? 16 : 8) * (size_t)image->width * (size_t)image->height
+           + 2 * (size_t)image->height + 2 * (size_t)size + (64 << 10);
+}
 
-    int width, height, channels;
-    stb_forget_failure();
-    if (stbi_is_16_bit_from_memory(bytes, (int)size)) {
-        uint16_t *wide =
-            stbi_load_16_from_memory(bytes, (int)size, &width, &height, &channels, image->channels);
+/* Pixels from a file whose head has been read and that is whole. */
+static bool decode(Image *image, const uint8_t *bytes, int64_t size, int32_t bits, const char *name,
+                   Error *error)
+{
+    int32_t width, height;
+    int w, h, channels;
+    const char *reason = NULL;
+    bool is_rle = false;
+    stb_begin(largest_array(image, size));
+    if (bmp_read_head(bytes, size, &width, &height, &is_rle) && is_rle) {
+        image->pixels = bmp_decode_rle(bytes, size, &reason);
+        if (image->pixels == NULL)
+            return reason != NULL ? refuse(name, reason, error) : refuse_memory(image, name, error);
+        return true;
+    }
+    uint16_t *wide = NULL;
+    if (image->depth == 16) {
+        wide = stbi_load_16_from_memory(bytes, (int)size, &w, &h, &channels, image->channels);
         image->pixels = (uint8_t *)wide;
-        if (wide != NULL)
-            reduce_to_8_bits(wide, image->pixels, (int64_t)width * height * image->channels);
     } else {
-        image->pixels =
-            stbi_load_from_memory(bytes, (int)size, &width, &height, &channels, image->channels);
+        image->pixels = stbi_load_from_memory(bytes, (int)size, &w, &h, &channels, image->channels);
     }
     if (image->pixels == NULL) {
-        const char *reason = stbi_failure_reason();
+        if (stb_had_no_memory())
+            return refuse_memory(image, name, error);
+        reason = stb_was_over_limit() ? "its data unpacks to more than its pixels"
+                                      : stbi_failure_reason();
         bool is_silent = reason == NULL || reason[0] == '\0';
         return refuse(name, is_silent ? "its data is broken" : reason, error);
     }
-    image->width = width;
-    image->height = height;
-    if (image->channels == 3)
-        join_equal_channels(image);
-    return true;
+    image->width = w;
+    image->height = h;
+    if (wide == NULL)
+        return true;
+    int64_t brighter = reduce_to_8_bits(image, wide, bits);
+    if (100 * brighter <= (int64_t)w * h * image->channels)
+        return true;
+    image_free(image);
+    error_set(error, ERROR_FILES, "the picture %s is not of %d bits", name, bits);
+    error_why(error, "%lld of its values are brighter than %d", (long long)brighter,
+              (1 << bits) - 1);
+    return error_hint(error, "--bits 16 takes 65535 as white, for all pictures");
 }
 
-bool image_read(Image *image, const char *path, Error *error)
+bool image_decode(Image *image, const uint8_t *bytes, int64_t size, int32_t bits, const char *name,
+                  Error *error)
+{
+    int orientation = 1;
+    bool has_memory, is_rle = false;
+    int32_t width, height;
+    if (!read_head(image, bytes, size, name, error))
+        return false;
+    bool is_a_png = is_png(bytes, size);
+    bool is_bmp = bmp_read_head(bytes, size, &width, &height, &is_rle);
+    const char *fault = is_bmp && is_rle ? NULL : find_fault(image, bytes, size, &has_memory);
+    if (fault != NULL)
+        return !has_memory ? refuse_memory(image, name, error) : refuse(name, fault, error);
+    if (is_a_png)
+        read_chunks(bytes, size, image, &orientation);
+    else if (bytes[0] == 0xFF)
+        orientation = jpeg_orientation(bytes, size);
+    if (!decode(image, bytes, size, bits == 0 ? 16 : bits, name, error))
+        return false;
+    if (image->channels == 3)
+        join_equal_channels(image);
+    if (image_orient(image, orientation))
+        return true;
+    refuse_memory(image, name, error);
+    image_free(image);
+    return false;
+}
+
+bool image_read(Image *image, const char *path, int32_t bits, Error *error)
 {
     *image = (Image){0};
     uint8_t *bytes;
     int64_t size;
     if (!os_read_file(path, MAX_FILE_BYTES, &bytes, &size, error))
         return false;
-    bool ok = image_decode(image, bytes, size, path, error);
+    bool ok = image_decode(image, bytes, size, bits, path, error);
     free(bytes);
+    return ok;
+}
+
+/* The chunks of a PNG from its file, without the data of those that hold pixels. */
+static bool read_chunks_of_file(FILE *file, Image *image, int *orientation)
+{
+    enum { MOST = 64 << 10 };
+    uint8_t *chunk = malloc(8 + MOST + 12);
+    bool ok = chunk != NULL;
+    long at = 8;
+    while (ok && fseek(file, at, SEEK_SET) == 0 && fread(chunk + 8, 1, 8, file) == 8) {
+        int64_t length = big_endian(chunk + 8);
+        bool is_wanted = memcmp(chunk + 12, "IDAT", 4) != 0 && length <= MOST;
+        if (length > MAX_FILE_BYTES)
+            break;
+        if (is_wanted && fread(chunk + 16, 1, (size_t)length + 4, file) == (size_t)length + 4)
+            read_chunks(chunk, length + 20, image, orientation);
+        at += 12 + (long)length;
+    }
+    ok = ok && !ferror(file);
+    free(chunk);
     return ok;
 }
 
@@ -185,24 +294,32 @@ bool image_read(Image *image, const char *path, Error *error)
 bool image_read_size(Image *image, const char *path, Error *error)
 {
     enum { HEAD_BYTES = 64 << 10 };
-    FILE *file = os_fopen(path, "rb");
+    int orientation = 1;
+    *image = (Image){0};
+    FILE *file = os_open_regular(path, error);
+    if (file == NULL)
+        return false;
     uint8_t *bytes = malloc(HEAD_BYTES);
-    size_t got = file == NULL || bytes == NULL ? 0 : fread(bytes, 1, HEAD_BYTES, file);
-    if (file != NULL)
-        fclose(file);
+    size_t got = bytes == NULL ? 0 : fread(bytes, 1, HEAD_BYTES, file);
     Error ignored = {0};
     bool found = got > 0 && read_head(image, bytes, (int64_t)got, path, &ignored);
+    if (found && is_png(bytes, (int64_t)got))
+        found = read_chunks_of_file(file, image, &orientation);
+    else if (found && bytes[0] == 0xFF)
+        orientation = jpeg_orientation(bytes, (int64_t)got);
+    fclose(file);
     free(bytes);
     if (found)
-        return true;
+        return image_orient(image, orientation);
 
-    *image = (Image){0};
     int64_t size;
     if (!os_read_file(path, MAX_FILE_BYTES, &bytes, &size, error))
         return false;
     bool ok = read_head(image, bytes, size, path, error);
+    if (ok && bytes[0] == 0xFF)
+        orientation = jpeg_orientation(bytes, size);
     free(bytes);
-    return ok;
+    return ok && image_orient(image, orientation);
 }
 
 bool image_make_rgb(Image *image, Error *error)

@@ -1,4 +1,5 @@
-/* Pictures: PNG, JPEG and BMP in (stb_image, with limits), PNG out. */
+/* Pictures: PNG, JPEG and BMP in (stb_image, with limits), PNG out. They are turned as their Exif
+ * says, as OpenCV does: width, height and points are those of the turned picture. */
 #ifndef SNUG_IMAGE_H
 #define SNUG_IMAGE_H
 
@@ -9,15 +10,22 @@ typedef struct Image {
     uint8_t *pixels; /* {height, width, channels}; image_free */
     int32_t width, height;
     int32_t channels; /* 1 where all pixels are grey, else 3; alpha is dropped, 16 bits become 8 */
+    int32_t depth;    /* bits a channel in the file: 8, or 16 */
+    int32_t significant; /* bits of them that the file says are in use (sBIT); 0: it says nothing */
+    int32_t used_bits;   /* of 16: those of the brightest pixel */
 } Image;
 
 enum { IMAGE_MAX_SIDE = 32768, IMAGE_MAX_MEGAPIXELS = 200 };
 
-/* Reads the head only: width, height; pixels stays NULL. */
+/* Reads the head only: all but pixels, which stays NULL, and used_bits. */
 bool image_read_size(Image *image, const char *path, Error *error);
 
-bool image_read(Image *image, const char *path, Error *error); /* at most 200 megapixels */
-bool image_decode(Image *image, const uint8_t *bytes, int64_t size, const char *name, Error *error);
+/* At most 200 megapixels. bits: 2^bits - 1 is white in a file of 16 bits a channel, one scale for
+ * all pictures of a data set; 0: 16. Brighter pixels become white; where they are more than a
+ * hundredth of a picture it is refused: the scale is not its own. */
+bool image_read(Image *image, const char *path, int32_t bits, Error *error);
+bool image_decode(Image *image, const uint8_t *bytes, int64_t size, int32_t bits, const char *name,
+                  Error *error);
 bool image_write_png(const Image *image, const char *path, Error *error); /* atomically */
 /* A PNG in memory; free(). */
 bool image_encode_png(const Image *image, uint8_t **bytes, int64_t *size, Error *error);

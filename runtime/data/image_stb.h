@@ -2,6 +2,9 @@
 #ifndef SNUG_IMAGE_STB_H
 #define SNUG_IMAGE_STB_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #define STBI_ONLY_PNG
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_BMP
@@ -15,8 +18,12 @@
 unsigned char *stbi_write_png_to_mem(const unsigned char *pixels, int stride_bytes, int x, int y,
                                      int n, int *out_len);
 
-/* stb_image keeps the last reason for a failure, of this thread; not each failure has one. */
-void stb_forget_failure(void);
+/* stb_image keeps the last reason for a failure, of this thread; not each failure has one. Forgets
+ * it, and from here on no array of it may grow beyond `limit` bytes. */
+void stb_begin(size_t limit);
+/* Whether since then memory was refused, by the system or by the limit. */
+bool stb_had_no_memory(void);
+bool stb_was_over_limit(void);
 
 /* stb_easy_font: rectangles of four corners {float x, y, z; unsigned char color[4]}; how many. */
 int stb_text_rectangles(char *text, void *corners, int bytes);

@@ -87,8 +87,7 @@ static bool prepare(Loader *loader, int32_t item, Sample *sample, Error *error)
     bool is_kept = loader->cache != NULL && loader->cache[item].picture.pixels != NULL;
     if (is_kept)
         fitted = loader->cache[item];
-    else if (!fitted_read(&fitted, dataset->items[item].image_path, options->height, options->width,
-                          error))
+    else if (!fitted_read(&fitted, dataset, item, options->height, options->width, error))
         return false;
     bool ok = sample_make(dataset, item, &fitted, options->augmentation, options->seed,
                           loader->epoch, options->height, options->width, sample, error);

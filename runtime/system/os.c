@@ -17,14 +17,12 @@ static bool is_separator(char c)
 #endif
 }
 
-/* Grows in steps and does not trust a file size: pipes and files that are written to have none. */
+/* Grows in steps and does not trust a file size: files that are written to have none. */
 bool os_read_file(const char *path, int64_t limit, uint8_t **data, int64_t *size, Error *error)
 {
-    FILE *file = os_fopen(path, "rb");
-    if (file == NULL) {
-        error_set(error, ERROR_FILES, "cannot open %s", path);
-        return error_why_errno(error, errno);
-    }
+    FILE *file = os_open_regular(path, error);
+    if (file == NULL)
+        return false;
     uint8_t *bytes = NULL;
     size_t used = 0, capacity = 0, most = (size_t)limit;
     bool ok = true;

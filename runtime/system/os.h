@@ -10,7 +10,13 @@
 
 /* ---- files ---- */
 FILE *os_fopen(const char *path, const char *mode); /* NULL and errno */
-/* The whole file; more than `limit` bytes are an error. A 0 that is not counted follows the data.
+/* To read. What is no file - a folder, a pipe, a device - is refused at once: opening a pipe waits
+ * for its writer. NULL after an error. */
+FILE *os_open_regular(const char *path, Error *error);
+/* Whether there is something of this name. Where the system cannot say, for lack of a permission or
+ * a disk that fails, it is an error, never "not there". */
+bool os_look(const char *path, bool *is_there, Error *error);
+/* The whole file, opened so; more than `limit` bytes are an error. A 0 that is not counted follows the data.
  * free() it. */
 bool os_read_file(const char *path, int64_t limit, uint8_t **data, int64_t *size, Error *error);
 /* Writes path.tmp, flushes it to the disk, renames it over path, flushes the folder. The file is

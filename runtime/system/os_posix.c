@@ -30,6 +30,39 @@ FILE *os_fopen(const char *path, const char *mode)
     return fopen(path, mode);
 }
 
+FILE *os_open_regular(const char *path, Error *error)
+{
+    struct stat info;
+    int number = 0, fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    bool is_stat = fd >= 0 && fstat(fd, &info) == 0;
+    bool is_file = is_stat && S_ISREG(info.st_mode);
+    FILE *file = is_file ? fdopen(fd, "rb") : NULL;
+    if (file != NULL)
+        return file;
+    number = errno;
+    if (fd >= 0)
+        close(fd);
+    error_set(error, ERROR_FILES, "cannot open %s", path);
+    if (is_stat && S_ISDIR(info.st_mode))
+        error_why(error, "it is a folder");
+    else if (is_stat && !is_file)
+        error_why(error, "it is a pipe or a device, not a file");
+    else
+        error_why_errno(error, number);
+    return NULL;
+}
+
+bool os_look(const char *path, bool *is_there, Error *error)
+{
+    struct stat info;
+    *is_there = stat(path, &info) == 0;
+    int number = errno;
+    if (*is_there || number == ENOENT || number == ENOTDIR)
+        return true;
+    error_set(error, ERROR_FILES, "cannot look at %s", path);
+    return error_why_errno(error, number);
+}
+
 bool os_make_folder(const char *path)
 {
     return mkdir(path, 0777) == 0;

@@ -67,6 +67,22 @@ FILE *os_fopen(const char *path, const char *mode)
     return file;
 }
 
+FILE *os_open_regular(const char *path, Error *error)
+{
+    FILE *file = os_fopen(path, "rb"); /* a folder is no file to it */
+    int number = errno;
+    if (file != NULL && GetFileType((HANDLE)_get_osfhandle(_fileno(file))) == FILE_TYPE_DISK)
+        return file;
+    error_set(error, ERROR_FILES, "cannot open %s", path);
+    if (file == NULL) {
+        error_why_errno(error, number);
+    } else {
+        error_why(error, "it is a pipe or a device, not a file");
+        fclose(file);
+    }
+    return NULL;
+}
+
 bool os_make_folder(const char *path)
 {
     wchar_t *name = wide(path);
@@ -205,6 +221,18 @@ void os_unlock(OsLock *lock)
         return;
     CloseHandle(lock->file);
     free(lock);
+}
+
+bool os_look(const char *path, bool *is_there, Error *error)
+{
+    wchar_t *name = wide(path);
+    *is_there = name != NULL && GetFileAttributesW(name) != INVALID_FILE_ATTRIBUTES;
+    int number = *is_there ? 0 : name != NULL ? errno_of_windows() : errno;
+    free(name);
+    if (*is_there || number == ENOENT || number == ENOTDIR)
+        return true;
+    error_set(error, ERROR_FILES, "cannot look at %s", path);
+    return error_why_errno(error, number);
 }
 
 bool os_exists(const char *path)

@@ -90,7 +90,7 @@ static int32_t check_pictures(const Dataset *dataset)
         const Item *item = &dataset->items[i];
         Image image = {0};
         Error error = {0};
-        if (!image_read(&image, item->image_path, &error)) {
+        if (!image_read(&image, item->image_path, dataset->bits, &error)) {
             printf("       %s%s%s\n", error.what, error.why[0] ? ": " : "", error.why);
             found++;
             continue;

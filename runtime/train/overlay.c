@@ -56,7 +56,8 @@ bool overlay_draw(const Predictions *predictions, int32_t item, int32_t most_pix
     const Item *entry = &dataset->items[item];
 
     *image = (Image){0};
-    if (!image_read(image, entry->image_path, error) || !image_make_rgb(image, error))
+    if (!image_read(image, entry->image_path, dataset->bits, error)
+        || !image_make_rgb(image, error))
         return false;
     int32_t side = image->width > image->height ? image->width : image->height;
     float factor = most_pixels > 0 && side > most_pixels ? (float)side / (float)most_pixels : 1;

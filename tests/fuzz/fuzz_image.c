@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         return 0;
     Image image;
     Error error = {0};
-    if (!image_decode(&image, bytes, (int64_t)length, "fuzz", &error)) {
+    if (!image_decode(&image, bytes, (int64_t)length, 0, "fuzz", &error)) {
         if (image.pixels != NULL || error.status == 0 || error.why[0] == '\0')
             abort();
         return 0;

@@ -38,7 +38,7 @@ static void expect_refused(const Buffer *file, const char *why)
 {
     Image image;
     Error error = {0};
-    assert_false(image_decode(&image, file->bytes, (int64_t)file->size, "dir/name.png", &error));
+    assert_false(image_decode(&image, file->bytes, (int64_t)file->size, 0, "dir/name.png", &error));
     assert_null(image.pixels);
     assert_int_equal(error.status, ERROR_FILES);
     assert_non_null(strstr(error.what, "dir/name.png"));
@@ -50,7 +50,7 @@ static Image expect_read(const Buffer *file, int32_t width, int32_t height, int3
 {
     Image image;
     Error error = {0};
-    if (!image_decode(&image, file->bytes, (int64_t)file->size, "name", &error))
+    if (!image_decode(&image, file->bytes, (int64_t)file->size, 0, "name", &error))
         fail_msg("%s: %s", error.what, error.why);
     assert_int_equal(image.width, width);
     assert_int_equal(image.height, height);
@@ -109,27 +109,58 @@ static void test_equal_channels_become_grey(void **state)
     free(colored.bytes);
 }
 
-/* 16 bits, of which 16, 14, 12, 10 or fewer are in use: white stays white. */
+/* 16 bits a channel: what is white is said, never guessed from the pixels of one picture. */
 static void test_16_bits(void **state)
 {
     (void)state;
     static const struct {
+        int32_t bits;
         uint16_t in[3];
         uint8_t out[3];
+        int32_t used;
     } cases[] = {
-        {{0, 32768, 65535}, {0, 128, 255}}, {{0, 8192, 16383}, {0, 128, 255}},
-        {{0, 2048, 4095}, {0, 128, 255}},   {{0, 512, 1023}, {0, 128, 255}},
-        {{0, 1, 255}, {0, 0, 64}},
+        {0, {0, 32768, 65535}, {0, 128, 255}, 16}, {16, {0, 8192, 16383}, {0, 32, 64}, 14},
+        {14, {0, 8192, 16383}, {0, 128, 255}, 14}, {12, {0, 2048, 4095}, {0, 128, 255}, 12},
+        {10, {0, 512, 1023}, {0, 128, 255}, 10},   {0, {0, 1, 255}, {0, 0, 1}, 8},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Buffer row = {0};
         for (int k = 0; k < 3; k++)
             put_number(&row, cases[i].in[k], 2, 1);
         Buffer png = make_png(3, 1, 16, 0, row.bytes, 6, 1);
-        Image image = expect_read(&png, 3, 1, 1);
+        Image image;
+        Error error = {0};
+        assert_true(
+            image_decode(&image, png.bytes, (int64_t)png.size, cases[i].bits, "name", &error));
         assert_memory_equal(image.pixels, cases[i].out, 3);
+        assert_int_equal(image.used_bits, cases[i].used);
+        assert_int_equal(image.depth, 16);
         image_free(&image);
         free(row.bytes);
+        free(png.bytes);
+    }
+}
+
+/* One pixel beyond white changes no other; many are another scale. */
+static void test_beyond_white(void **state)
+{
+    (void)state;
+    enum { SIDE = 16 };
+    for (int many = 0; many < 2; many++) {
+        Buffer rows = {0};
+        for (int k = 0; k < SIDE * SIDE; k++)
+            put_number(&rows, k == 7 || many ? 65535 : 2048, 2, 1);
+        Buffer png = make_png(SIDE, SIDE, 16, 0, rows.bytes, 2 * SIDE, SIDE);
+        Image image;
+        Error error = {0};
+        bool ok = image_decode(&image, png.bytes, (int64_t)png.size, 12, "name", &error);
+        assert_int_equal(ok, many == 0);
+        for (int k = 0; ok && k < SIDE * SIDE; k++)
+            assert_int_equal(image.pixels[k], k == 7 ? 255 : 128);
+        if (!ok)
+            assert_non_null(strstr(error.hint, "--bits 16"));
+        image_free(&image);
+        free(rows.bytes);
         free(png.bytes);
     }
 }
@@ -169,6 +200,59 @@ static void test_cut_off(void **state)
         }
         free(files[f].bytes);
     }
+}
+
+/* Half of a scan is half a picture, whatever stands behind it; and a little less, too. */
+static void test_cut_jpeg_with_an_end(void **state)
+{
+    (void)state;
+    enum { SIDE = 96 };
+    static uint8_t pixels[SIDE * SIDE * 3];
+    for (int i = 0; i < (int)sizeof pixels; i++)
+        pixels[i] = (uint8_t)(i * i * 7 % 251);
+    Buffer jpeg = {0};
+    assert_true(stbi_write_jpg_to_func(put_jpeg, &jpeg, SIDE, SIDE, 3, pixels, 90));
+    Image image = expect_read(&jpeg, SIDE, SIDE, 3);
+    image_free(&image);
+    for (size_t size = jpeg.size / 4; size + 4 < jpeg.size; size += 1 + size % 97) {
+        Buffer cut = {malloc(size + 2), size + 2, 0};
+        memcpy(cut.bytes, jpeg.bytes, size);
+        memcpy(cut.bytes + size, "\xFF\xD9", 2);
+        expect_refused(&cut, "cut off");
+        free(cut.bytes);
+    }
+    free(jpeg.bytes);
+}
+
+/* Adds bits, the first one first: numbers of deflate from their lowest, its codes from their highest. */
+static void put_bits(Buffer *data, int *used, uint32_t code, int count)
+{
+    for (int k = count - 1; k >= 0; k--, *used = (*used + 1) % 8) {
+        if (*used == 0)
+            put(data, "", 1);
+        data->bytes[data->size - 1] |= (uint8_t)((code >> k & 1) << *used);
+    }
+}
+
+/* 1.6 million repeats of 258 bytes: 2.6 MB that unpack to 400 MB, for 64 pixels. */
+static void test_bomb(void **state)
+{
+    (void)state;
+    static const uint8_t row[1];
+    Buffer png = make_png(8, 8, 8, 0, row, 1, 1), data = {0};
+    int used = 0;
+    png.size = 8 + 25; /* signature and IHDR */
+    put(&data, "\x78\x01", 2);
+    put_bits(&data, &used, 6, 3);    /* the last block, fixed codes */
+    put_bits(&data, &used, 0x30, 8); /* a 0 */
+    for (int k = 0; k < 1600000; k++)
+        put_bits(&data, &used, 0xC5 << 5, 13); /* 258 bytes from one before */
+    put_bits(&data, &used, 0, 7);
+    put_chunk(&png, "IDAT", &data);
+    put_chunk(&png, "IEND", &(Buffer){0});
+    expect_refused(&png, "unpacks to more than its pixels");
+    free(data.bytes);
+    free(png.bytes);
 }
 
 static void test_refusals(void **state)
@@ -225,22 +309,22 @@ static void test_files(void **state)
     char *path = os_join(folder, "a.jpg"), *copy = os_join(folder, "copy.png");
     Error error = {0};
     Image image, size;
-    assert_true(image_read(&image, path, &error));
+    assert_true(image_read(&image, path, 0, &error));
     assert_true(image_read_size(&size, path, &error));
     assert_null(size.pixels);
     assert_int_equal(size.width, 2);
     assert_int_equal(size.height, 2);
     assert_true(image_write_png(&image, copy, &error));
     Image again;
-    assert_true(image_read(&again, copy, &error));
+    assert_true(image_read(&again, copy, 0, &error));
     assert_int_equal(again.channels, 1);
     assert_memory_equal(again.pixels, rows, 4);
     image_free(&image);
     image_free(&again);
 
-    assert_false(image_read(&image, folder, &error));
+    assert_false(image_read(&image, folder, 0, &error));
     error = (Error){0};
-    assert_false(image_read(&image, "files_test_missing.png", &error));
+    assert_false(image_read(&image, "files_test_missing.png", 0, &error));
     assert_non_null(strstr(error.what, "files_test_missing.png"));
     error = (Error){0};
     assert_false(image_read_size(&image, "files_test_missing.png", &error));
@@ -250,7 +334,10 @@ static void test_files(void **state)
 
 static Image black(int32_t width, int32_t height)
 {
-    return (Image){calloc((size_t)(width * height), 3), width, height, 3};
+    return (Image){.pixels = calloc((size_t)(width * height), 3),
+                   .width = width,
+                   .height = height,
+                   .channels = 3};
 }
 
 /* Sums of red: the area that is covered, in pixels. */
@@ -311,7 +398,10 @@ int main(void)
         cmocka_unit_test(test_equal_channels_become_grey),
         cmocka_unit_test(test_16_bits),
         cmocka_unit_test(test_cmyk_jpeg),
+        cmocka_unit_test(test_beyond_white),
         cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_cut_jpeg_with_an_end),
+        cmocka_unit_test(test_bomb),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_reason),
         cmocka_unit_test(test_files),
