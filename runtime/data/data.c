@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image.h"
+#include "runtime/system/json.h"
 #include "runtime/system/os.h"
 
 /* ---- building -------------------------------------------------------------------------------- */
@@ -36,14 +38,8 @@ static bool grow(void **array, int64_t count, size_t element, Error *error)
     return true;
 }
 
-bool dataset_warn(Dataset *dataset, Error *error, const char *fmt, ...)
+static bool add_warning(Dataset *dataset, const char *line, Error *error)
 {
-    char line[1024];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
-    va_end(args);
-    error_make_printable(line);
     void *warnings = dataset->warnings;
     if (!grow(&warnings, dataset->warning_count, sizeof *dataset->warnings, error))
         return false;
@@ -55,14 +51,27 @@ bool dataset_warn(Dataset *dataset, Error *error, const char *fmt, ...)
     return true;
 }
 
+bool dataset_warn(Dataset *dataset, Error *error, const char *fmt, ...)
+{
+    char text[1024], line[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    name_write(line, sizeof line, text);
+    return add_warning(dataset, line, error);
+}
+
 bool dataset_forgive(Dataset *dataset, const Request *request, Error *error)
 {
     if (!request->skip_bad || error->status != ERROR_FILES)
         return false;
     Error forgiven = *error;
     *error = (Error){0};
-    return dataset_warn(dataset, error, "%s%s%s: left out", forgiven.what,
-                        forgiven.why[0] == '\0' ? "" : ": ", forgiven.why);
+    char line[sizeof forgiven.what + sizeof forgiven.why + 16];
+    snprintf(line, sizeof line, "%s%s%s: left out", forgiven.what,
+             forgiven.why[0] == '\0' ? "" : ": ", forgiven.why);
+    return add_warning(dataset, line, error);
 }
 
 Item *dataset_add_item(Dataset *dataset, const char *id, const char *image_path, Error *error)
@@ -80,7 +89,18 @@ Item *dataset_add_item(Dataset *dataset, const char *id, const char *image_path,
     item->points = calloc((size_t)dataset->point_count, sizeof *item->points);
     if (item->points == NULL)
         error_set(error, ERROR_MEMORY, "no memory to read the data set");
-    return error->status == 0 ? item : NULL;
+    if (error->status != 0)
+        return NULL;
+    /* one that cannot be read is an error when it is, or is left out then */
+    Image head;
+    Error ignored = {0};
+    if (image_read_size(&head, image_path, &ignored)) {
+        item->width = head.width;
+        item->height = head.height;
+        item->depth = head.depth;
+        item->significant = head.significant;
+    }
+    return item;
 }
 
 bool dataset_add_symbol(Dataset *dataset, const char *symbol, Error *error)
@@ -94,6 +114,36 @@ bool dataset_add_symbol(Dataset *dataset, const char *symbol, Error *error)
         return false;
     dataset->symbols[dataset->point_count++] = copy;
     return true;
+}
+
+bool dataset_take_symbols(Dataset *dataset, const Request *request, Error *error)
+{
+    json_t *list = json_read_text((const uint8_t *)request->symbols,
+                                  (int64_t)strlen(request->symbols), "names", error);
+    bool ok = list != NULL;
+    size_t count = json_array_size(list);
+    if (ok
+        && (count == 0 || count > DATA_MAX_POINTS
+            || (request->point_count != 0 && count != (size_t)request->point_count)))
+        ok = error_set(error, ERROR_FILES,
+                       "the checkpoint names %d landmarks, the network expects %d", (int)count,
+                       request->point_count);
+    for (size_t k = 0; ok && k < count; k++) {
+        const char *name = json_string_value(json_array_get(list, k));
+        ok = name != NULL
+                 ? dataset_add_symbol(dataset, name, error)
+                 : error_set(error, ERROR_FILES, "a landmark of the checkpoint is no name");
+    }
+    json_decref(list);
+    return ok;
+}
+
+int32_t dataset_find_symbol(const Dataset *dataset, const char *symbol)
+{
+    for (int32_t k = 0; k < dataset->point_count; k++)
+        if (strcmp(dataset->symbols[k], symbol) == 0)
+            return k;
+    return -1;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -114,23 +164,30 @@ static void free_names(char **names, int64_t count)
     free(names);
 }
 
-char *data_find(const char *folder, const char *name)
+bool data_find(const char *folder, const char *name, char **path, Error *error)
 {
-    char *path = os_join(folder, name);
-    if (path == NULL || os_exists(path))
-        return path;
-    free(path);
-    path = NULL;
+    bool is_there = false;
     char **names;
     int64_t count;
-    Error ignored = {0};
-    if (!os_list_folder(folder, &names, &count, &ignored))
-        return NULL;
-    for (int64_t i = 0; i < count && path == NULL; i++)
+    *path = os_join(folder, name);
+    if (*path == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for a path");
+    bool ok = os_look(*path, &is_there, error);
+    if (ok && is_there)
+        return true;
+    free(*path);
+    *path = NULL;
+    ok = ok && os_look(folder, &is_there, error);
+    if (!ok || !is_there || !os_is_folder(folder))
+        return ok;
+    if (!os_list_folder(folder, &names, &count, error))
+        return false;
+    for (int64_t i = 0; i < count && *path == NULL && ok; i++)
         if (equal_but_for_case(names[i], name))
-            path = os_join(folder, names[i]);
+            ok = (*path = os_join(folder, names[i])) != NULL
+                 || error_set(error, ERROR_MEMORY, "no memory for a path");
     free_names(names, count);
-    return path;
+    return ok;
 }
 
 /* Where the extension of a picture begins; NULL: no picture. Names that begin with a dot are what
@@ -268,20 +325,196 @@ Point annotation_join(Annotation annotation, const double senior[2], const doubl
     return (Point){.x = (float)xy[0], .y = (float)xy[1], .weight = 1};
 }
 
+/* ---- what is looked at in every item --------------------------------------------------------- */
+
+/* The one rule of which points count: a point outside of its picture counts nowhere. */
+static bool drop_points_outside(Dataset *dataset, Item *item, Error *error)
+{
+    bool ok = true;
+    for (int32_t k = 0; ok && k < dataset->point_count; k++) {
+        Point *p = &item->points[k];
+        if (!(p->weight > 0)
+            || (p->x <= (float)item->width - 0.5f && p->y <= (float)item->height - 0.5f))
+            continue;
+        ok = dataset_warn(dataset, error,
+                          "%s: landmark %s at %.1f, %.1f lies outside of the picture of %dx%d: it "
+                          "does not count",
+                          item->image_path, dataset->symbols[k], (double)p->x, (double)p->y,
+                          item->width, item->height);
+        *p = (Point){0};
+    }
+    return ok;
+}
+
+/* All of its points lie within 0 .. 1, which are shares of the picture, not pixels. */
+static bool looks_normalised(const Dataset *dataset, const Item *item)
+{
+    int32_t count = 0;
+    for (int32_t k = 0; k < dataset->point_count; k++) {
+        const Point *p = &item->points[k];
+        if (p->weight > 0 && (p->x > 1 || p->y > 1))
+            return false;
+        count += p->weight > 0;
+    }
+    return count > 0 && item->width > 8 && item->height > 8;
+}
+
+void item_free(Item *item)
+{
+    free(item->id);
+    free(item->image_path);
+    free(item->device);
+    free(item->points);
+}
+
+/* Points outside of their picture, coordinates that are no pixels. */
+static bool check_points(Dataset *dataset, const Request *request, Error *error)
+{
+    int32_t kept = 0;
+    bool ok = true;
+    for (int32_t i = 0; i < dataset->item_count; i++) {
+        Item *item = &dataset->items[i];
+        bool is_kept = true;
+        if (ok && item->width > 0 && looks_normalised(dataset, item)) {
+            error_set(error, ERROR_FILES, "the coordinates of %s look normalised",
+                      item->image_path);
+            error_why(error, "every point lies within 0 .. 1, the picture has %dx%d pixels",
+                      item->width, item->height);
+            error_hint(error, "multiply x by the width and y by the height: points are in pixels");
+            ok = dataset_forgive(dataset, request, error);
+            is_kept = !ok;
+        }
+        ok = ok && (!is_kept || item->width == 0 || drop_points_outside(dataset, item, error));
+        if (is_kept)
+            dataset->items[kept++] = *item;
+        else
+            item_free(item);
+    }
+    dataset->item_count = kept;
+    return ok;
+}
+
+/* A landmark that is nowhere cannot be learnt, nor measured. */
+static bool warn_of_unseen(Dataset *dataset, Error *error)
+{
+    bool ok = true;
+    for (int32_t k = 0; ok && k < dataset->point_count; k++) {
+        bool is_seen = false;
+        for (int32_t i = 0; i < dataset->item_count; i++)
+            is_seen = is_seen || dataset->items[i].points[k].weight > 0;
+        if (!is_seen && dataset->item_count > 0)
+            ok = dataset_warn(dataset, error, "%s: no picture of the split %s has landmark %s",
+                              dataset->root, dataset->split, dataset->symbols[k]);
+    }
+    return ok;
+}
+
+/* Where nobody says of how many bits pictures of 16 are, a few are looked at: the scale stays what
+ * it is, but dark ones are told of. */
+static bool warn_of_dark(Dataset *dataset, Error *error)
+{
+    enum { LOOKED_AT = 8 };
+    int32_t deep = 0, seen = 0, used = 0;
+    for (int32_t i = 0; i < dataset->item_count; i++)
+        deep += dataset->items[i].depth == 16;
+    for (int32_t i = 0, n = 0; i < dataset->item_count; i++) {
+        Image image;
+        Error ignored = {0};
+        if (dataset->items[i].depth != 16 || (int64_t)n++ * LOOKED_AT / deep < seen)
+            continue;
+        if (!image_read(&image, dataset->items[i].image_path, 16, &ignored))
+            continue;
+        seen++;
+        used = image.used_bits > used ? image.used_bits : used;
+        image_free(&image);
+    }
+    if (seen == 0 || used > 14)
+        return true;
+    return dataset_warn(
+        dataset, error,
+        "%s: %d pictures have 16 bits, of which the brightest pixel of %d that were "
+        "looked at uses %d: they are read as of 16 and come out dark; --bits %d "
+        "takes %d as white",
+        dataset->root, deep, seen, used, used < 8 ? 8 : used, (1 << (used < 8 ? 8 : used)) - 1);
+}
+
+/* One scale for all: what was asked for, else what all files say, else 16. */
+static bool choose_bits(Dataset *dataset, const Request *request, Error *error)
+{
+    const Item *first = NULL;
+    for (int32_t i = 0; i < dataset->item_count; i++) {
+        const Item *item = &dataset->items[i];
+        if (item->depth != 16)
+            continue;
+        if (first == NULL)
+            first = item;
+        if (request->bits == 0 && item->significant != first->significant) {
+            error_set(error, ERROR_FILES, "%s and %s are of different bits", first->image_path,
+                      item->image_path);
+            error_why(error, "sBIT says %d and %d; 0: it is not there", first->significant,
+                      item->significant);
+            return error_hint(error, "--bits N says what is white in all of them: 2^N - 1");
+        }
+    }
+    dataset->bits = request->bits;
+    if (request->bits != 0 || first == NULL)
+        return true;
+    dataset->bits = first->significant != 0 ? first->significant : 16;
+    return first->significant != 0 || warn_of_dark(dataset, error);
+}
+
+/* ---- what a data set says of itself ---------------------------------------------------------- */
+
+int64_t dataset_valid_points(const Dataset *dataset)
+{
+    int64_t count = 0;
+    for (int32_t i = 0; i < dataset->item_count; i++)
+        for (int32_t k = 0; k < dataset->point_count; k++)
+            count += dataset->items[i].points[k].weight > 0;
+    return count;
+}
+
+int32_t dataset_assumed_sizes(const Dataset *dataset)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < dataset->item_count; i++)
+        count += !dataset->items[i].mm_is_known && dataset->items[i].mm_per_pixel > 0;
+    return count;
+}
+
+char *dataset_symbols_json(const Dataset *dataset)
+{
+    json_t *list = json_array();
+    bool ok = list != NULL;
+    for (int32_t k = 0; ok && k < dataset->point_count; k++)
+        ok = json_array_append_new(list, json_string(dataset->symbols[k])) == 0;
+    char *text = ok ? json_dumps(list, JSON_COMPACT) : NULL;
+    json_decref(list);
+    return text;
+}
+
+void dataset_print_warnings(const Dataset *dataset)
+{
+    for (int32_t k = 0; k < dataset->warning_count; k++)
+        fprintf(stderr, "warning: %s\n", dataset->warnings[k]);
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
-bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotation annotation,
-                  int32_t point_count, bool skip_bad, Error *error)
+bool dataset_open(Dataset *dataset, const char *root, const char *split, const DataRequest *request,
+                  Error *error)
 {
+    bool is_isbi = false, is_aariz = false;
     *dataset = (Dataset){0};
-    Request request = {annotation, point_count, skip_bad};
     dataset->root = data_copy_text(root, error);
     dataset->split = data_copy_text(split, error);
-    bool ok = dataset->root != NULL && dataset->split != NULL;
-    if (ok && isbi_is_at(root)) {
-        ok = isbi_read(dataset, &request, error);
-    } else if (ok && aariz_is_at(root, split)) {
-        ok = aariz_read(dataset, &request, error);
+    bool ok = dataset->root != NULL && dataset->split != NULL && isbi_is_at(root, &is_isbi, error)
+              && (is_isbi || aariz_is_at(root, split, &is_aariz, error))
+              && (request->symbols == NULL || dataset_take_symbols(dataset, request, error));
+    if (ok && is_isbi) {
+        ok = isbi_read(dataset, request, error);
+    } else if (ok && is_aariz) {
+        ok = aariz_read(dataset, request, error);
     } else if (ok) {
         error_set(error, ERROR_FILES, "no data set at %s", root);
         error_why(error, os_is_folder(root) ? "the folder has no known layout" : "no such folder");
@@ -290,9 +523,21 @@ bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotat
                         "ISBI 2015 has %s/RawImage",
                         root, split, root, split, root);
     }
-    if (ok && dataset->item_count == 0)
-        ok =
-            error_set(error, ERROR_FILES, "the %s split of %s has no usable pictures", split, root);
+    ok = ok && check_points(dataset, request, error) && warn_of_unseen(dataset, error)
+         && choose_bits(dataset, request, error);
+    if (ok && dataset->item_count == 0 && !(request->may_be_empty && dataset->warning_count > 0)) {
+        error_set(error, ERROR_FILES, "the %s split of %s has no usable pictures", split, root);
+        ok = dataset->warning_count == 0 ? false : error_why(error, "%s", dataset->warnings[0]);
+    }
+    if (!ok)
+        dataset_close(dataset);
+    return ok;
+}
+
+bool dataset_open_pictures(Dataset *dataset, const char *path, const DataRequest *request,
+                           Error *error)
+{
+    bool ok = pictures_read(dataset, path, request, error) && choose_bits(dataset, request, error);
     if (!ok)
         dataset_close(dataset);
     return ok;
@@ -300,13 +545,8 @@ bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotat
 
 void dataset_close(Dataset *dataset)
 {
-    for (int32_t i = 0; i < dataset->item_count; i++) {
-        Item *item = &dataset->items[i];
-        free(item->id);
-        free(item->image_path);
-        free(item->device);
-        free(item->points);
-    }
+    for (int32_t i = 0; i < dataset->item_count; i++)
+        item_free(&dataset->items[i]);
     for (int32_t i = 0; i < dataset->point_count; i++)
         free(dataset->symbols[i]);
     for (int32_t i = 0; i < dataset->warning_count; i++)

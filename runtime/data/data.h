@@ -21,8 +21,10 @@ typedef struct Item {
     char *image_path;
     char *device; /* of the radiograph, "" where unknown */
     float mm_per_pixel;
-    bool mm_is_known; /* false: 0.1 is assumed */
-    Point *points;    /* Dataset.point_count of them */
+    bool mm_is_known;           /* false: 0.1 is assumed */
+    int32_t depth, significant; /* as of Image */
+    int32_t width, height;      /* 0: the head of the picture cannot be read */
+    Point *points;              /* Dataset.point_count of them */
 } Item;
 
 typedef struct Dataset {
@@ -45,24 +47,40 @@ typedef enum Annotation {
     ANNOTATION_ceil_mean /* as the official loader: ceil of the mean */
 } Annotation;
 
-/* Opens Aariz or ISBI 2015, whichever layout lies at root. point_count: what the network expects;
- * another number is an error that says both; 0: any. An item without picture or annotation is an
- * error or, with skip_bad, a warning. split: "train", "valid", "test"; of ISBI the last two are
- * also called "test1", "test2". */
-bool dataset_open(Dataset *dataset, const char *root, const char *split, Annotation annotation,
-                  int32_t point_count, bool skip_bad, Error *error);
-/* A picture or the pictures of a folder, without truth: all weights 0, mm_per_pixel 0. symbols: a
- * JSON list of point_count names. */
-bool dataset_open_pictures(Dataset *dataset, const char *path, const char *symbols,
-                           int32_t point_count, bool skip_bad, Error *error);
+typedef struct DataRequest {
+    Annotation annotation;
+    int32_t point_count; /* what the network expects; another number is an error; 0: any */
+    const char *symbols; /* JSON list of its points' names, in order; NULL: the data set decides */
+    int32_t bits;        /* of pictures of 16 bits, see Dataset; 0: as the files say */
+    bool skip_bad;       /* an item without picture or annotation is a warning, no error */
+    bool may_be_empty;   /* where nothing is left, it opens with warnings alone */
+} DataRequest;
+
+/* Opens Aariz or ISBI 2015, whichever layout lies at root. Points are joined by name; a name that
+ * request->symbols lacks is an error. Points outside of their picture count nowhere. split:
+ * "train", "valid", "test"; of ISBI the last two are also called "test1", "test2". */
+bool dataset_open(Dataset *dataset, const char *root, const char *split, const DataRequest *request,
+                  Error *error);
+/* A picture or the pictures of a folder, without truth: all weights 0, mm_per_pixel 0. */
+bool dataset_open_pictures(Dataset *dataset, const char *path, const DataRequest *request,
+                           Error *error);
 void dataset_close(Dataset *dataset);
 /* Decodes every picture; drops the items of which it cannot be read, each with a warning. An error
  * where none is left. (readable.c) */
 bool dataset_leave_out_unreadable(Dataset *dataset, int32_t workers, Error *error);
 
-/* Prints to stderr the groups of items whose pictures are equal by pixel, within a split and across
- * splits. Decodes each picture that shares its size with another: seconds to minutes. */
-bool dataset_report_duplicates(const Dataset *const *sets, int32_t set_count, Error *error);
+int64_t dataset_valid_points(const Dataset *dataset);
+int32_t dataset_assumed_sizes(const Dataset *dataset); /* items whose pixel size is assumed */
+/* Names of the points as a JSON list, free(); NULL: no memory. */
+char *dataset_symbols_json(const Dataset *dataset);
+void dataset_print_warnings(const Dataset *dataset); /* to stderr, all of them */
+
+/* Tells `tell` of each group of items whose pictures are equal by pixel, within a split and across
+ * splits. Decodes each picture that shares its size with another: seconds to minutes. False where
+ * there is no memory or tell says so. */
+bool dataset_find_duplicates(const Dataset *const *sets, int32_t set_count,
+                             bool (*tell)(void *context, const char *line), void *context,
+                             Error *error);
 
 /* The map from original to network pixels: aspect kept, picture centred, rest padded with black,
  * then the augmentation. x' = m[0] x + m[1] y + m[2], y' = m[3] x + m[4] y + m[5]. */

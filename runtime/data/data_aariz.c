@@ -7,8 +7,8 @@
  *                                                    Junior Orthodontists/ID.json
  *
  * The published archive and the authors' loader differ in the case of folders: both are found.
- * Points are joined by symbol, never by position. The layout serves for other points as well: their
- * symbols are then those of the first file, in its order.
+ * Points are joined by symbol, never by position. The layout serves for other points as well: where
+ * no checkpoint names them, their symbols are those of most files, in the order of the fullest one.
  */
 #include "data_reader.h"
 
@@ -33,24 +33,26 @@ typedef struct Folders {
     char *pictures, *senior, *junior;
 } Folders;
 
-/* root/a/b/c, each part in any case; parts end with NULL. */
-static char *find_below(const char *root, const char *const *parts)
+/* root/a/b/c, each part in any case; parts end with NULL. *path NULL: not there. */
+static bool find_below(const char *root, const char *const *parts, char **path, Error *error)
 {
-    char *path = os_join(root, "");
-    for (; path != NULL && *parts != NULL; parts++) {
-        char *next = data_find(path, *parts);
-        free(path);
-        path = next;
+    bool ok = true;
+    *path = data_copy_text(root, error);
+    for (; ok && *path != NULL && *parts != NULL; parts++) {
+        char *folder = *path;
+        ok = data_find(folder, *parts, path, error);
+        free(folder);
     }
-    return path;
+    return ok && error->status == 0;
 }
 
-bool aariz_is_at(const char *root, const char *split)
+bool aariz_is_at(const char *root, const char *split, bool *is_there, Error *error)
 {
-    char *path = find_below(root, (const char *const[]){split, "Cephalograms", NULL});
-    bool found = path != NULL;
+    char *path;
+    bool ok = find_below(root, (const char *const[]){split, "Cephalograms", NULL}, &path, error);
+    *is_there = ok && path != NULL;
     free(path);
-    return found;
+    return ok;
 }
 
 /* ---- one annotation file --------------------------------------------------------------------- */
@@ -112,56 +114,6 @@ static void find_point(const Reading *reading, const char *symbol, double xy[2],
     }
 }
 
-/* ---- symbols --------------------------------------------------------------------------------- */
-
-static bool is_aariz_symbol(const char *symbol)
-{
-    for (int i = 0; i < AARIZ_POINTS; i++)
-        if (strcmp(aariz_symbols[i], symbol) == 0)
-            return true;
-    return false;
-}
-
-/* The 29 of Aariz, where 29 (or any number) are asked for and the first file knows no other; else
- * those of the first file. A network that expects another number cannot use the set. */
-static bool choose_symbols(Dataset *dataset, const Request *request, const Reading *reading,
-                           const char *path, Error *error)
-{
-    bool is_aariz = request->point_count == AARIZ_POINTS || request->point_count == 0;
-    size_t count = json_array_size(reading->landmarks);
-    for (size_t i = 0; is_aariz && i < count; i++) {
-        const char *symbol = symbol_of(json_array_get(reading->landmarks, i));
-        is_aariz = symbol == NULL || is_aariz_symbol(symbol);
-    }
-    bool ok = true;
-    for (int i = 0; ok && is_aariz && i < AARIZ_POINTS; i++)
-        ok = dataset_add_symbol(dataset, aariz_symbols[i], error);
-    for (size_t i = 0; ok && !is_aariz && i < count; i++) {
-        const char *symbol = symbol_of(json_array_get(reading->landmarks, i));
-        bool is_new = symbol != NULL;
-        for (int32_t k = 0; is_new && k < dataset->point_count; k++)
-            is_new = strcmp(dataset->symbols[k], symbol) != 0;
-        if (!is_new)
-            continue;
-        if (dataset->point_count == DATA_MAX_POINTS) {
-            error_set(error, ERROR_FILES, "%s has too many landmarks", path);
-            return error_why(error, "at most %d", DATA_MAX_POINTS);
-        }
-        ok = dataset_add_symbol(dataset, symbol, error);
-    }
-    if (!ok)
-        return false;
-    if (dataset->point_count == 0)
-        return error_set(error, ERROR_FILES, "%s has no landmark with a symbol", path);
-    if (request->point_count != 0 && dataset->point_count != request->point_count) {
-        error_set(error, ERROR_FILES, "the data set has %d landmarks, the network expects %d",
-                  dataset->point_count, request->point_count);
-        error_why(error, "as counted in %s", path);
-        return error_hint(error, "compile the model with -D landmarks=%d", dataset->point_count);
-    }
-    return true;
-}
-
 /* ---- one item -------------------------------------------------------------------------------- */
 
 /* folder/ID.json, with an error that says which reader's file is not there. */
@@ -199,6 +151,162 @@ static bool open_readings(const Folders *folders, const Request *request, const 
     return true;
 }
 
+/* ---- symbols --------------------------------------------------------------------------------- */
+
+enum { MOST_NAMES = 1024 };
+
+/* The names that the files have, in order of appearance. */
+typedef struct Tally {
+    char names[MOST_NAMES][DATA_MAX_SYMBOL + 1];
+    int32_t files[MOST_NAMES]; /* that have it */
+    int32_t last[MOST_NAMES];  /* the last one of them, from 1 */
+    int32_t count, file_count;
+    int32_t fullest[DATA_MAX_POINTS], fullest_count; /* what the fullest file has, in its order */
+} Tally;
+
+static bool is_aariz_symbol(const char *symbol)
+{
+    for (int i = 0; i < AARIZ_POINTS; i++)
+        if (strcmp(aariz_symbols[i], symbol) == 0)
+            return true;
+    return false;
+}
+
+static int32_t find_name(Tally *tally, const char *symbol)
+{
+    int32_t k = 0;
+    while (k < tally->count && strcmp(tally->names[k], symbol) != 0)
+        k++;
+    if (k == tally->count && k < MOST_NAMES) {
+        snprintf(tally->names[k], sizeof tally->names[k], "%s", symbol);
+        tally->count++;
+    }
+    return k < MOST_NAMES ? k : -1;
+}
+
+static void count_reading(Tally *tally, const Reading *reading)
+{
+    int32_t list[DATA_MAX_POINTS], count = 0;
+    tally->file_count++;
+    for (size_t i = 0; i < json_array_size(reading->landmarks); i++) {
+        const char *symbol = symbol_of(json_array_get(reading->landmarks, i));
+        int32_t k = symbol == NULL ? -1 : find_name(tally, symbol);
+        if (k < 0 || tally->last[k] == tally->file_count)
+            continue;
+        tally->last[k] = tally->file_count;
+        tally->files[k]++;
+        if (count < DATA_MAX_POINTS)
+            list[count++] = k;
+    }
+    if (count > tally->fullest_count) {
+        tally->fullest_count = count;
+        memcpy(tally->fullest, list, (size_t)count * sizeof *list);
+    }
+}
+
+static bool is_common(const Tally *tally, int32_t name)
+{
+    return 2 * tally->files[name] > tally->file_count;
+}
+
+/* The 29 of Aariz, where 29 (or any number) are asked for, some are there and no other is common. */
+static bool is_aariz(const Tally *tally, int32_t point_count)
+{
+    bool has_one = false;
+    if (point_count != AARIZ_POINTS && point_count != 0)
+        return false;
+    for (int32_t k = 0; k < tally->count; k++) {
+        bool is_one = is_aariz_symbol(tally->names[k]);
+        if (!is_one && (point_count == 0 || is_common(tally, k)))
+            return false;
+        has_one = has_one || is_one;
+    }
+    return has_one;
+}
+
+/* Those of the fullest file, then the others; with common_only those of more than half of the
+ * files. */
+static bool add_names(Dataset *dataset, const Tally *tally, bool common_only, Error *error)
+{
+    bool ok = true;
+    for (int32_t i = 0; ok && i < tally->fullest_count + tally->count; i++) {
+        int32_t k = i < tally->fullest_count ? tally->fullest[i] : i - tally->fullest_count;
+        if ((common_only && !is_common(tally, k))
+            || dataset_find_symbol(dataset, tally->names[k]) >= 0)
+            continue;
+        if (dataset->point_count == DATA_MAX_POINTS)
+            return error_set(error, ERROR_FILES, "%s has more than %d landmarks", dataset->root,
+                             DATA_MAX_POINTS);
+        ok = dataset_add_symbol(dataset, tally->names[k], error);
+    }
+    return ok;
+}
+
+/* Says which names are not in all files: one of them is why the number is another. */
+static bool refuse_number(const Tally *tally, const Dataset *dataset, int32_t expected,
+                          Error *error)
+{
+    char text[200] = "";
+    for (int32_t k = 0; k < tally->count; k++)
+        if (tally->files[k] < tally->file_count
+            && strlen(text) + DATA_MAX_SYMBOL + 32 < sizeof text)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s in %d",
+                     text[0] == '\0' ? "" : ", ", tally->names[k], tally->files[k]);
+    error_set(error, ERROR_FILES, "the data set has %d landmarks, the network expects %d",
+              tally->count, expected);
+    if (text[0] != '\0')
+        error_why(error, "of the %d files of the split %s there is %s", tally->file_count,
+                  dataset->split, text);
+    return error_hint(error, "compile the model with -D landmarks=%d", tally->count);
+}
+
+static bool choose_symbols(Dataset *dataset, const Tally *tally, const Request *request,
+                           Error *error)
+{
+    bool ok = true;
+    if (is_aariz(tally, request->point_count)) {
+        for (int i = 0; ok && i < AARIZ_POINTS; i++)
+            ok = dataset_add_symbol(dataset, aariz_symbols[i], error);
+        return ok;
+    }
+    if (tally->count == 0)
+        return tally->file_count == 0
+               || error_set(error, ERROR_FILES,
+                            "no file of the split %s of %s has a landmark with "
+                            "a symbol",
+                            dataset->split, dataset->root);
+    int32_t common = 0, expected = request->point_count;
+    for (int32_t k = 0; k < tally->count; k++)
+        common += is_common(tally, k);
+    bool common_only = expected != 0 && tally->count != expected && common == expected;
+    if (expected != 0 && tally->count != expected && !common_only)
+        return refuse_number(tally, dataset, expected, error);
+    return add_names(dataset, tally, common_only, error);
+}
+
+/* Names that the network does not know: in a data set that belongs to a checkpoint they are an
+ * error, else they are told of. */
+static bool check_names(Dataset *dataset, const Request *request, const Reading *reading,
+                        const char *path, Error *error)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < json_array_size(reading->landmarks); i++) {
+        const char *symbol = symbol_of(json_array_get(reading->landmarks, i));
+        if (symbol == NULL) {
+            ok = dataset_warn(dataset, error, "%s: landmark %d has no symbol: it does not count",
+                              path, (int)i + 1);
+        } else if (dataset_find_symbol(dataset, symbol) < 0) {
+            ok = request->symbols == NULL
+                     ? dataset_warn(dataset, error,
+                                    "%s: landmark %s is none of the network's: it does not count",
+                                    path, symbol)
+                     : error_set(error, ERROR_FILES, "%s: the checkpoint knows no landmark %s",
+                                 path, symbol);
+        }
+    }
+    return ok;
+}
+
 /* Says of each point that is not there, or there twice, in which file. */
 static bool fill_points(Dataset *dataset, Item *item, const Request *request,
                         const Reading readings[2], char *const paths[2], Error *error)
@@ -234,19 +342,43 @@ static bool add_item(Dataset *dataset, const Folders *folders, const Request *re
     Reading readings[2] = {{0}};
     char *paths[2] = {NULL, NULL};
     bool ok = open_readings(folders, request, picture->id, readings, paths, error);
-    int first = readings[0].root != NULL ? 0 : 1;
+    for (int r = 0; ok && r < 2; r++)
+        ok = readings[r].root == NULL
+             || check_names(dataset, request, &readings[r], paths[r], error);
     if (!ok) {
         ok = dataset_forgive(dataset, request, error);
     } else {
-        if (dataset->point_count == 0)
-            ok = choose_symbols(dataset, request, &readings[first], paths[first], error);
-        Item *item = ok ? dataset_add_item(dataset, picture->id, picture->path, error) : NULL;
+        Item *item = dataset_add_item(dataset, picture->id, picture->path, error);
         ok = item != NULL && fill_points(dataset, item, request, readings, paths, error);
     }
     for (int r = 0; r < 2; r++) {
         reading_free(&readings[r]);
         free(paths[r]);
     }
+    return ok;
+}
+
+/* The names of all files that can be read; the others are told of when they are added. */
+static bool take_names(Dataset *dataset, const Folders *folders, const Request *request,
+                       const PictureList *pictures, Error *error)
+{
+    Tally *tally = calloc(1, sizeof *tally);
+    if (tally == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory to read the data set");
+    for (int64_t i = 0; i < pictures->count; i++) {
+        Reading readings[2] = {{0}};
+        char *paths[2] = {NULL, NULL};
+        Error ignored = {0};
+        open_readings(folders, request, pictures->files[i].id, readings, paths, &ignored);
+        for (int r = 0; r < 2; r++) {
+            if (readings[r].root != NULL)
+                count_reading(tally, &readings[r]);
+            reading_free(&readings[r]);
+            free(paths[r]);
+        }
+    }
+    bool ok = choose_symbols(dataset, tally, request, error);
+    free(tally);
     return ok;
 }
 
@@ -284,6 +416,28 @@ static int compare_item_ids(const void *id, const void *item)
     return strcmp(id, ((const Item *)item)->id);
 }
 
+/* A number with a point or, as some tables have it, with a decimal comma. */
+static bool read_size(const char *text, double *mm, bool *has_comma)
+{
+    char copy[32];
+    const char *comma = strchr(text, ',');
+    if (comma == NULL || strlen(text) >= sizeof copy)
+        return csv_number(text, mm);
+    *has_comma = true;
+    snprintf(copy, sizeof copy, "%s", text);
+    copy[comma - text] = '.';
+    return csv_number(copy, mm);
+}
+
+/* What a size seems to be in, NULL: mm. No scanner is finer than 0.02 mm, no film half a metre. */
+static const char *other_unit(const Item *item, double mm)
+{
+    double longest = item->width > item->height ? item->width : item->height;
+    if (mm < 0.02)
+        return "cm";
+    return mm > 2 && longest * mm > 500 ? "pixels a mm" : NULL;
+}
+
 /* Sets device and size of one row's item; rows of other splits have none. */
 static bool use_row(Dataset *dataset, const Csv *csv, int64_t row, const int64_t columns[3],
                     const char *path, Error *error)
@@ -298,9 +452,20 @@ static bool use_row(Dataset *dataset, const Csv *csv, int64_t row, const int64_t
                             (long long)csv->lines[row], item->id);
     double mm;
     const char *text = csv_cell(csv, row, columns[1]);
-    if (!csv_number(text, &mm) || !(mm >= 0.001 && mm <= 10))
+    bool has_comma = false;
+    if (!read_size(text, &mm, &has_comma) || !(mm >= 0.001 && mm <= 10))
         return dataset_warn(dataset, error, "%s:%lld: the pixel size \"%s\" of %s is not in mm",
                             path, (long long)csv->lines[row], text, item->id);
+    const char *unit = other_unit(item, mm);
+    if (unit != NULL)
+        return dataset_warn(dataset, error,
+                            "%s:%lld: the pixel size \"%s\" of %s looks like %s, not mm a pixel: "
+                            "it is not used",
+                            path, (long long)csv->lines[row], text, item->id, unit);
+    if (has_comma
+        && !dataset_warn(dataset, error, "%s:%lld: the pixel size \"%s\" of %s is read as %g mm",
+                         path, (long long)csv->lines[row], text, item->id, mm))
+        return false;
     char *device = data_copy_text(csv_cell(csv, row, columns[2]), error);
     if (device == NULL)
         return false;
@@ -314,7 +479,9 @@ static bool use_row(Dataset *dataset, const Csv *csv, int64_t row, const int64_t
 /* Requires: items sorted by id. */
 static bool read_pixel_sizes(Dataset *dataset, Error *error)
 {
-    char *path = data_find(dataset->root, "cephalogram_machine_mappings.csv");
+    char *path;
+    if (!data_find(dataset->root, "cephalogram_machine_mappings.csv", &path, error))
+        return false;
     if (path == NULL)
         return dataset_warn(
             dataset, error,
@@ -346,17 +513,22 @@ bool aariz_read(Dataset *dataset, const Request *request, Error *error)
 {
     const char *root = dataset->root, *split = dataset->split;
     const char *const landmarks = "Cephalometric Landmarks";
-    Folders folders = {
-        .pictures = find_below(root, (const char *const[]){split, "Cephalograms", NULL}),
-        .senior = find_below(root, (const char *const[]){split, "Annotations", landmarks,
-                                                         "Senior Orthodontists", NULL}),
-        .junior = find_below(root, (const char *const[]){split, "Annotations", landmarks,
-                                                         "Junior Orthodontists", NULL}),
-    };
-    bool ok = folders.pictures != NULL
-              || error_set(error, ERROR_FILES, "%s has no split %s", root, split);
+    Folders folders = {0};
+    bool ok = find_below(root, (const char *const[]){split, "Cephalograms", NULL},
+                         &folders.pictures, error)
+              && find_below(root,
+                            (const char *const[]){split, "Annotations", landmarks,
+                                                  "Senior Orthodontists", NULL},
+                            &folders.senior, error)
+              && find_below(root,
+                            (const char *const[]){split, "Annotations", landmarks,
+                                                  "Junior Orthodontists", NULL},
+                            &folders.junior, error);
+    if (ok && folders.pictures == NULL)
+        ok = error_set(error, ERROR_FILES, "%s has no split %s", root, split);
     PictureList pictures = {0};
-    ok = ok && pictures_list(&pictures, dataset, request, folders.pictures, error);
+    ok = ok && pictures_list(&pictures, dataset, request, folders.pictures, error)
+         && (request->symbols != NULL || take_names(dataset, &folders, request, &pictures, error));
     for (int64_t i = 0; ok && i < pictures.count; i++)
         ok = add_item(dataset, &folders, request, &pictures.files[i], error);
     if (request->annotation != ANNOTATION_junior)

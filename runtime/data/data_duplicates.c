@@ -111,32 +111,30 @@ static bool are_equal(const Entry *a, const Entry *b)
     return have_equal_size(a, b) && a->hash == b->hash;
 }
 
-/* One line for each group of equal pictures, then the sum. Requires: sorted. */
-static void print_groups(const Entry *entries, int32_t count)
+/* "train/a = valid/b" for each group of equal pictures. Requires: sorted. */
+static bool tell_groups(const Entry *entries, int32_t count,
+                        bool (*tell)(void *context, const char *line), void *context)
 {
-    int32_t groups = 0, across = 0;
-    for (int32_t first = 0, last; first < count; first = last) {
-        bool is_across = false;
-        for (last = first + 1; last < count && are_equal(&entries[first], &entries[last]); last++)
-            is_across = is_across || entries[last].set != entries[first].set;
+    bool ok = true;
+    for (int32_t first = 0, last; ok && first < count; first = last) {
+        for (last = first + 1; last < count && are_equal(&entries[first], &entries[last]);)
+            last++;
         if (last == first + 1)
             continue;
-        groups++;
-        across += is_across;
-        fprintf(stderr, "warning: equal pictures:");
+        char line[1024] = "equal pictures:";
         for (int32_t i = first; i < last; i++) {
-            char name[512];
-            snprintf(name, sizeof name, "%s/%s", entries[i].set->split, entries[i].item->id);
-            error_make_printable(name);
-            fprintf(stderr, "%s%s", i == first ? " " : " = ", name);
+            size_t used = strlen(line);
+            snprintf(line + used, sizeof line - used, "%s%s/%s", i == first ? " " : " = ",
+                     entries[i].set->split, entries[i].item->id);
         }
-        fputc('\n', stderr);
+        ok = tell(context, line);
     }
-    if (groups > 0)
-        fprintf(stderr, "warning: %d groups of equal pictures, %d across splits\n", groups, across);
+    return ok;
 }
 
-bool dataset_report_duplicates(const Dataset *const *sets, int32_t set_count, Error *error)
+bool dataset_find_duplicates(const Dataset *const *sets, int32_t set_count,
+                             bool (*tell)(void *context, const char *line), void *context,
+                             Error *error)
 {
     int32_t count = 0, number = 0;
     for (int32_t s = 0; s < set_count; s++)
@@ -159,7 +157,8 @@ bool dataset_report_duplicates(const Dataset *const *sets, int32_t set_count, Er
                 && !(i + 1 < count && have_equal_size(&entries[i], &entries[i + 1]));
         measure_all(&shared, measure_pixels);
         qsort(entries, (size_t)count, sizeof *entries, compare_entries);
-        print_groups(entries, count);
+        ok = tell_groups(entries, count, tell, context)
+             || error_set(error, ERROR_MEMORY, "no memory for what was found");
     } else {
         error_set(error, ERROR_MEMORY, "no memory to compare %d pictures", count);
     }

@@ -24,12 +24,13 @@ static const char *const isbi_symbols[ISBI_POINTS] = {
     "LIT", "UIT", "Ls", "Li", "Sn", "Pog`", "PNS", "ANS", "Ar",
 };
 
-bool isbi_is_at(const char *root)
+bool isbi_is_at(const char *root, bool *is_there, Error *error)
 {
-    char *path = data_find(root, "RawImage");
-    bool found = path != NULL;
+    char *path;
+    bool ok = data_find(root, "RawImage", &path, error);
+    *is_there = ok && path != NULL;
     free(path);
-    return found;
+    return ok;
 }
 
 static const char *folder_of_split(const char *split)
@@ -44,12 +45,15 @@ static const char *folder_of_split(const char *split)
     return NULL;
 }
 
-static char *find_reader(const char *root, const char *name)
+static bool find_reader(const char *root, const char *name, char **path, Error *error)
 {
-    char *both = data_find(root, "AnnotationsByMD");
-    char *path = both == NULL ? NULL : data_find(both, name);
+    char *both;
+    *path = NULL;
+    bool ok = data_find(root, "AnnotationsByMD", &both, error)
+              && (both == NULL || data_find(both, name, path, error))
+              && (*path != NULL || data_find(root, name, path, error));
     free(both);
-    return path != NULL ? path : data_find(root, name);
+    return ok;
 }
 
 /* {19} points of one file; a coordinate that is no number is an error. */
@@ -102,8 +106,9 @@ static bool add_item(Dataset *dataset, const Request *request, const char *const
     item->mm_is_known = true;
     bool ok = true;
     for (int k = 0; ok && k < ISBI_POINTS; k++) {
-        item->points[k] = annotation_join(request->annotation, points[0][k], points[1][k]);
-        if (item->points[k].weight == 0)
+        Point *point = &item->points[dataset_find_symbol(dataset, isbi_symbols[k])];
+        *point = annotation_join(request->annotation, points[0][k], points[1][k]);
+        if (point->weight == 0)
             ok = dataset_warn(dataset, error, "%s: landmark %s is not valid: no point on a picture",
                               picture->path, isbi_symbols[k]);
     }
@@ -123,13 +128,18 @@ bool isbi_read(Dataset *dataset, const Request *request, Error *error)
         return error_hint(error, "compile the model with -D landmarks=%d", ISBI_POINTS);
     }
     bool ok = true;
-    for (int k = 0; ok && k < ISBI_POINTS; k++)
-        ok = dataset_add_symbol(dataset, isbi_symbols[k], error);
-
-    char *raw = data_find(dataset->root, "RawImage");
-    char *pictures_folder = raw == NULL ? NULL : data_find(raw, folder);
-    char *readers[2] = {find_reader(dataset->root, "400_senior"),
-                        find_reader(dataset->root, "400_junior")};
+    for (int k = 0; ok && k < ISBI_POINTS; k++) {
+        if (request->symbols == NULL)
+            ok = dataset_add_symbol(dataset, isbi_symbols[k], error);
+        else if (dataset_find_symbol(dataset, isbi_symbols[k]) < 0)
+            ok = error_set(error, ERROR_FILES, "%s: the checkpoint knows no landmark %s",
+                           dataset->root, isbi_symbols[k]);
+    }
+    char *raw = NULL, *pictures_folder = NULL, *readers[2] = {NULL, NULL};
+    ok = ok && data_find(dataset->root, "RawImage", &raw, error)
+         && (raw == NULL || data_find(raw, folder, &pictures_folder, error))
+         && find_reader(dataset->root, "400_senior", &readers[0], error)
+         && find_reader(dataset->root, "400_junior", &readers[1], error);
     if (ok && pictures_folder == NULL)
         ok = error_set(error, ERROR_FILES, "%s has no folder RawImage/%s", dataset->root, folder);
     PictureList pictures = {0};

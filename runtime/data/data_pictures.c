@@ -3,22 +3,20 @@
 #include <string.h>
 
 #include "data_reader.h"
-#include "runtime/system/json.h"
 #include "runtime/system/os.h"
 
-static bool add_symbols(Dataset *dataset, const char *json, int32_t point_count, Error *error)
+/* P00, P01, ... where nobody names them. */
+static bool add_symbols(Dataset *dataset, const Request *request, Error *error)
 {
-    Error reason = {0};
-    json_t *list = json_read_text((const uint8_t *)json, (int64_t)strlen(json), "names", &reason);
     bool ok = true;
 
-    for (int32_t k = 0; ok && k < point_count; k++) {
-        const char *name = json_string_value(json_array_get(list, (size_t)k));
+    if (request->symbols != NULL)
+        return dataset_take_symbols(dataset, request, error);
+    for (int32_t k = 0; ok && k < request->point_count; k++) {
         char number[16];
         snprintf(number, sizeof number, "P%02d", k);
-        ok = dataset_add_symbol(dataset, name != NULL ? name : number, error);
+        ok = dataset_add_symbol(dataset, number, error);
     }
-    json_decref(list);
     return ok;
 }
 
@@ -50,11 +48,10 @@ static bool add_file(Dataset *dataset, const char *path, Error *error)
     return ok;
 }
 
-static bool add_folder(Dataset *dataset, const char *path, bool skip_bad, Error *error)
+static bool add_folder(Dataset *dataset, const char *path, const Request *request, Error *error)
 {
-    Request request = {.skip_bad = skip_bad};
     PictureList list = {0};
-    bool ok = pictures_list(&list, dataset, &request, path, error);
+    bool ok = pictures_list(&list, dataset, request, path, error);
 
     for (int64_t k = 0; ok && k < list.count; k++)
         ok = add_picture(dataset, list.files[k].id, list.files[k].path, error);
@@ -64,18 +61,15 @@ static bool add_folder(Dataset *dataset, const char *path, bool skip_bad, Error 
     return ok;
 }
 
-bool dataset_open_pictures(Dataset *dataset, const char *path, const char *symbols,
-                           int32_t point_count, bool skip_bad, Error *error)
+bool pictures_read(Dataset *dataset, const char *path, const Request *request, Error *error)
 {
+    bool is_there = false;
     *dataset = (Dataset){.root = data_copy_text(path, error), .split = data_copy_text("-", error)};
-    bool ok = dataset->root != NULL && dataset->split != NULL;
+    bool ok = dataset->root != NULL && dataset->split != NULL && os_look(path, &is_there, error);
 
-    if (ok && !os_exists(path))
+    if (ok && !is_there)
         ok = error_set(error, ERROR_FILES, "there is no picture or folder %s", path);
-    ok = ok && add_symbols(dataset, symbols, point_count, error)
-         && (os_is_folder(path) ? add_folder(dataset, path, skip_bad, error)
-                                : add_file(dataset, path, error));
-    if (!ok)
-        dataset_close(dataset);
-    return ok;
+    return ok && add_symbols(dataset, request, error)
+           && (os_is_folder(path) ? add_folder(dataset, path, request, error)
+                                  : add_file(dataset, path, error));
 }

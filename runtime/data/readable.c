@@ -24,7 +24,8 @@ static void read_pictures(void *context)
         if (item >= reading->dataset->item_count || os_interrupted() != 0)
             return;
         Image image = {0};
-        image_read(&image, reading->dataset->items[item].image_path, &reading->errors[item]);
+        image_read(&image, reading->dataset->items[item].image_path, reading->dataset->bits,
+                   &reading->errors[item]);
         image_free(&image);
     }
 }
@@ -40,14 +41,6 @@ static void read_all(Reading *reading, int32_t workers)
     read_pictures(reading);
     for (int32_t k = 0; k < MOST_THREADS; k++)
         os_thread_join(threads[k]);
-}
-
-static void free_item(Item *item)
-{
-    free(item->id);
-    free(item->image_path);
-    free(item->device);
-    free(item->points);
 }
 
 /* Keeps the items without an error, in their order. */
@@ -67,7 +60,7 @@ static bool drop_items(Dataset *dataset, Error *errors, Error *error)
             *error = errors[i];
             dataset->items[kept++] = dataset->items[i];
         } else {
-            free_item(&dataset->items[i]);
+            item_free(&dataset->items[i]);
         }
     }
     dataset->item_count = kept;

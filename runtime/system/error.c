@@ -6,40 +6,81 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at text, 0 where it is none. Overlong forms and surrogates count as
- * sequences: they do no harm on a screen. */
+/* Bytes of the UTF-8 sequence at text, 0 where it is none: no overlong forms, no surrogates, as JSON
+ * has it. */
 static int sequence_length(const unsigned char *text)
 {
-    int length = text[0] < 0x80             ? 1
-                 : (text[0] & 0xE0) == 0xC0 ? 2
-                 : (text[0] & 0xF0) == 0xE0 ? 3
-                 : (text[0] & 0xF8) == 0xF0 ? 4
-                                            : 0;
+    int length = text[0] < 0x80                       ? 1
+                 : text[0] >= 0xC2 && text[0] <= 0xDF ? 2
+                 : (text[0] & 0xF0) == 0xE0           ? 3
+                 : text[0] >= 0xF0 && text[0] <= 0xF4 ? 4
+                                                      : 0;
     for (int i = 1; i < length; i++)
         if ((text[i] & 0xC0) != 0x80)
             return 0;
+    if ((text[0] == 0xE0 && text[1] < 0xA0) || (text[0] == 0xED && text[1] >= 0xA0)
+        || (text[0] == 0xF0 && text[1] < 0x90) || (text[0] == 0xF4 && text[1] >= 0x90))
+        return 0;
     return length;
 }
 
-static void make_printable(char *text, bool keeps_lines)
+static bool is_escape(const char *at)
 {
-    unsigned char *at = (unsigned char *)text;
-    while (*at != '\0') {
-        int length = sequence_length(at);
-        bool is_control = *at < ' ' || *at == 0x7F;
-        if (length == 0 || (is_control && !(keeps_lines && *at == '\n'))) {
-            *at = '?';
-            length = 1;
-        }
-        at += length;
-    }
+    return at[0] == '\\' && at[1] == 'x' && isxdigit((unsigned char)at[2])
+           && isxdigit((unsigned char)at[3]);
 }
 
-void error_make_printable(char *text)
+static void write_printable(char *to, size_t size, const char *from, bool keeps_lines)
 {
-    make_printable(text, false);
+    char *end = to + size;
+    while (*from != '\0') {
+        unsigned char byte = (unsigned char)*from;
+        int length = sequence_length((const unsigned char *)from);
+        bool is_control = byte < ' ' || byte == 0x7F;
+        bool is_plain =
+            length > 0 && (!is_control || (keeps_lines && byte == '\n')) && !is_escape(from);
+        if (to + (is_plain ? length : 4) >= end)
+            break;
+        if (!is_plain)
+            snprintf(to, 5, "\\x%02X", byte);
+        else
+            memcpy(to, from, (size_t)length);
+        to += is_plain ? length : 4;
+        from += is_plain ? length : 1;
+    }
+    *to = '\0';
+}
+
+void name_write(char *to, size_t size, const char *name)
+{
+    write_printable(to, size, name, false);
+}
+
+char *name_copy(const char *name)
+{
+    size_t size = 4 * strlen(name) + 1;
+    char *copy = malloc(size);
+    if (copy != NULL)
+        name_write(copy, size, name);
+    return copy;
+}
+
+void name_restore(char *text)
+{
+    char *to = text;
+    for (; *text != '\0'; to++) {
+        if (is_escape(text)) {
+            char digits[3] = {text[2], text[3], '\0'};
+            *to = (char)strtol(digits, NULL, 16);
+            text += 4;
+        } else {
+            *to = *text++;
+        }
+    }
+    *to = '\0';
 }
 
 bool error_set(Error *error, int status, const char *fmt, ...)
@@ -48,9 +89,10 @@ bool error_set(Error *error, int status, const char *fmt, ...)
         return false;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(error->what, sizeof error->what, fmt, args);
+    char text[sizeof error->what];
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    error_make_printable(error->what);
+    name_write(error->what, sizeof error->what, text);
     error->status = status;
     error->why[0] = '\0';
     error->hint[0] = '\0';
@@ -63,9 +105,10 @@ bool error_why(Error *error, const char *fmt, ...)
         return false;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(error->why, sizeof error->why, fmt, args);
+    char text[sizeof error->why];
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    error_make_printable(error->why);
+    name_write(error->why, sizeof error->why, text);
     return false;
 }
 
@@ -75,9 +118,10 @@ bool error_hint(Error *error, const char *fmt, ...)
         return false;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(error->hint, sizeof error->hint, fmt, args);
+    char text[sizeof error->hint];
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    make_printable(error->hint, true);
+    write_printable(error->hint, sizeof error->hint, text, true);
     return false;
 }
 

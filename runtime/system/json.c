@@ -92,3 +92,11 @@ json_t *json_read_file(const char *path, int64_t limit, Error *error)
     free(text);
     return root;
 }
+
+json_t *json_name(const char *name)
+{
+    char *text = name_copy(name);
+    json_t *string = text == NULL ? NULL : json_string(text);
+    free(text);
+    return string;
+}

@@ -15,4 +15,7 @@ enum { JSON_MAX_DEPTH = 64 };
 json_t *json_read_file(const char *path, int64_t limit, Error *error);
 json_t *json_read_text(const uint8_t *text, int64_t size, const char *name, Error *error);
 
+/* A name as name_write has it; NULL: no memory. */
+json_t *json_name(const char *name);
+
 #endif

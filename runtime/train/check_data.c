@@ -1,11 +1,15 @@
 /* check-data: what is wrong with a data set, picture by picture, and a sheet of what the network
- * will see. Findings are printed; only a data set that cannot be opened is an error. */
+ * will see. Findings are printed, as text or as JSON, and make the status 1; only a data set that
+ * cannot be opened is an error. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "run.h"
 #include "runtime/data/image.h"
 #include "runtime/data/outliers.h"
+#include "runtime/system/json.h"
 #include "runtime/system/os.h"
 
 /* ---- the sheet ------------------------------------------------------------------------------- */
@@ -64,54 +68,82 @@ static bool write_sheet(const Run *run, const Dataset *dataset, const char *path
 
 /* ---- findings -------------------------------------------------------------------------------- */
 
-static void print_split(const Dataset *dataset)
-{
-    int64_t points = 0, unknown_mm = 0;
+/* {"splits": [{"split", "pictures", ..., "findings": [text]}], "findings": [text of no split]} */
+typedef struct Findings {
+    json_t *splits, *list;
+    json_t *open; /* the list that findings go to now */
+    int32_t count;
+    bool is_json, has_memory;
+} Findings;
 
-    for (int32_t i = 0; i < dataset->item_count; i++) {
-        unknown_mm += !dataset->items[i].mm_is_known;
-        for (int32_t k = 0; k < dataset->point_count; k++)
-            points += dataset->items[i].points[k].weight > 0;
-    }
-    printf("%-6s %4d pictures, %lld of %lld points valid, %lld without a pixel size\n",
-           dataset->split, dataset->item_count, (long long)points,
-           (long long)dataset->item_count * dataset->point_count, (long long)unknown_mm);
-    for (int32_t k = 0; k < dataset->warning_count; k++)
-        printf("       %s\n", dataset->warnings[k]);
+/* The text is printable already. */
+static void add_finding(Findings *findings, const char *text)
+{
+    findings->count++;
+    if (!findings->is_json)
+        printf("       %s\n", text);
+    findings->has_memory =
+        json_array_append_new(findings->open, json_string(text)) == 0 && findings->has_memory;
 }
 
-/* Decodes every picture: those that cannot be read, and points outside of them. Returns how many
- * findings it has printed. */
-static int32_t check_pictures(const Dataset *dataset)
+static void find(Findings *findings, const char *fmt, ...)
 {
-    int32_t found = 0;
+    char text[1024], line[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    name_write(line, sizeof line, text);
+    add_finding(findings, line);
+}
 
+static void begin_split(Findings *findings, const Dataset *dataset)
+{
+    int64_t points = dataset_valid_points(dataset);
+    int64_t all = (int64_t)dataset->item_count * dataset->point_count;
+    int32_t assumed = dataset_assumed_sizes(dataset);
+
+    findings->open = json_array();
+    json_t *split = json_pack("{s:s, s:i, s:I, s:I, s:i, s:i, s:O}", "split", dataset->split,
+                              "pictures", dataset->item_count, "points", (json_int_t)all,
+                              "valid_points", (json_int_t)points, "mm_assumed_pictures", assumed,
+                              "bits", dataset->bits, "findings", findings->open);
+    json_decref(findings->open); /* the split keeps it */
+    findings->has_memory = findings->has_memory && findings->open != NULL && split != NULL
+                           && json_array_append_new(findings->splits, split) == 0;
+    if (!findings->has_memory)
+        findings->open = findings->list;
+    if (!findings->is_json)
+        printf("%-6s %4d pictures, %lld of %lld points valid, %d without a pixel size\n",
+               dataset->split, dataset->item_count, (long long)points, (long long)all, assumed);
+}
+
+/* Decodes every picture: those that cannot be read. Returns how many. */
+static int32_t check_pictures(Findings *findings, const Dataset *dataset)
+{
+    int32_t broken = 0;
+
+    for (int32_t k = 0; k < dataset->warning_count; k++)
+        add_finding(findings, dataset->warnings[k]);
     for (int32_t i = 0; i < dataset->item_count && os_interrupted() == 0; i++) {
-        const Item *item = &dataset->items[i];
         Image image = {0};
         Error error = {0};
-        if (!image_read(&image, item->image_path, dataset->bits, &error)) {
-            printf("       %s%s%s\n", error.what, error.why[0] ? ": " : "", error.why);
-            found++;
-            continue;
-        }
-        for (int32_t k = 0; k < dataset->point_count; k++) {
-            const Point *p = &item->points[k];
-            if (!(p->weight > 0)
-                || (p->x >= -0.5f && p->x <= (float)image.width - 0.5f && p->y >= -0.5f
-                    && p->y <= (float)image.height - 0.5f))
-                continue;
-            printf("       %s: %s at %.1f, %.1f lies outside of the picture of %dx%d\n", item->id,
-                   dataset->symbols[k], (double)p->x, (double)p->y, image.width, image.height);
-            found++;
+        if (!image_read(&image, dataset->items[i].image_path, dataset->bits, &error)) {
+            char line[sizeof error.what + sizeof error.why + 3];
+            snprintf(line, sizeof line, "%s%s%s", error.what, error.why[0] ? ": " : "", error.why);
+            add_finding(findings, line);
+            broken++;
         }
         image_free(&image);
     }
-    return found;
+    if (dataset_valid_points(dataset) == 0)
+        find(findings, "the split %s has no valid point", dataset->split);
+    return broken;
 }
 
 /* Points that are far from where they are in the other pictures. */
-static bool check_shapes(const Dataset *const *sets, int32_t count, Error *error)
+static bool check_shapes(Findings *findings, const Dataset *const *sets, int32_t count,
+                         Error *error)
 {
     enum { MOST = 100 };
     ShapeFault faults[MOST];
@@ -123,73 +155,112 @@ static bool check_shapes(const Dataset *const *sets, int32_t count, Error *error
         const Dataset *set = sets[faults[k].set];
         const char *id = set->items[faults[k].item].id, *symbol = set->symbols[faults[k].point];
         if (faults[k].other >= 0)
-            printf("%-6s %s: %s and %s seem to have changed places\n", set->split, id, symbol,
-                   set->symbols[faults[k].other]);
+            find(findings, "%s/%s: %s and %s seem to have changed places", set->split, id, symbol,
+                 set->symbols[faults[k].other]);
         else
-            printf("%-6s %s: %s lies %.0f times as far from its usual place as usual\n", set->split,
-                   id, symbol, faults[k].times);
+            find(findings, "%s/%s: %s lies %.0f times as far from its usual place as usual",
+                 set->split, id, symbol, faults[k].times);
     }
     if (found > MOST)
-        printf("and %d more\n", found - MOST);
+        find(findings, "and %d more points that are out of place", found - MOST);
     return true;
 }
 
-/* Opens the splits that there are; without train nothing can be checked. */
-static bool open_sets(const Run *run, Dataset sets[3], const Dataset *opened[3], int32_t *count,
-                      Error *error)
+static bool tell_duplicate(void *context, const char *line)
+{
+    find(context, "%s", line);
+    return true;
+}
+
+/* Opens the splits that there are; without train nothing can be checked. What is wrong with another
+ * one is a finding, but that it is not there. */
+static bool open_sets(Run *run, Findings *findings, Dataset sets[3], const Dataset *opened[3],
+                      int32_t *count, Error *error)
 {
     static const char *const names[] = {"train", "valid", "test"};
 
     *count = 0;
     for (int k = 0; k < 3; k++) {
         Error reason = {0};
-        if (open_split(run, names[k], &sets[k], &reason)) {
+        if (k == 0 ? open_train_split(run, &sets[k], &reason)
+                   : open_split(run, names[k], &sets[k], &reason)) {
             opened[(*count)++] = &sets[k];
             continue;
         }
-        if (k == 0) {
+        if (k == 0 || reason.status != ERROR_FILES) {
             *error = reason;
             return false;
         }
-        printf("%-6s %s\n", names[k], reason.what);
+        if (strncmp(reason.what, "no data set at", 14) == 0) {
+            if (!findings->is_json)
+                printf("%-6s is not there\n", names[k]);
+            continue;
+        }
+        char line[sizeof reason.what + sizeof reason.why + 32];
+        snprintf(line, sizeof line, "%s: %s%s%s", names[k], reason.what, reason.why[0] ? ": " : "",
+                 reason.why);
+        add_finding(findings, line);
     }
     return true;
 }
 
-static bool draw_sheet(const Run *run, const Dataset *dataset, Error *error)
+static bool draw_sheet(const Run *run, bool is_json, const Dataset *dataset, Error *error)
 {
     const OptionValue *save_dir = &run->options.values[OPTION_save_dir];
     const char *folder = save_dir->is_given ? save_dir->text : ".";
     char *path = os_join(folder, "contact_sheet.png");
     bool ok = path != NULL || error_set(error, ERROR_MEMORY, "no memory for a path");
 
-    for (int32_t i = 0; ok && i < dataset->item_count; i++)
-        if (os_same_file(path, dataset->items[i].image_path)) {
-            ok = error_set(error, ERROR_USAGE, "the sheet would replace the picture %s", path);
-            error_hint(error, "--save_dir names another folder");
-        }
     ok = ok && os_make_folders(folder, error) && write_sheet(run, dataset, path, error);
-    if (ok)
+    if (ok && !is_json)
         printf("%s shows %d augmented pictures\n", path, SHEET_COLUMNS * SHEET_ROWS);
     free(path);
     return ok;
 }
 
-bool command_check_data(Run *run, Error *error)
+static bool print_findings(const Findings *findings, Error *error)
+{
+    if (!findings->is_json) {
+        printf("%d findings\n", findings->count);
+        return true;
+    }
+    json_t *object = json_pack("{s:i, s:O, s:O}", "count", findings->count, "splits",
+                               findings->splits, "findings", findings->list);
+    bool ok = object != NULL && findings->has_memory
+              && json_dumpf(object, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF;
+    json_decref(object);
+    return ok || error_set(error, ERROR_FILES, "cannot write the findings");
+}
+
+bool command_check_data(Run *run, int *status, Error *error)
 {
     Dataset sets[3] = {0};
     const Dataset *opened[3];
     int32_t count, broken = 0;
-    bool ok = open_sets(run, sets, opened, &count, error);
+    Findings findings = {.splits = json_array(),
+                         .list = json_array(),
+                         .is_json = OPTION_IS(&run->options, json),
+                         .has_memory = true};
+    findings.open = findings.list;
+    bool ok = (findings.splits != NULL && findings.list != NULL)
+              || error_set(error, ERROR_MEMORY, "no memory for what is found");
 
+    ok = ok && open_sets(run, &findings, sets, opened, &count, error);
     for (int32_t k = 0; ok && k < count; k++) {
-        print_split(opened[k]);
-        broken += check_pictures(opened[k]);
+        begin_split(&findings, opened[k]);
+        broken += check_pictures(&findings, opened[k]);
     }
-    ok = ok && os_interrupted() == 0 && check_shapes(opened, count, error)
-         && dataset_report_duplicates(opened, count, error)
-         && (broken > 0 || draw_sheet(run, opened[0], error));
+    findings.open = findings.list;
+    ok = ok && os_interrupted() == 0 && check_shapes(&findings, opened, count, error)
+         && dataset_find_duplicates(opened, count, tell_duplicate, &findings, error)
+         && (broken > 0 || opened[0]->item_count == 0
+             || draw_sheet(run, findings.is_json, opened[0], error))
+         && print_findings(&findings, error);
+    if (ok && findings.count > 0)
+        *status = 1;
     for (int k = 0; k < 3; k++)
         dataset_close(&sets[k]);
+    json_decref(findings.splits);
+    json_decref(findings.list);
     return ok || (error->status == 0 && os_interrupted() != 0);
 }

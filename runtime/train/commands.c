@@ -6,17 +6,58 @@
 #include "runtime/data/image.h"
 #include "runtime/system/os.h"
 
+static DataRequest data_request(const Run *run)
+{
+    return (DataRequest){
+        .annotation = options_annotation(&run->options),
+        .point_count = run->program->landmarks,
+        .symbols = run->symbols,
+        .bits = (int32_t)OPTION_WHOLE(&run->options, bits),
+        .skip_bad = OPTION_IS(&run->options, skip_bad) || run->options.command == RUN_CHECK_DATA,
+        .may_be_empty = run->options.command == RUN_CHECK_DATA,
+    };
+}
+
 bool open_split(const Run *run, const char *split, Dataset *dataset, Error *error)
 {
     const char *root = OPTION_TEXT(&run->options, dataset_path);
+    DataRequest request = data_request(run);
 
     if (root[0] == '\0') {
         error_set(error, ERROR_USAGE, "--dataset_path is missing");
         return error_hint(error,
                           "--dataset_path FOLDER: a data set laid out as Aariz or ISBI 2015");
     }
-    return dataset_open(dataset, root, split, options_annotation(&run->options),
-                        run->program->landmarks, OPTION_IS(&run->options, skip_bad), error);
+    return dataset_open(dataset, root, split, &request, error);
+}
+
+bool open_train_split(Run *run, Dataset *dataset, Error *error)
+{
+    if (!open_split(run, "train", dataset, error))
+        return false;
+    run->options.values[OPTION_bits].number = dataset->bits;
+    if (run->symbols == NULL)
+        run->symbols = dataset_symbols_json(dataset);
+    return run->symbols != NULL || error_set(error, ERROR_MEMORY, "no memory to read the data set");
+}
+
+bool has_valid_points(const Dataset *dataset, Error *error)
+{
+    if (dataset_valid_points(dataset) > 0)
+        return true;
+    error_set(error, ERROR_FILES, "the split %s of %s has no valid point", dataset->split,
+              dataset->root);
+    if (dataset->warning_count > 0)
+        error_why(error, "%s", dataset->warnings[0]);
+    return error_hint(error, "check-data lists what is wrong with it");
+}
+
+/* Weights alone have no names of points. */
+static void warn_of_order(const Run *run)
+{
+    if (run->symbols == NULL)
+        fprintf(stderr, "warning: %s names no landmarks: they have the order of the data set\n",
+                run->checkpoint);
 }
 
 /* What is written is what the name says, and never what is read. */
@@ -78,8 +119,11 @@ static bool predict_all(Run *run, const Dataset *dataset, Predictions *predictio
 
 static bool print_table(const Run *run, const Predictions *predictions, Error *error)
 {
-    printf("%s, split %s, truth: %s\n", run->program->model, predictions->dataset->split,
-           OPTION_TEXT(&run->options, annotation_type));
+    const Dataset *dataset = predictions->dataset;
+
+    printf("%s, split %s, truth: %s; %d warnings, %d pictures left out\n", run->program->model,
+           dataset->split, OPTION_TEXT(&run->options, annotation_type), dataset->warning_count,
+           dataset->item_count - predictions_count(predictions));
     return print_metrics(stdout, predictions, run->state.seed)
            || error_set(error, ERROR_MEMORY, "no memory for the metrics");
 }
@@ -91,8 +135,14 @@ bool command_eval(Run *run, Error *error)
     Predictions predictions = {0};
     bool is_done = false;
     bool ok = (output[0] == '\0' || check_output(run, output, ".json", error))
-              && open_split(run, chosen_split(run, "valid"), &dataset, error)
-              && predict_all(run, &dataset, &predictions, &is_done, error);
+              && open_split(run, chosen_split(run, "valid"), &dataset, error);
+
+    if (ok) {
+        warn_of_order(run);
+        dataset_print_warnings(&dataset);
+    }
+    ok = ok && has_valid_points(&dataset, error)
+         && predict_all(run, &dataset, &predictions, &is_done, error);
 
     if (is_done)
         ok = print_table(run, &predictions, error)
@@ -109,13 +159,13 @@ bool command_eval(Run *run, Error *error)
 static bool open_for_predict(const Run *run, Dataset *dataset, Error *error)
 {
     const char *images = OPTION_TEXT(&run->options, images);
+    DataRequest request = data_request(run);
 
     if (images[0] != '\0' && run->symbols == NULL)
         fprintf(stderr, "%s names no points: they are P00, P01, ...\n", run->checkpoint);
     if (images[0] != '\0')
-        return dataset_open_pictures(dataset, images, run->symbols ? run->symbols : "[]",
-                                     run->program->landmarks, OPTION_IS(&run->options, skip_bad),
-                                     error);
+        return dataset_open_pictures(dataset, images, &request, error);
+    warn_of_order(run);
     return open_split(run, chosen_split(run, "test"), dataset, error);
 }
 
@@ -126,8 +176,12 @@ bool command_predict(Run *run, Error *error)
     bool has_truth = OPTION_TEXT(&run->options, images)[0] == '\0', is_done = false;
     Dataset dataset = {0};
     Predictions predictions = {0};
-    bool ok = open_for_predict(run, &dataset, error) && overlays_check(&dataset, folder, error)
-              && predict_all(run, &dataset, &predictions, &is_done, error);
+    bool ok = open_for_predict(run, &dataset, error);
+
+    if (ok)
+        dataset_print_warnings(&dataset);
+    ok = ok && overlays_check(&dataset, folder, error)
+         && predict_all(run, &dataset, &predictions, &is_done, error);
 
     if (is_done)
         ok = results_write(&predictions, folder, error)

@@ -12,6 +12,15 @@
 static const char metrics_header[] =
     "epoch,update,loss,lr,loss_scale,valid_points,mre_px,mre_mm,sd_mm,median_mm,sdr_2mm,sdr_2.5mm,"
     "sdr_3mm,sdr_4mm\n";
+/* The same where the size of a pixel is assumed. A file that is there keeps its own. */
+static const char assumed_header[] =
+    "epoch,update,loss,lr,loss_scale,valid_points,mre_px,mre_assumed_mm,sd_assumed_mm,"
+    "median_assumed_mm,sdr_2_assumed_mm,sdr_2.5_assumed_mm,sdr_3_assumed_mm,sdr_4_assumed_mm\n";
+
+static bool is_assumed(const char *mm)
+{
+    return strcmp(mm, "mm") != 0;
+}
 
 /* Each line of log.jsonl starts with this and the update's number. */
 static const char update_prefix[] = "{\"update\":";
@@ -51,11 +60,15 @@ static size_t lines_up_to(const char *text, size_t size, size_t header, size_t p
 static bool keep_lines(const char *path, const char *header, size_t prefix, int64_t last,
                        Error *error)
 {
+    static const char *const headers[] = {metrics_header, assumed_header};
     Kept kept = {header, strlen(header)};
     uint8_t *data = NULL;
     int64_t size = 0;
     bool ok = !os_exists(path) || os_read_file(path, LOG_MAX_BYTES, &data, &size, error);
 
+    for (size_t k = 0; ok && data != NULL && kept.length > 0 && k < 2; k++)
+        if (strncmp((const char *)data, headers[k], strlen(headers[k])) == 0)
+            kept.length = strlen(headers[k]), header = headers[k];
     if (ok && data != NULL && size >= (int64_t)kept.length
         && memcmp(data, header, kept.length) == 0)
         kept = (Kept){(const char *)data,
@@ -77,7 +90,7 @@ static FILE *open_for_append(const char *path, Error *error)
 }
 
 bool log_open(Log *log, const char *folder, const char *log_folder, int32_t epochs, int64_t updates,
-              Error *error)
+              const char *mm, Error *error)
 {
     char *metrics = os_join(log_folder, "metrics.csv");
     char *lines = os_join(folder, "log.jsonl");
@@ -86,7 +99,8 @@ bool log_open(Log *log, const char *folder, const char *log_folder, int32_t epoc
     *log = (Log){.is_terminal = os_is_terminal(stderr), .last_shown = -1e9};
     if (!ok)
         error_set(error, ERROR_MEMORY, "no memory for a path");
-    ok = ok && keep_lines(metrics, metrics_header, 0, epochs, error)
+    ok = ok
+         && keep_lines(metrics, is_assumed(mm) ? assumed_header : metrics_header, 0, epochs, error)
          && keep_lines(lines, "", sizeof update_prefix - 1, updates, error)
          && (log->metrics = open_for_append(metrics, error)) != NULL
          && (log->updates = open_for_append(lines, error)) != NULL
@@ -294,11 +308,17 @@ void log_update(Log *log, const Progress *p, bool is_finite)
 
 static void write_events(Log *log, const Progress *p, const ErrorSummary *s)
 {
+    const char *unit = is_assumed(p->mm) ? "_assumed_mm" : "mm"; /* behind the 2 of 2mm */
+    const char *mean = is_assumed(p->mm) ? "valid/mre_assumed_mm" : "valid/mre_mm";
+    const char *median = is_assumed(p->mm) ? "valid/median_assumed_mm" : "valid/median_mm";
+    char sdr[4][64];
+    for (int k = 0; k < 4; k++)
+        snprintf(sdr[k], sizeof sdr[k], "valid/sdr_%g%s", sdr_limits_mm[k], unit);
     const EventScalar scalars[] = {
-        {"epoch/loss", (float)p->loss},      {"valid/mre_px", (float)s->mean_px},
-        {"valid/mre_mm", (float)s->mean_mm}, {"valid/median_mm", (float)s->median_mm},
-        {"valid/sdr_2mm", (float)s->sdr[0]}, {"valid/sdr_2.5mm", (float)s->sdr[1]},
-        {"valid/sdr_3mm", (float)s->sdr[2]}, {"valid/sdr_4mm", (float)s->sdr[3]},
+        {"epoch/loss", (float)p->loss}, {"valid/mre_px", (float)s->mean_px},
+        {mean, (float)s->mean_mm},      {median, (float)s->median_mm},
+        {sdr[0], (float)s->sdr[0]},     {sdr[1], (float)s->sdr[1]},
+        {sdr[2], (float)s->sdr[2]},     {sdr[3], (float)s->sdr[3]},
     };
     events_write(log->events, (double)os_unix_seconds(), p->update, scalars, s->count > 0 ? 8 : 1);
 }
@@ -308,10 +328,10 @@ void log_epoch(Log *log, const Progress *p, const ErrorSummary *s, bool is_best)
     log_say(log, "epoch %3d  loss %.5f", p->epoch + 1, p->loss);
     if (s->count > 0)
         fprintf(stderr,
-                "  valid MRE %7.2f px  %6.2f +- %.2f mm  SDR 2/2.5/3/4 mm %5.1f %5.1f %5.1f %5.1f "
+                "  valid MRE %7.2f px  %6.2f +- %.2f %s  SDR 2/2.5/3/4 mm %5.1f %5.1f %5.1f %5.1f "
                 "%%%s",
-                s->mean_px, s->mean_mm, s->sd_mm, 100 * s->sdr[0], 100 * s->sdr[1], 100 * s->sdr[2],
-                100 * s->sdr[3], is_best ? "  best" : "");
+                s->mean_px, s->mean_mm, s->sd_mm, p->mm, 100 * s->sdr[0], 100 * s->sdr[1],
+                100 * s->sdr[2], 100 * s->sdr[3], is_best ? "  best" : "");
     fprintf(stderr, "\n");
     fprintf(log->metrics, "%d,%lld,%.9g,%.9g,%g", p->epoch + 1, (long long)p->update, p->loss,
             p->lr, p->loss_scale);

@@ -21,6 +21,7 @@ typedef struct Progress {
     double started;         /* os_seconds */
     double trained, waited; /* seconds in updates; of these, waiting for data */
     int64_t planned_bytes;
+    const char *mm; /* "mm", or "assumed mm" where the size of a validation pixel is */
 } Progress;
 
 typedef struct Log {
@@ -33,7 +34,7 @@ typedef struct Log {
 /* Opens log.jsonl in folder; metrics.csv and the events in log_folder. A resumed
  * run keeps the rows of the first `epochs` epochs and the lines of the first `updates` updates. */
 bool log_open(Log *log, const char *folder, const char *log_folder, int32_t epochs, int64_t updates,
-              Error *error);
+              const char *mm, Error *error);
 bool log_close(Log *log, Error *error); /* of zeros too */
 /* Brings everything to the disk: done before each checkpoint, so that no line is missing that the
  * checkpoint is beyond of, whatever ends the machine. */

@@ -27,7 +27,7 @@ bool predictions_create(Predictions *predictions, const Dataset *dataset, Error 
     if (predictions->points != NULL && predictions->is_done != NULL)
         return true;
     predictions_free(predictions);
-    return error_set(error, ERROR_FILES, "no memory for the predictions of %d pictures",
+    return error_set(error, ERROR_MEMORY, "no memory for the predictions of %d pictures",
                      dataset->item_count);
 }
 
@@ -207,6 +207,12 @@ int32_t worst_pictures(const Predictions *predictions, WorstPicture *worst, int3
 
 /* ---- what is told of them -------------------------------------------------------------------- */
 
+/* Behind each figure in mm for which the size of a pixel was assumed. */
+static const char *mark(const Dataset *dataset)
+{
+    return dataset_assumed_sizes(dataset) > 0 ? "*" : "";
+}
+
 static void print_row(FILE *out, const char *name, const ErrorSummary *s)
 {
     if (s->count == 0)
@@ -227,10 +233,14 @@ static void print_worst(FILE *out, const Predictions *predictions)
 
     if (count > 0)
         fprintf(out, "worst pictures\n");
-    for (int32_t k = 0; k < count; k++)
-        fprintf(out, "  %-28s mean %6.2f mm, most %6.2f mm at %s\n",
-                dataset->items[worst[k].item].id, worst[k].mean_mm, worst[k].point_mm,
-                dataset->symbols[worst[k].point]);
+    for (int32_t k = 0; k < count; k++) {
+        const Item *item = &dataset->items[worst[k].item];
+        const char *star = item->mm_is_known ? "" : "*";
+        char name[512];
+        name_write(name, sizeof name, item->id);
+        fprintf(out, "  %-28s mean %6.2f mm%s, most %6.2f mm%s at %s\n", name, worst[k].mean_mm,
+                star, worst[k].point_mm, star, dataset->symbols[worst[k].point]);
+    }
 }
 
 bool print_metrics(FILE *out, const Predictions *predictions, uint64_t seed)
@@ -240,12 +250,15 @@ bool print_metrics(FILE *out, const Predictions *predictions, uint64_t seed)
 
     if (!summarize_all(predictions, seed, &summary))
         return false;
+    bool is_assumed = dataset_assumed_sizes(dataset) > 0;
     fprintf(out, "%-22s %6s  %7s  %16s %6s   %5s  %5s  %5s  %5s\n", "", "points", "MRE px",
-            "MRE mm +- SD", "median", "2mm %", "2.5mm", "3mm", "4mm");
+            is_assumed ? "MRE mm* +- SD" : "MRE mm +- SD", is_assumed ? "median*" : "median",
+            is_assumed ? "2mm*%" : "2mm %", is_assumed ? "2.5mm*" : "2.5mm",
+            is_assumed ? "3mm*" : "3mm", is_assumed ? "4mm*" : "4mm");
     print_row(out, "all", &summary);
     if (summary.count > 0)
-        fprintf(out, "%-22s %6s  %7s  %.2f .. %.2f mm\n", "95 % interval of MRE", "", "",
-                summary.low_mm, summary.high_mm);
+        fprintf(out, "%-22s %6s  %7s  %.2f .. %.2f mm%s\n", "95 % interval of MRE", "", "",
+                summary.low_mm, summary.high_mm, mark(dataset));
     for (int32_t p = 0; p < dataset->point_count; p++) {
         if (!summarize(predictions, (ErrorFilter){.point = p}, &summary))
             return false;
@@ -257,9 +270,20 @@ bool print_metrics(FILE *out, const Predictions *predictions, uint64_t seed)
         ErrorFilter filter = {.point = -1, .device = dataset->items[i].device};
         if (!summarize(predictions, filter, &summary))
             return false;
-        print_row(out, filter.device, &summary);
+        char name[128];
+        name_write(name, sizeof name, filter.device);
+        print_row(out, name, &summary);
     }
     print_worst(out, predictions);
+    if (is_assumed)
+        fprintf(out, "* 0.1 mm a pixel is assumed for %d of %d pictures\n",
+                dataset_assumed_sizes(dataset), dataset->item_count);
+    for (int32_t i = 0; i < dataset->item_count; i++)
+        if (!predictions->is_done[i]) {
+            char name[512];
+            name_write(name, sizeof name, dataset->items[i].image_path);
+            fprintf(out, "left out: %s\n", name);
+        }
     return true;
 }
 
@@ -276,7 +300,27 @@ static bool write_object(FILE *file, void *object)
     return json_dumpf(object, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF;
 }
 
-/* {"split", "truth", "all", "interval_mm", "landmarks": {symbol: ...}, "devices": {name: ...}} */
+static json_t *left_out_json(const Predictions *predictions)
+{
+    json_t *list = json_array();
+
+    for (int32_t i = 0; i < predictions->dataset->item_count; i++)
+        if (!predictions->is_done[i])
+            json_array_append_new(list, json_name(predictions->dataset->items[i].id));
+    return list;
+}
+
+static json_t *warnings_json(const Dataset *dataset)
+{
+    json_t *list = json_array();
+
+    for (int32_t k = 0; k < dataset->warning_count; k++)
+        json_array_append_new(list, json_string(dataset->warnings[k]));
+    return list;
+}
+
+/* {"split", "truth", "all", "interval_mm", "landmarks": {symbol: ...}, "devices": {name: ...},
+ * "pictures", "mm_assumed_pictures", "left_out", "warning_count", "warnings"} */
 static json_t *metrics_json(const Predictions *predictions, uint64_t seed, const char *truth)
 {
     const Dataset *dataset = predictions->dataset;
@@ -294,13 +338,20 @@ static json_t *metrics_json(const Predictions *predictions, uint64_t seed, const
             continue;
         ErrorFilter filter = {.point = -1, .device = dataset->items[i].device};
         ok = summarize(predictions, filter, &s);
-        if (ok && s.count > 0)
-            json_object_set_new(devices, filter.device, summary_json(&s));
+        char *name = ok && s.count > 0 ? name_copy(filter.device) : NULL;
+        ok = ok
+             && (s.count == 0
+                 || (name != NULL && json_object_set_new(devices, name, summary_json(&s)) == 0));
+        free(name);
     }
     interval = all.count > 0 ? json_pack("[f, f]", all.low_mm, all.high_mm) : json_null();
-    json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "split", dataset->split, "truth",
-                               truth, "all", summary_json(&all), "interval_95_mm", interval,
-                               "landmarks", landmarks, "devices", devices);
+    json_t *object = json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:i, s:o}", "split", dataset->split, "truth",
+        truth, "all", summary_json(&all), "interval_95_mm", interval, "landmarks", landmarks,
+        "devices", devices, "pictures", dataset->item_count, "mm_assumed_pictures",
+        dataset_assumed_sizes(dataset), "left_out", left_out_json(predictions), "warning_count",
+        dataset->warning_count, "warnings", warnings_json(dataset));
+    ok = ok && object != NULL;
     if (ok)
         return object;
     json_decref(object);

@@ -274,12 +274,19 @@ static void write_text(FILE *file, const char *text)
     }
 }
 
+static void write_name(FILE *file, const char *name)
+{
+    char *copy = name_copy(name);
+    write_text(file, copy != NULL ? copy : "?");
+    free(copy);
+}
+
 static void table_row(FILE *file, const char *name, const ErrorSummary *s)
 {
     if (s->count == 0)
         return;
     fprintf(file, "<tr><th>");
-    write_text(file, name);
+    write_name(file, name);
     fprintf(file, "</th><td>%lld</td><td>%.2f</td><td>%.2f &plusmn; %.2f</td><td>%.2f</td>",
             (long long)s->count, s->mean_px, s->mean_mm, s->sd_mm, s->median_mm);
     for (int k = 0; k < 4; k++)
@@ -287,16 +294,38 @@ static void table_row(FILE *file, const char *name, const ErrorSummary *s)
     fprintf(file, "</tr>\n");
 }
 
+/* What the data set says of itself, and what was left out. */
+static void write_warnings(FILE *file, const Predictions *predictions)
+{
+    const Dataset *dataset = predictions->dataset;
+
+    fprintf(file, "<p>%d warnings, %d pictures left out.</p>\n<ul>\n", dataset->warning_count,
+            dataset->item_count - predictions_count(predictions));
+    for (int32_t k = 0; k < dataset->warning_count; k++) {
+        fprintf(file, "<li>");
+        write_text(file, dataset->warnings[k]);
+        fprintf(file, "</li>\n");
+    }
+    for (int32_t i = 0; i < dataset->item_count; i++)
+        if (!predictions->is_done[i]) {
+            fprintf(file, "<li>left out: ");
+            write_name(file, dataset->items[i].image_path);
+            fprintf(file, "</li>\n");
+        }
+    fprintf(file, "</ul>\n");
+}
+
 static bool write_table(FILE *file, const Predictions *predictions)
 {
     const Dataset *dataset = predictions->dataset;
     ErrorSummary summary;
+    const char *star = dataset_assumed_sizes(dataset) > 0 ? "*" : "";
 
     fprintf(file,
             "<h2>Last validation, split %s</h2>\n<table><tr><th></th><th>points</th>"
-            "<th>MRE px</th><th>MRE mm</th><th>median mm</th><th>2 mm %%</th>"
-            "<th>2.5 mm %%</th><th>3 mm %%</th><th>4 mm %%</th></tr>\n",
-            dataset->split);
+            "<th>MRE px</th><th>MRE mm%s</th><th>median mm%s</th><th>2 mm%s %%</th>"
+            "<th>2.5 mm%s %%</th><th>3 mm%s %%</th><th>4 mm%s %%</th></tr>\n",
+            dataset->split, star, star, star, star, star, star);
     if (!summarize(predictions, (ErrorFilter){.point = -1}, &summary))
         return false;
     table_row(file, "all", &summary);
@@ -314,6 +343,10 @@ static bool write_table(FILE *file, const Predictions *predictions)
         table_row(file, filter.device, &summary);
     }
     fprintf(file, "</table>\n");
+    if (star[0] != '\0')
+        fprintf(file, "<p>* 0.1 mm a pixel is assumed for %d of %d pictures.</p>\n",
+                dataset_assumed_sizes(dataset), dataset->item_count);
+    write_warnings(file, predictions);
     return true;
 }
 
@@ -347,8 +380,9 @@ static bool write_picture(FILE *file, const Predictions *predictions, int32_t it
         fprintf(file, "<figure><img alt=\"\" src=\"data:image/png;base64,");
         write_base64(file, png, size);
         fprintf(file, "\"><figcaption>");
-        write_text(file, predictions->dataset->items[item].id);
-        fprintf(file, " <small>mean %.2f mm</small></figcaption></figure>\n", mean_mm);
+        write_name(file, predictions->dataset->items[item].id);
+        fprintf(file, " <small>mean %.2f mm%s</small></figcaption></figure>\n", mean_mm,
+                predictions->dataset->items[item].mm_is_known ? "" : " (assumed)");
     }
     free(png);
     image_free(&image);
@@ -415,14 +449,18 @@ static bool write_page(FILE *file, void *context)
 
     format_bytes(p->total_bytes, planned, sizeof planned);
     fprintf(file, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>");
-    write_text(file, run->folder);
+    write_name(file, run->folder);
     fprintf(file, "</title><style>%s</style>\n<h1>", page_style);
-    write_text(file, run->folder);
+    write_name(file, run->folder);
     fprintf(file, "</h1>\n<p>%s, %dx%d, batch %d, %s planned; %d epochs and %lld updates done",
             p->model, p->image_height, p->image_width, p->batch_size, planned, state->epoch,
             (long long)state->update);
     if (state->best_mre >= 0)
-        fprintf(file, "; best MRE %.3f mm after epoch %d", state->best_mre, state->best_epoch);
+        fprintf(file, "; best MRE %.3f %s after epoch %d", state->best_mre,
+                page->predictions != NULL && dataset_assumed_sizes(page->predictions->dataset) > 0
+                    ? "assumed mm"
+                    : "mm",
+                state->best_epoch);
     fprintf(file, ".</p>\n");
     write_charts(file, page->curves.series);
     bool ok = page->predictions == NULL

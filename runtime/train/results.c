@@ -39,7 +39,9 @@ static void write_point(FILE *file, const Predictions *predictions, int32_t i, i
     double mm = (double)item->mm_per_pixel, error = radial_error(predictions, i, k);
     bool has_mm = mm > 0, has_truth = error >= 0;
 
-    write_field(file, item->id);
+    char *name = name_copy(item->id);
+    write_field(file, name != NULL ? name : "?");
+    free(name);
     fputc(',', file);
     write_field(file, dataset->symbols[k]);
     write_number(file, true, (double)p->x);
@@ -51,7 +53,7 @@ static void write_point(FILE *file, const Predictions *predictions, int32_t i, i
     write_number(file, has_truth, (double)item->points[k].y);
     write_number(file, has_truth, error);
     write_number(file, has_truth && has_mm, error * mm);
-    fputc('\n', file);
+    fprintf(file, ",%s\n", !has_mm ? "" : item->mm_is_known ? "0" : "1");
 }
 
 static bool write_csv(FILE *file, void *context)
@@ -59,7 +61,8 @@ static bool write_csv(FILE *file, void *context)
     const Predictions *predictions = context;
     const Dataset *dataset = predictions->dataset;
 
-    fprintf(file, "id,symbol,x,y,x_mm,y_mm,confidence,true_x,true_y,error_px,error_mm\n");
+    fprintf(file,
+            "id,symbol,x,y,x_mm,y_mm,confidence,true_x,true_y,error_px,error_mm,mm_assumed\n");
     for (int32_t i = 0; i < dataset->item_count; i++)
         for (int32_t k = 0; predictions->is_done[i] && k < dataset->point_count; k++)
             write_point(file, predictions, i, k);
@@ -84,7 +87,7 @@ static json_t *item_json(const Predictions *predictions, int32_t i)
         }
         json_array_append_new(points, point);
     }
-    return json_pack("{s:s, s:o, s:b, s:o}", "id", item->id, "mm_per_pixel",
+    return json_pack("{s:o, s:o, s:b, s:o}", "id", json_name(item->id), "mm_per_pixel",
                      mm > 0 ? json_real(mm) : json_null(), "mm_is_known", item->mm_is_known,
                      "points", points);
 }
@@ -92,14 +95,21 @@ static json_t *item_json(const Predictions *predictions, int32_t i)
 static bool write_json(FILE *file, void *context)
 {
     const Predictions *predictions = context;
-    json_t *items = json_array();
+    const Dataset *dataset = predictions->dataset;
+    json_t *items = json_array(), *warnings = json_array(), *left_out = json_array();
+    bool is_whole = items != NULL && warnings != NULL && left_out != NULL;
 
+    for (int32_t k = 0; is_whole && k < dataset->warning_count; k++)
+        is_whole = json_array_append_new(warnings, json_string(dataset->warnings[k])) == 0;
+    for (int32_t i = 0; is_whole && i < dataset->item_count; i++)
+        if (!predictions->is_done[i])
+            is_whole = json_array_append_new(left_out, json_name(dataset->items[i].id)) == 0;
     for (int32_t i = 0; i < predictions->dataset->item_count; i++)
-        if (predictions->is_done[i])
-            json_array_append_new(items, item_json(predictions, i));
-    json_t *object = json_pack("{s:i, s:s, s:o}", "version", 1, "split",
-                               predictions->dataset->split, "items", items);
-    bool ok = object != NULL && json_dumpf(object, file, JSON_INDENT(1)) == 0;
+        if (is_whole && predictions->is_done[i])
+            is_whole = json_array_append_new(items, item_json(predictions, i)) == 0;
+    json_t *object = json_pack("{s:i, s:s, s:o, s:o, s:o}", "version", 1, "split", dataset->split,
+                               "warnings", warnings, "left_out", left_out, "items", items);
+    bool ok = is_whole && object != NULL && json_dumpf(object, file, JSON_INDENT(1)) == 0;
     json_decref(object);
     return ok && fputc('\n', file) != EOF;
 }

@@ -66,9 +66,13 @@ bool command_eval(Run *run, Error *error);
 bool command_predict(Run *run, Error *error);
 bool command_export(Run *run, Error *error);
 bool open_split(const Run *run, const char *split, Dataset *dataset, Error *error);
+/* The names of points that no checkpoint has said, and the bits of its pictures, are the run's. */
+bool open_train_split(Run *run, Dataset *dataset, Error *error);
+bool has_valid_points(const Dataset *dataset, Error *error); /* false: an error that says so */
 
 /* ---- check_data.c ---- */
-bool command_check_data(Run *run, Error *error);
+/* *status: 1 where it has found something. */
+bool command_check_data(Run *run, int *status, Error *error);
 
 /* ---- run_folder.c ---- */
 /* Makes run->folder: save_dir/name, with _2, _3, ... where that, or a log folder of this name,

@@ -226,7 +226,13 @@ static json_t *data_json(const Dataset *dataset)
         hash = hash_bytes(hash, item->points, (size_t)dataset->point_count * sizeof *item->points);
     }
     snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
-    return json_pack("{s:i, s:s}", "pictures", dataset->item_count, "annotations_hash", text);
+    json_t *warnings = json_array();
+    for (int32_t k = 0; k < dataset->warning_count; k++)
+        json_array_append_new(warnings, json_string(dataset->warnings[k]));
+    return json_pack("{s:i, s:s, s:i, s:i, s:o}", "pictures", dataset->item_count,
+                     "annotations_hash", text, "mm_assumed_pictures",
+                     dataset_assumed_sizes(dataset), "warning_count", dataset->warning_count,
+                     "warnings", warnings);
 }
 
 bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset *valid,
@@ -240,11 +246,12 @@ bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset
         p->batch_size, "image_height", p->image_height, "image_width", p->image_width, "device",
         p->device, "threads", p->host_threads, "planned_bytes", (json_int_t)p->total_bytes,
         "arena_bytes", (json_int_t)(p->total_bytes - p->persistent_bytes));
-    json_t *object = json_pack(
-        "{s:s, s:i, s:o, s:{s:s, s:i, s:o, s:o}, s:I, s:o}", "snug", SNUG_VERSION, "program_format",
-        p->version, "program", program, "data", "root", train->root, "points", train->point_count,
-        "train", data_json(train), "valid", data_json(valid), "seed", (json_int_t)run->state.seed,
-        "options", options ? json_loads(options, 0, NULL) : json_null());
+    json_t *object =
+        json_pack("{s:s, s:i, s:o, s:{s:o, s:i, s:o, s:o}, s:I, s:o}", "snug", SNUG_VERSION,
+                  "program_format", p->version, "program", program, "data", "root",
+                  json_name(train->root), "points", train->point_count, "train", data_json(train),
+                  "valid", data_json(valid), "seed", (json_int_t)run->state.seed, "options",
+                  options ? json_loads(options, 0, NULL) : json_null());
     char *text = object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
     bool ok = path != NULL && text != NULL
                   ? os_write_atomically(path, write_text, text, error)

@@ -410,7 +410,11 @@ static bool read_kept(int k, const json_t *item, OptionValue *value)
     const OptionRow *row = &rows[k];
 
     switch (row->kind) {
-    case TEXT: value->text = json_string_value(item); return value->text != NULL;
+    case TEXT:
+        value->text = json_string_value(item);
+        if (value->text != NULL) /* the JSON is ours alone, and the name becomes no longer */
+            name_restore((char *)value->text);
+        return value->text != NULL;
     case FLAG: value->number = json_is_true(item); return json_is_boolean(item);
     case SHAPE:
         value->number = json_number_value(json_array_get(item, 0));
@@ -676,7 +680,7 @@ char *options_json(const RunOptions *options)
 
     for (int k = 0; k < OPTION_COUNT; k++) {
         const OptionValue *value = &options->values[k];
-        json_t *item = rows[k].kind == TEXT    ? json_string(value->text)
+        json_t *item = rows[k].kind == TEXT    ? json_name(value->text)
                        : rows[k].kind == SHAPE ? json_pack("[I, I]", (json_int_t)value->number,
                                                            (json_int_t)value->second)
                        : rows[k].kind == FLAG  ? json_boolean(value->number != 0)

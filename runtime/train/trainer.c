@@ -706,8 +706,8 @@ static void say_end(Training *training)
     else
         log_say(&training->log, "done");
     if (state->best_mre >= 0)
-        log_say(&training->log, "; best MRE %.2f mm, epoch %d: %s/best.safetensors",
-                state->best_mre, state->best_epoch, run->folder);
+        log_say(&training->log, "; best MRE %.2f %s, epoch %d: %s/best.safetensors",
+                state->best_mre, training->progress.mm, state->best_epoch, run->folder);
     log_say(&training->log, "\n");
 }
 
@@ -744,17 +744,6 @@ static bool run_epochs(Training *training, int *status, Error *error)
 
 /* ---- set-up ---------------------------------------------------------------------------------- */
 
-static void print_warnings(const Dataset *dataset)
-{
-    enum { MOST = 10 };
-
-    for (int32_t k = 0; k < dataset->warning_count && k < MOST; k++)
-        fprintf(stderr, "warning: %s\n", dataset->warnings[k]);
-    if (dataset->warning_count > MOST)
-        fprintf(stderr, "warning: and %d more; check-data lists all\n",
-                dataset->warning_count - MOST);
-}
-
 /* Behind what is wrong with the valid split: how to train without. */
 static bool offer_no_validation(Error *error)
 {
@@ -778,17 +767,21 @@ static bool open_data(Training *training, Error *error)
 {
     Run *run = training->run;
 
-    if (!open_split(run, "train", &training->train, error)
+    if (!open_train_split(run, &training->train, error)
         || !leave_out_unreadable(run, &training->train, error))
         return false;
-    print_warnings(&training->train);
+    dataset_print_warnings(&training->train);
+    if (training->train.item_count > 0 && !has_valid_points(&training->train, error))
+        return false;
     training->has_valid = OPTION_IS(&run->options, validation);
     if (training->has_valid) {
         if (!open_split(run, "valid", &training->valid, error))
             return offer_no_validation(error);
         if (!leave_out_unreadable(run, &training->valid, error))
             return false;
-        print_warnings(&training->valid);
+        dataset_print_warnings(&training->valid);
+        if (!has_valid_points(&training->valid, error))
+            return offer_no_validation(error);
     }
     if (training->train.item_count == 0)
         return error_set(error, ERROR_FILES, "%s has no training pictures", training->train.root);
@@ -809,18 +802,6 @@ static bool open_data(Training *training, Error *error)
            && (!training->has_valid
                || predict_loader(run, &training->valid, options.cache, &training->valid_loader,
                                  error));
-}
-
-/* The names of the points as a JSON list: the checkpoint names what it predicts. */
-static char *symbols_json(const Dataset *dataset)
-{
-    json_t *list = json_array();
-
-    for (int32_t k = 0; k < dataset->point_count; k++)
-        json_array_append_new(list, json_string(dataset->symbols[k]));
-    char *text = json_dumps(list, JSON_COMPACT);
-    json_decref(list);
-    return text;
 }
 
 /* A data set of another size: the epoch goes on from the share of it that is done. */
@@ -903,6 +884,7 @@ static void plan_updates(Training *training)
                           : 0),
         .loss = epoch_loss(&run->state),
         .planned_bytes = run->program->total_bytes,
+        .mm = dataset_assumed_sizes(&training->valid) > 0 ? "assumed mm" : "mm",
     };
     find_stretch(training);
 }
@@ -965,7 +947,7 @@ static bool prepare(Training *training, Error *error)
     plan_updates(training);
     training->image_weights = malloc((size_t)run->program->batch_size * sizeof(float));
     training->options = options_json(&run->options);
-    training->symbols = symbols_json(&training->train);
+    training->symbols = dataset_symbols_json(&training->train);
     training->statistics =
         malloc(((size_t)statistics_count(run->program) + 1) * sizeof *training->statistics);
     if (training->image_weights == NULL || training->options == NULL || training->symbols == NULL
@@ -978,7 +960,7 @@ static bool prepare(Training *training, Error *error)
            && run_folder_write_config(run, &training->train, &training->valid, error)
            && run_folder_write_plan(run, error)
            && log_open(&training->log, run->folder, run->log_folder, run->state.epoch,
-                       run->state.update, error);
+                       run->state.update, training->progress.mm, error);
 }
 
 bool train(Run *run, int *status, Error *error)
@@ -989,11 +971,13 @@ bool train(Run *run, int *status, Error *error)
     if (ok) {
         char planned[32];
         format_bytes(run->program->total_bytes, planned, sizeof planned);
-        fprintf(stderr,
-                "%s: %d training and %d validation pictures, %lld updates, %s planned, results in "
-                "%s\n",
-                run->program->model, training.train.item_count, training.valid.item_count,
-                (long long)training.progress.updates, planned, run->folder);
+        fprintf(
+            stderr,
+            "%s: %d training and %d validation pictures, %d warnings, %lld updates, %s planned, "
+            "results in %s\n",
+            run->program->model, training.train.item_count, training.valid.item_count,
+            training.train.warning_count + training.valid.warning_count,
+            (long long)training.progress.updates, planned, run->folder);
         ok = run_epochs(&training, status, error) && draw(&training, true, error);
         if (ok && !training.is_stopped)
             say_end(&training);

@@ -59,7 +59,7 @@ static bool run_command(Run *run, int *status, Error *error)
     bool ok = false;
 
     if (run->options.command == RUN_CHECK_DATA)
-        return command_check_data(run, error);
+        return command_check_data(run, status, error);
     run->ops = strcmp(run->program->device, device_cuda.name) == 0 ? &device_cuda : &device_host;
     if (!run->ops->open(&run->device, run->program, &options, error))
         return false;

@@ -34,7 +34,10 @@ static void open_set(const char *folder, const char *name, bool skip_bad)
     Dataset set;
     Error error = {0};
     snprintf(root, sizeof root, "%s/%s", folder, name);
-    bool ok = dataset_open(&set, root, "train", ANNOTATION_mean, 0, skip_bad, &error);
+    bool ok = dataset_open(
+        &set, root, "train",
+        &(DataRequest){.annotation = ANNOTATION_mean, .point_count = 0, .skip_bad = skip_bad},
+        &error);
     if (ok != (error.status == 0) || (ok && set.item_count == 0) || (!ok && set.items != NULL))
         abort();
     if (ok)

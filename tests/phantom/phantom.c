@@ -119,8 +119,10 @@ static bool write_picture(const Image *image, Format format, const char *path, E
 static bool draw(const Shot *shot, const Patient *patient, Image *image, Error *error)
 {
     Film film;
-    *image =
-        (Image){malloc((size_t)shot->width * (size_t)shot->height), shot->width, shot->height, 1};
+    *image = (Image){.pixels = malloc((size_t)shot->width * (size_t)shot->height),
+                     .width = shot->width,
+                     .height = shot->height,
+                     .channels = 1};
     bool ok =
         image->pixels != NULL && film_create(&film, shot->width, shot->height, shot->mm_per_pixel);
     if (ok) {

@@ -33,8 +33,10 @@ static void test_opens_and_loads(void **state)
     for (int s = 0; s < 3; s++) {
         Dataset set;
         Error error = {0};
-        assert_true(
-            dataset_open(&set, folder, splits[s].split, ANNOTATION_mean, 29, false, &error));
+        assert_true(dataset_open(
+            &set, folder, splits[s].split,
+            &(DataRequest){.annotation = ANNOTATION_mean, .point_count = 29, .skip_bad = false},
+            &error));
         assert_int_equal(set.item_count, splits[s].count);
         assert_int_equal(set.warning_count, 0);
         for (int32_t i = 0; i < set.item_count; i++) {
@@ -61,8 +63,14 @@ static void test_readers_differ_a_little(void **state)
     char *folder = draw("--train 8 --valid 0 --test 0 --size 160");
     Dataset sets[2];
     Error error = {0};
-    assert_true(dataset_open(&sets[0], folder, "train", ANNOTATION_senior, 29, false, &error));
-    assert_true(dataset_open(&sets[1], folder, "train", ANNOTATION_junior, 29, false, &error));
+    assert_true(dataset_open(
+        &sets[0], folder, "train",
+        &(DataRequest){.annotation = ANNOTATION_senior, .point_count = 29, .skip_bad = false},
+        &error));
+    assert_true(dataset_open(
+        &sets[1], folder, "train",
+        &(DataRequest){.annotation = ANNOTATION_junior, .point_count = 29, .skip_bad = false},
+        &error));
     double sum = 0;
     for (int32_t i = 0; i < 8; i++) {
         for (int k = 0; k < 29; k++) {

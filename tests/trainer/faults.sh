@@ -83,7 +83,7 @@ victim=$(ls -d broken/train/Cephalograms/* | head -1)
 echo "no picture" >"$victim"
 expect 4 "$(basename "$victim")" ./trainer --dataset_path broken --epochs 1
 expect 0 "left out" ./trainer --dataset_path broken --epochs 1 --skip_bad
-expect 0 "$(basename "$victim")" ./trainer check-data --dataset_path broken
+expect 1 "$(basename "$victim")" ./trainer check-data --dataset_path broken
 # left out, it is as if it were not there: the same weights, statistics and lines, at any batch
 cp -r broken fewer
 name=$(basename "$victim")
@@ -145,7 +145,7 @@ cp -r data exchanged
 find exchanged/train/Annotations -name "$(basename "${victim%.*}").json" -exec \
     sed -i 's/"symbol": "N"/"symbol": "X"/; s/"symbol": "Me"/"symbol": "N"/
         s/"symbol": "X"/"symbol": "Me"/' {} +
-expect 0 "Me and N seem to have changed places" ./trainer check-data --dataset_path exchanged
+expect 1 "Me and N seem to have changed places" ./trainer check-data --dataset_path exchanged
 
 # ---- files that are no checkpoints
 expect 0 "" ./trainer export --checkpoint runs/first --output weights.safetensors

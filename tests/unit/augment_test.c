@@ -69,7 +69,10 @@ static const Dataset one_set = {.items = &one_item, .item_count = 1, .point_coun
 /* Grey 40 with a bright Gaussian spot of this sigma. */
 static Image paint(int32_t width, int32_t height, double x, double y, double sigma)
 {
-    Image image = {malloc((size_t)width * (size_t)height), width, height, 1};
+    Image image = {.pixels = malloc((size_t)width * (size_t)height),
+                   .width = width,
+                   .height = height,
+                   .channels = 1};
     for (int32_t v = 0; v < height; v++)
         for (int32_t u = 0; u < width; u++) {
             double d2 = (u - x) * (u - x) + (v - y) * (v - y);
@@ -183,7 +186,10 @@ static void test_no_aliasing(void **state)
     static const int32_t sides[] = {1024, 900, 450, 257, 130};
     for (int s = 0; s < 5; s++) {
         int32_t side = sides[s];
-        Image image = {malloc((size_t)(side * side)), side, side, 1};
+        Image image = {.pixels = malloc((size_t)(side * side)),
+                       .width = side,
+                       .height = side,
+                       .channels = 1};
         for (int32_t i = 0; i < side * side; i++)
             image.pixels[i] = (uint8_t)((i % side + i / side) % 2 * 200);
         Sample sample;
@@ -210,7 +216,10 @@ static void test_constant_stays(void **state)
     (void)state;
     static const Augmentation motion = {.rotation_degrees = 15, .scale = 0.1f};
     for (int32_t side = 100; side < 700; side += 97) {
-        Image image = {malloc((size_t)(side * side * 3)), side, side, 3};
+        Image image = {.pixels = malloc((size_t)(side * side * 3)),
+                       .width = side,
+                       .height = side,
+                       .channels = 3};
         for (int32_t i = 0; i < side * side * 3; i++)
             image.pixels[i] = (uint8_t)(90 + 50 * (i % 3));
         Sample sample;
@@ -230,7 +239,7 @@ static void test_padding_is_black(void **state)
 {
     (void)state;
     static const Augmentation bright = {.brightness = 0.5f, .contrast = 0.5f, .gamma = 0.5f};
-    Image image = {malloc(200 * 100), 200, 100, 1};
+    Image image = {.pixels = malloc(200 * 100), .width = 200, .height = 100, .channels = 1};
     memset(image.pixels, 150, 200 * 100);
     for (uint64_t seed = 0; seed < 8; seed++) {
         Sample sample;
@@ -252,7 +261,7 @@ static void test_padding_is_black(void **state)
 static void measure_flat(const Augmentation *augmentation, uint64_t seed, double *mean,
                          double *deviation)
 {
-    Image image = {malloc(96 * 96), 96, 96, 1};
+    Image image = {.pixels = malloc(96 * 96), .width = 96, .height = 96, .channels = 1};
     memset(image.pixels, 120, 96 * 96);
     Sample sample;
     Point placed;

@@ -180,11 +180,15 @@ static void flags_are_switched(void **state)
     for (int k = 0; k < OPTION_COUNT; k++) {
         if (flags[k].kind != FLAG)
             continue;
-        snprintf(line, sizeof line, k == OPTION_allow_missing ? "--%s --init w" : "--%s",
+        snprintf(line, sizeof line,
+                 k == OPTION_allow_missing ? "--%s --init w"
+                 : k == OPTION_json        ? "check-data --%s"
+                                           : "--%s",
                  flags[k].name);
         accept(&options, line);
         assert_true(options.values[k].number == 1);
-        snprintf(line, sizeof line, "--no-%s", flags[k].name);
+        snprintf(line, sizeof line, "%s--no-%s", k == OPTION_json ? "check-data " : "",
+                 flags[k].name);
         accept(&options, line);
         assert_true(options.values[k].number == 0);
         refuse_flag("%s %s", k);
