@@ -389,6 +389,12 @@ static bool is_complete(const Jpeg *jpeg)
     return jpeg->has_frame;
 }
 
+/* SOF3 to SOF15: lossless, hierarchical, arithmetic. */
+static bool is_other_frame(int marker)
+{
+    return marker >= 0xC3 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
 /* From one marker to the next, up to EOI. */
 static JpegFault read_segments(Jpeg *jpeg)
 {
@@ -412,6 +418,8 @@ static JpegFault read_segments(Jpeg *jpeg)
         const uint8_t *from = at + 4, *end = at + 2 + length;
         jpeg->at += length;
         bool ok = true;
+        if (is_other_frame(marker))
+            return JPEG_is_whole; /* stb_image refuses it */
         switch (marker) {
         case 0xC4: ok = read_codes(jpeg, from, end); break;
         case 0xDD:
@@ -434,9 +442,7 @@ static JpegFault read_segments(Jpeg *jpeg)
                     return fault;
             }
             break;
-        default:
-            if ((marker & 0xF0) == 0xC0 && marker != 0xC8 && marker != 0xCC)
-                return JPEG_is_whole; /* a kind that stb_image refuses */
+        default: break;
         }
         if (!ok)
             return JPEG_is_broken;

@@ -209,7 +209,7 @@ static void test_cut_jpeg_with_an_end(void **state)
     enum { SIDE = 96 };
     static uint8_t pixels[SIDE * SIDE * 3];
     for (int i = 0; i < (int)sizeof pixels; i++)
-        pixels[i] = (uint8_t)(i * i * 7 % 251);
+        pixels[i] = (uint8_t)((unsigned)i * (unsigned)i * 7 % 251);
     Buffer jpeg = {0};
     assert_true(stbi_write_jpg_to_func(put_jpeg, &jpeg, SIDE, SIDE, 3, pixels, 90));
     Image image = expect_read(&jpeg, SIDE, SIDE, 3);
