@@ -427,9 +427,12 @@ static bool is_last(const char *file)
  * kept, as a second name of its file, where an update from it was sound. */
 static void keep_previous(const Training *training, const char *path)
 {
-    char *previous = os_join(training->run->folder, previous_file);
+    const Run *run = training->run;
+    char *previous = os_join(run->folder, previous_file);
+    bool is_ours =
+        training->has_saved || (run->checkpoint != NULL && os_same_file(path, run->checkpoint));
 
-    if (previous != NULL && training->is_confirmed && os_is_file(path))
+    if (previous != NULL && training->is_confirmed && is_ours)
         os_link_over(path, previous); /* where there are no links, there is no previous one */
     free(previous);
 }
@@ -473,7 +476,8 @@ static bool save_at_end(Training *training, Error *error)
     Error lost = {0};
 
     if (!log_flush(&training->log, &lost))
-        log_say(&training->log, "warning: %s: %s: lines are lost\n", lost.what, lost.why);
+        log_say(&training->log, "warning: %s%s%s: lines are lost\n", lost.what,
+                lost.why[0] ? ": " : "", lost.why);
     return save_state(training, last_file, error);
 }
 
@@ -521,7 +525,8 @@ static void save_what_is_good(Training *training, const Error *error)
         log_say(&training->log, "saved after update %lld; --resume %s goes on\n",
                 (long long)state->update, training->run->folder);
     else
-        log_say(&training->log, "%s: %s\n", second.what, second.why);
+        log_say(&training->log, "and not saved: %s%s%s\n", second.what, second.why[0] ? ": " : "",
+                second.why);
 }
 
 static void epoch_file(int64_t epoch, char *name, size_t size)

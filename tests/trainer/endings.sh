@@ -150,6 +150,21 @@ awk -F, 'NF != 14 { exit 1 }' runs/closed/metrics.csv || complain "messages in m
 expect 0 "done" ./trainer --resume runs/closed --epochs 2
 expect 4 "standard output" bash -c './trainer eval --checkpoint runs/closed >&-'
 
+# ---- the log is on the disk before the checkpoint that follows it, and the checkpoint before its name
+if strace -o trace true 2>/dev/null; then
+    cases=$((cases + 1))
+    ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=openat,write,writev,fsync,rename ./trainer \
+        --dataset_path data --name traced --epochs 2 --save_every 1 --overlays 0 2>messages ||
+        complain "strace: $(tail -1 messages)"
+    awk '/O_APPEND/ && /log.jsonl|metrics.csv/ { dirty[$NF] = 0 }
+        /last.safetensors.tmp", O_WRONLY/ { dirty[$NF] = 0; file = $NF }
+        /^writev?\(/ { split($0, f, /[(,]/); if (f[2] in dirty) { dirty[f[2]] = 1; seen[f[2]] = 1 } }
+        /^fsync\(/ { split($0, f, /[()]/); if (f[2] in dirty) dirty[f[2]] = 0 }
+        /^rename\(.*last.safetensors"/ { renames++; for (k in dirty) bad += dirty[k]; delete dirty[file] }
+        END { exit !(renames >= 5 && !bad && length(seen) >= 3) }' trace ||
+        complain "a checkpoint is renamed before the log, or itself, is on the disk"
+fi
+
 # ---- outputs: by their suffix, never over what is read, a device, or a link
 expect 0 "" ./trainer export --checkpoint runs/closed --output weights.safetensors
 for output in w.onnx w.pth w.pt w.h5 w.json; do
