@@ -218,7 +218,7 @@ static char *state_text(const TrainState *state)
     return strdup(text);
 }
 
-/* The folder that a file lies in, from the root; malloc'ed, NULL: unknown. */
+/* The folder that a file lies in, from the root, as names are written; malloc'ed, NULL: unknown. */
 static char *folder_of(const char *path)
 {
     char *copy = strdup(path), *folder;
@@ -227,8 +227,10 @@ static char *folder_of(const char *path)
     if (slash != NULL)
         slash[slash == copy] = '\0';
     folder = copy == NULL ? NULL : os_absolute(slash != NULL ? copy : ".");
+    char *name = folder == NULL ? NULL : name_copy(folder);
+    free(folder);
     free(copy);
-    return folder;
+    return name;
 }
 
 bool checkpoint_save(const char *path, const DeviceOps *ops, Device *device,

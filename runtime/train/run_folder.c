@@ -241,8 +241,8 @@ bool run_folder_write_config(const Run *run, const Dataset *train, const Dataset
     const SnugProgram *p = run->program;
     char *options = options_json(&run->options), *path = os_join(run->folder, "config.json");
     json_t *program = json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:i, s:I, s:I}", "model", p->model, "file",
-        p->model_path, "hash", p->model_hash, "overrides", p->overrides, "batch_size",
+        "{s:s, s:o, s:s, s:s, s:i, s:i, s:i, s:s, s:i, s:I, s:I}", "model", p->model, "file",
+        json_name(p->model_path), "hash", p->model_hash, "overrides", p->overrides, "batch_size",
         p->batch_size, "image_height", p->image_height, "image_width", p->image_width, "device",
         p->device, "threads", p->host_threads, "planned_bytes", (json_int_t)p->total_bytes,
         "arena_bytes", (json_int_t)(p->total_bytes - p->persistent_bytes));

@@ -217,6 +217,15 @@ expect 0 "its --log_dir is not used" ./trainer --resume elsewhere --dataset_path
 [ ! -e far ] || complain "a checkpoint from elsewhere writes to its --log_dir"
 [ -s elsewhere/metrics.csv ] || complain "no metrics.csv"
 
+# ---- folders and models whose names are no UTF-8: nothing is lost, and the run goes on
+odd=$'odd\xe9"\n'
+mkdir "$odd"
+cp "$here/../resume/tiny.snug" "$odd/net.snug"
+cp -r data "$odd/data"
+"$snug" compile "$odd/net.snug" --threads 1 -o "$odd/trainer" 2>/dev/null || exit 1
+(cd "$odd" && mkdir "$odd" && expect 0 "done" ./trainer --dataset_path data --save_dir "$odd" --epochs 1 &&
+    expect 0 "done" ./trainer --resume "$odd" --epochs 2 && exit $failed) || failed=1
+
 # ---- a program for another number of threads
 "$snug" compile "$here/../resume/tiny.snug" --threads 3 -o three 2>/dev/null || exit 1
 expect 0 "trained by a program for 1 threads, this one is for 3" ./three --resume runs/closed \
