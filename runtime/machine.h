@@ -13,8 +13,8 @@ int64_t snug_host_workspace(const SnugKernel *kernel, int32_t threads);
 /* 1 where this CPU multiplies bf16: the compiler then stores bf16, else f32. (host_dnnl.c) */
 int32_t snug_host_has_bf16(void);
 
-/* What of CUDA this machine has, for `snug doctor`. Texts are empty, numbers 0, where a part is
- * missing. (cuda_parts.c) */
+/* What of CUDA this machine has. Texts are empty, numbers 0, where a part is missing.
+ * (cuda_parts.c) */
 typedef struct SnugCudaParts {
     char driver[1024], nvrtc[1024]; /* as the libraries were opened */
     char problem[512];              /* why kernels cannot run here; "": they can */
@@ -23,6 +23,7 @@ typedef struct SnugCudaParts {
     int32_t capability;                    /* 86: 8.6 */
     int64_t card_bytes, free_bytes;
 } SnugCudaParts;
-void snug_find_cuda(SnugCudaParts *parts);
+/* folder: looked into first for the libraries; "" or NULL: none. */
+void snug_find_cuda(const char *folder, SnugCudaParts *parts);
 
 #endif

@@ -49,9 +49,10 @@ void choose_card(CompileOptions *options, Arena *arena)
         options->card_reason = options->card != NULL ? "--card" : "by --vram";
         return;
     }
-    snug_find_cuda(parts);
+    snug_find_cuda(NULL, parts);
     if (parts->card[0] != '\0')
         row = row_of(parts, arena);
+    options->is_card_assumed = row == NULL;
     options->card = row != NULL ? row->name : default_card;
     options->card_reason = reason_of(parts, row, arena);
 }

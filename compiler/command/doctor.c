@@ -53,7 +53,7 @@ static void report_card(Arena *arena, FILE *out)
 {
     SnugCudaParts parts;
 
-    snug_find_cuda(&parts);
+    snug_find_cuda(NULL, &parts);
     line(out, parts.driver[0] != '\0', "driver",
          with_version(arena, parts.driver, parts.driver_version),
          "no NVIDIA card can be used; a card's memory can be planned for all the same");

@@ -296,7 +296,7 @@ static bool set_text(Options *options, Arena *arena, OptionName name, const char
     case OPTION_define: ARRAY_APPEND(arena, &options->define, value); return true;
     case OPTION_device:
         options->device = value;
-        return one_of("device", value, "host", "cuda", NULL);
+        return one_of("device", value, "auto", "host", "cuda");
     case OPTION_precision:
         options->precision = value;
         return one_of("precision", value, "mixed", "full", NULL);

@@ -44,9 +44,10 @@ static const char *define_text(Arena *arena, const Override *override)
     return arena_printf(arena, "-D%s=%s", override->name, text);
 }
 
-static void append_target(Text *text, const CompileOptions *options, bool is_for_card)
+/* plans: the command is for a card where nothing is said. */
+static void append_target(Text *text, const CompileOptions *options, bool plans)
 {
-    if ((options->device == DEVICE_cuda) != is_for_card)
+    if (!plans || options->device != DEVICE_cuda)
         text_printf(text, " --device %s", options->device == DEVICE_cuda ? "cuda" : "host");
     if (options->card != NULL) {
         text_append(text, " --card", 7);

@@ -28,6 +28,7 @@ typedef struct CompileOptions {
     DeviceKind device;
     const char *card;                  /* its name; NULL: by vram_bytes */
     const char *card_reason;           /* why that one, for people; NULL: nothing is said of it */
+    bool is_card_assumed;              /* nobody named it, and it is not here */
     int64_t vram_bytes, reserve_bytes; /* 0, -1: not given */
     int32_t threads;                   /* 0: as many as the machine has */
     bool full_precision;               /* --precision full */

@@ -28,11 +28,11 @@ static void find_card(const CudaApi *api, SnugCudaParts *parts)
     api->cuDevicePrimaryCtxRelease(card);
 }
 
-void snug_find_cuda(SnugCudaParts *parts)
+void snug_find_cuda(const char *folder, SnugCudaParts *parts)
 {
     CudaApi api;
     Error error = {0};
-    bool ok = cuda_api_open(&api, NULL, &error);
+    bool ok = cuda_api_open(&api, folder, &error);
 
     memset(parts, 0, sizeof *parts);
     if (!ok)
@@ -40,7 +40,7 @@ void snug_find_cuda(SnugCudaParts *parts)
     if (!ok
         && api.nvrtc == NULL) { /* the driver may be what is missing: NVRTC is a part of its own */
         Error ignored = {0};
-        cuda_api_open_nvrtc(&api, NULL, api.driver_version / 1000, &ignored);
+        cuda_api_open_nvrtc(&api, folder, api.driver_version / 1000, &ignored);
     }
     snprintf(parts->driver, sizeof parts->driver, "%s", api.driver_path);
     snprintf(parts->nvrtc, sizeof parts->nvrtc, "%s", api.nvrtc_path);

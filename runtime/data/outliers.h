@@ -1,6 +1,6 @@
 /* Points that are not where they are in the other pictures. */
-#ifndef SNUG_SHAPES_H
-#define SNUG_SHAPES_H
+#ifndef SNUG_OUTLIERS_H
+#define SNUG_OUTLIERS_H
 
 #include "data.h"
 

@@ -593,13 +593,20 @@ static bool is_other_precision(const RunOptions *options, const SnugProgram *pro
            && OPTION_IS(options, mixed_precision) != (program->defaults.mixed_precision != 0);
 }
 
+static bool asks_for_device(const RunOptions *options)
+{
+    const char *device = OPTION_TEXT(options, device);
+
+    return device[0] != '\0' && strcmp(device, "auto") != 0;
+}
+
 /* Refuses with the command that compiles what was asked for. */
 static const SnugProgram *refuse(const RunOptions *options, const SnugProgram *program,
                                  const char *what, Error *error)
 {
     const OptionValue *size = &options->values[OPTION_image_size];
     long long batch = OPTION_WHOLE(options, batch_size);
-    const char *device = OPTION_TEXT(options, device);
+    const char *device = asks_for_device(options) ? OPTION_TEXT(options, device) : "";
     const char *precision = !is_other_precision(options, program) ? ""
                             : OPTION_IS(options, mixed_precision) ? " --precision mixed"
                                                                   : " --precision full";
@@ -641,7 +648,7 @@ const SnugProgram *options_choose_program(const RunOptions *options,
         error_hint(error, "compile the other one: snug compile models/%s.snug", model);
         return NULL;
     }
-    if (OPTION_TEXT(options, device)[0] && strcmp(OPTION_TEXT(options, device), program->device)) {
+    if (asks_for_device(options) && strcmp(OPTION_TEXT(options, device), program->device) != 0) {
         snprintf(what, sizeof what, "this trainer was compiled for the device %s, not %s",
                  program->device, OPTION_TEXT(options, device));
         return refuse(options, program, what, error);

@@ -1,6 +1,6 @@
 /* The trainer's command line: one table (options.def), one parser. */
-#ifndef SNUG_OPTIONS_H
-#define SNUG_OPTIONS_H
+#ifndef SNUG_RUN_OPTIONS_H
+#define SNUG_RUN_OPTIONS_H
 
 #include <stdio.h>
 
@@ -53,8 +53,8 @@ void options_forget_path(RunOptions *options, OptionName name, const char *check
  * contradict each other. */
 bool options_set_defaults(RunOptions *options, const SnugProgram *program, Error *error);
 
-/* The program of the executable that the flags ask for, else that of the checkpoint. What none of
- * them can do is refused, with the command that compiles it. */
+/* The program, of those for the chosen device, that the flags ask for, else that of the checkpoint.
+ * What none of them can do is refused, with the command that compiles it. */
 const SnugProgram *options_choose_program(const RunOptions *options,
                                           const SnugProgram *const *programs, int32_t count,
                                           Error *error);

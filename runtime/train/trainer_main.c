@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device_choice.h"
 #include "run.h"
 #include "runtime/system/os.h"
 
@@ -76,12 +77,31 @@ static bool run_command(Run *run, int *status, Error *error)
     return ok;
 }
 
+/* The device, then the program for it; says which and why. */
+static bool choose_program(Run *run, Error *error)
+{
+    const SnugProgram **programs = calloc((size_t)snug_program_count, sizeof(const SnugProgram *));
+    char why[512] = "";
+
+    if (programs == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for the list of programs");
+    const char *device =
+        choose_device(&run->options, snug_programs, snug_program_count, why, sizeof why);
+    int32_t count = programs_of(snug_programs, snug_program_count, device, programs);
+    if (run->options.command != RUN_CHECK_DATA && why[0] != '\0')
+        fprintf(stderr, "device: %s\n", why);
+    run->program =
+        count > 0 ? options_choose_program(&run->options, programs, count, error)
+                  : options_choose_program(&run->options, snug_programs, snug_program_count, error);
+    free(programs);
+    return run->program != NULL;
+}
+
 static bool start(Run *run, int *status, Error *error)
 {
     if (!find_checkpoint(run, error))
         return false;
-    run->program = options_choose_program(&run->options, snug_programs, snug_program_count, error);
-    if (run->program == NULL || !options_set_defaults(&run->options, run->program, error))
+    if (!choose_program(run, error) || !options_set_defaults(&run->options, run->program, error))
         return false;
     os_catch_interrupts();
     return run_command(run, status, error);
