@@ -39,6 +39,6 @@ look() { [ ! -e "$1" ] || printf '%-42s  %s\n' "$1" "$2"; }
 look "$demo/runs/hrnet_w18/report.html" "curves, errors by landmark and machine, the worst pictures"
 look "$demo/predictions" "an overlay of each test picture: prediction red, truth green"
 look "$demo/generated/hrnet_w18/hrnet_w18.c" "the program, as tables to be read"
-look "$demo/generated/hrnet_w18/plan.html" "its memory plan"
-look "$demo/generated/hrnet_w18/plan.json" "its memory plan, every buffer with offset and lifetime"
+look "$demo/generated/hrnet_w18/plan_host.html" "its memory plan"
+look "$demo/generated/hrnet_w18/plan_host.json" "its memory plan, every buffer with offset and lifetime"
 look "$demo/runs/hrnet_w18/metrics.csv" "the figures of each epoch"

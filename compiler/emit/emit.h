@@ -23,8 +23,11 @@ typedef struct ProgramTables {
 
 const ProgramTables *build_tables(Compilation *c);
 
-/* What all names of the variant begin with: "", or with several variants "b8_512x512_". */
-const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t variant_count);
+/* What tells variant v of a model from its others: "" where there is one, "b8_512x512" where sizes
+ * differ, "host" or "cuda" where devices do, or both: "b8_512x512_host". In the variant's arena. */
+const char *variant_name(Compilation *const *variants, uint32_t count, uint32_t v);
+/* What all names of the variant begin with: its name and '_', or "". */
+const char *program_prefix(Compilation *const *variants, uint32_t count, uint32_t v);
 
 /* ---- emit_page.c ----------------------------------------------------------------------------- */
 /* folder/NAME_plan.h, which NAME.c includes. Returns false with errno. */

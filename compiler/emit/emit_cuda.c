@@ -25,8 +25,8 @@ typedef struct Written {
 typedef struct CudaEmission {
     Compilation *const *variants;
     const ProgramTables **tables;
-    Written **kernels; /* by variant and kernel */
-    uint32_t count;
+    Written **kernels;             /* by variant and kernel */
+    uint32_t count, variant_count; /* those for a card stand first */
     Arena *arena;
 } CudaEmission;
 
@@ -50,9 +50,9 @@ static SnugCudaKernel renamed(const CudaEmission *emission, uint32_t v, int32_t 
     SnugCudaKernel result = {0};
 
     memcpy(kernels, program.kernels, (size_t)program.kernel_count * sizeof *kernels);
-    kernels[k].name =
-        arena_printf(emission->arena, "%s%s",
-                     program_prefix(emission->arena, &program, emission->count), kernels[k].name);
+    kernels[k].name = arena_printf(emission->arena, "%s%s",
+                                   program_prefix(emission->variants, emission->variant_count, v),
+                                   kernels[k].name);
     program.kernels = kernels;
     cuda_kernel_source(emission->arena, &program, emission->variants[v]->target.card, k, &result);
     return result;
@@ -380,9 +380,8 @@ static bool write_header(FILE *out, void *context)
     }
     fputs("};\n\n", out);
     for (uint32_t v = 0; v < emission->count; v++)
-        write_kernels(
-            out, &emission->tables[v]->program, emission->kernels[v],
-            program_prefix(emission->arena, &emission->tables[v]->program, emission->count));
+        write_kernels(out, &emission->tables[v]->program, emission->kernels[v],
+                      program_prefix(emission->variants, emission->variant_count, v));
     return !ferror(out);
 }
 
@@ -402,11 +401,12 @@ bool emit_cuda(Compilation *const *variants, uint32_t count, const char *folder)
     CudaEmission emission = {.variants = variants,
                              .tables = arena_array(arena, const ProgramTables *, count),
                              .kernels = arena_array(arena, Written *, count),
-                             .count = count,
+                             .variant_count = count,
                              .arena = arena};
     bool ok = true;
 
-    for (uint32_t v = 0; v < count; v++) {
+    for (uint32_t v = 0; v < count && variants[v]->target.device == DEVICE_cuda; v++) {
+        emission.count++;
         emission.tables[v] = build_tables(variants[v]);
         name_kernels(&emission, v);
     }

@@ -67,7 +67,7 @@ static bool write_pages(FILE *out, void *context)
         report_html(page, c, NULL);
         rewind(page);
         fprintf(out, "\nstatic const char *const %splan_page[] = {\n",
-                program_prefix(arena, &build_tables(c)->program, pages->count));
+                program_prefix(pages->variants, pages->count, v));
         put_pieces(out, page);
         fprintf(out, "    NULL,\n};\n");
         ok = !ferror(page);

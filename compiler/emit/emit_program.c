@@ -536,12 +536,37 @@ static void emit_variant(Emitter *emitter)
     emit_whole(emitter);
 }
 
-const char *program_prefix(Arena *arena, const SnugProgram *program, uint32_t variant_count)
+static bool is_same_size(const Model *a, const Model *b)
 {
-    if (variant_count < 2)
-        return "";
-    return arena_printf(arena, "b%d_%dx%d_", program->batch_size, program->image_height,
-                        program->image_width);
+    return a->batch_size == b->batch_size && a->image_height == b->image_height
+           && a->image_width == b->image_width;
+}
+
+const char *variant_name(Compilation *const *variants, uint32_t count, uint32_t v)
+{
+    const Model *model = variants[v]->model;
+    Text name = {.arena = variants[v]->arena};
+    bool sizes_differ = false, devices_differ = false;
+
+    for (uint32_t k = 0; k < count; k++) {
+        sizes_differ |= !is_same_size(model, variants[k]->model);
+        devices_differ |= variants[k]->target.device != variants[v]->target.device;
+    }
+    text_put(&name, "");
+    if (sizes_differ)
+        text_printf(&name, "b%lld_%lldx%lld", (long long)model->batch_size,
+                    (long long)model->image_height, (long long)model->image_width);
+    if (devices_differ)
+        text_printf(&name, "%s%s", sizes_differ ? "_" : "",
+                    variants[v]->target.device == DEVICE_host ? "host" : "cuda");
+    return name.bytes;
+}
+
+const char *program_prefix(Compilation *const *variants, uint32_t count, uint32_t v)
+{
+    const char *name = variant_name(variants, count, v);
+
+    return name[0] == '\0' ? "" : arena_printf(variants[v]->arena, "%s_", name);
 }
 
 /* The file that most lines are of: it need not stand beside each of them. */
@@ -626,7 +651,7 @@ static bool emit_file(FILE *out, void *context)
         emitter.c = emission->variants[v];
         emitter.tables = tables[v];
         emitter.program = &tables[v]->program;
-        emitter.prefix = program_prefix(arena, emitter.program, emission->count);
+        emitter.prefix = program_prefix(emission->variants, emission->count, v);
         emit_variant(&emitter);
         text_printf(&list, "%s&%sprogram", v > 0 ? ", " : "", emitter.prefix);
     }

@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 "$phantom" --out data --train 12 --valid 2 --test 0 --size 96 --seed 6
-"$snug" compile "$here/tiny.snug" -D frozen=1 --precision full --batch_size 1,2,8 --threads 1 \
+"$snug" compile "$here/tiny.snug" --device host -D frozen=1 --precision full --batch_size 1,2,8 --threads 1 \
     -o trainer 2>/dev/null
 for pictures in 8 12; do # of an update
     for batch in 1 2 8; do

@@ -11,7 +11,7 @@ cd "$work"
 RANDOM=${SEED:-1}
 
 "$phantom" --out data --train 9 --valid 2 --test 0 --size 96 --seed 5
-"$snug" compile "$here/tiny.snug" --threads 1 -o trainer 2>/dev/null
+"$snug" compile "$here/tiny.snug" --device host --threads 1 -o trainer 2>/dev/null
 
 flags=(--dataset_path data --epochs 8 --save_every 1 --overlays 0 --keep 2)
 start() { ./trainer "${flags[@]}" "$@" 2>>messages; }

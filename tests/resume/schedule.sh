@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 "$phantom" --out data --train 16 --valid 1 --test 0 --size 64 --seed 4
-"$snug" compile "$here/tiny.snug" --batch_size 1,2,4 --threads 1 -o trainer 2>/dev/null
+"$snug" compile "$here/tiny.snug" --device host --batch_size 1,2,4 --threads 1 -o trainer 2>/dev/null
 fail() { echo "$*"; tail -5 messages; exit 1; }
 train() { ./trainer --overlays 0 "$@" 2>messages || fail "$*"; }
 # expect FOLDER UPDATE EPOCH LEAST MOST: of that line of log.jsonl (-1: the last)

@@ -21,7 +21,7 @@ expect() {
 field() { sed -n "${2}p" "$1" | cut -d, -f"$3"; } # FILE LINE COLUMN
 
 "$phantom" --out data --train 9 --valid 3 --test 2 --size 96 --seed 5
-"$snug" compile "$here/../resume/tiny.snug" --threads 1 -o trainer 2>/dev/null
+"$snug" compile "$here/../resume/tiny.snug" --device host --threads 1 -o trainer 2>/dev/null
 
 # ---- train: the run folder, and none is written over ----
 expect 0 "done; best MRE" ./trainer --dataset_path data
@@ -108,7 +108,7 @@ expect 4 "weights alone are loaded by --init" ./trainer --resume weights.safeten
 expect 4 "" ./trainer --init data --dataset_path data
 head -c 3000 runs/tiny/last.safetensors >half.safetensors
 expect 4 "half.safetensors" ./trainer --resume half.safetensors
-"$snug" compile "$here/../resume/tiny.snug" -D landmarks=19 --threads 1 -o other 2>/dev/null
+"$snug" compile "$here/../resume/tiny.snug" --device host -D landmarks=19 --threads 1 -o other 2>/dev/null
 expect 4 "does not belong to this program" ./other --resume runs/tiny
 expect 4 "29" ./other --dataset_path data
 if [ -c /dev/full ]; then

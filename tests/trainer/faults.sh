@@ -37,7 +37,7 @@ reads() { # FILE "words"
 }
 
 "$phantom" --out data --train 6 --valid 2 --test 2 --size 96 --seed 8 || exit 1
-"$snug" compile "$here/../resume/tiny.snug" --threads 1 --batch_size 1,2 -o trainer 2>/dev/null ||
+"$snug" compile "$here/../resume/tiny.snug" --device host --threads 1 --batch_size 1,2 -o trainer 2>/dev/null ||
     exit 1
 
 expect 0 "examples:" ./trainer -h
@@ -156,7 +156,7 @@ expect 4 "the file ends before its tensors" ./trainer eval --checkpoint cut.safe
 expect 4 "cannot make the folder" ./trainer --dataset_path data --save_dir bad.safetensors/x
 
 # ---- a gradient that is never finite: 25 updates are skipped, then it is given up
-"$snug" compile "$here/../resume/tiny.snug" --threads 1 -o trainer1 2>/dev/null || exit 1
+"$snug" compile "$here/../resume/tiny.snug" --device host --threads 1 -o trainer1 2>/dev/null || exit 1
 cp weights.safetensors nan.safetensors
 size=$(stat -c %s nan.safetensors)
 printf '\xff\xff\xff\x7f' | dd of=nan.safetensors bs=1 seek=$((size - 4)) conv=notrunc 2>/dev/null

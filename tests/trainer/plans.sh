@@ -13,7 +13,7 @@ cd "$work"
 cp "$here/../resume/tiny.snug" .
 for flags in "--batch_size 3" "--image_size 128 128" "--no_mixed_precision" \
     "--batch_size 1 --image_size 96"; do
-    "$snug" compile tiny.snug -D landmarks=29 --threads 1 -o ./trainer 2>/dev/null
+    "$snug" compile tiny.snug -D landmarks=29 --device host --threads 1 -o ./trainer 2>/dev/null
     status=0
     # shellcheck disable=SC2086
     ./trainer --dataset_path data --epochs 1 $flags 2>messages || status=$?
