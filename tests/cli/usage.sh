@@ -37,7 +37,7 @@ flags() {
     expect 1 "error[E028]" check no/such/file.snug
     expect 2 "-D width" check $model -D width
     expect 2 "-D width=wide" check $model -D width=wide
-    expect 2 "must be host" plan $model --device tpu
+    expect 2 "must be auto" plan $model --device tpu
     expect 2 "must be mixed" plan $model --precision half
     expect 2 "must be auto, cublas or own" plan $model --gemm library
     expect 2 "it must be all or a stage: tree graph" plan $model --dump=kernel
