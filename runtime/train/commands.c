@@ -169,6 +169,23 @@ static bool open_for_predict(const Run *run, Dataset *dataset, Error *error)
     return open_split(run, chosen_split(run, "test"), dataset, error);
 }
 
+static void say_results(const Predictions *predictions, const char *folder)
+{
+    const Dataset *dataset = predictions->dataset;
+    int32_t count = predictions_count(predictions);
+    char name[512];
+
+    name_write(name, sizeof name, folder);
+    printf("predictions.csv, predictions.json and %d overlays are in %s; %d warnings, %d pictures "
+           "left out\n",
+           count, name, dataset->warning_count, dataset->item_count - count);
+    for (int32_t i = 0; i < dataset->item_count; i++)
+        if (!predictions->is_done[i]) {
+            name_write(name, sizeof name, dataset->items[i].image_path);
+            printf("left out: %s\n", name);
+        }
+}
+
 bool command_predict(Run *run, Error *error)
 {
     const OptionValue *save_dir = &run->options.values[OPTION_save_dir];
@@ -188,8 +205,7 @@ bool command_predict(Run *run, Error *error)
              && overlays_write(&predictions, dataset.item_count, 0, folder, error)
              && (!has_truth || print_table(run, &predictions, error));
     if (is_done && ok)
-        printf("predictions.csv, predictions.json and %d overlays are in %s\n",
-               predictions_count(&predictions), folder);
+        say_results(&predictions, folder);
     predictions_free(&predictions);
     dataset_close(&dataset);
     return ok;

@@ -161,6 +161,26 @@ expect 0 "done" ./two --resume runs/latin --epochs 2
 expect 0 'D\xE9v' ./two eval --checkpoint runs/latin --output m.json
 reads m.json 'D\\xE9v'
 
+# ---- a picture that is left out is listed by every command
+cp -r "$here/first_file_order" holes
+for split in train valid test; do
+    cp "$here/truncated_jpeg/cut_eoi.jpg" holes/$split/Cephalograms/${split}2.png
+done
+expect 4 "test2.png: the file is cut off" ./two predict --checkpoint runs/ident \
+    --dataset_path holes --split test
+expect 0 "1 pictures left out" ./two predict --checkpoint runs/ident --dataset_path holes \
+    --split test --skip_bad --save_dir q
+reads output "left out: holes/test/Cephalograms/test2.png"
+reads q/predictions.json '"left_out": ['
+expect 0 "1 pictures left out" ./two eval --checkpoint runs/ident --dataset_path holes \
+    --split test --skip_bad --output m.json
+reads m.json '"test2"'
+expect 0 "train2.png: the file is cut off: left out" ./two --dataset_path holes "${once[@]}" \
+    --skip_bad --name holes
+reads output "2 training and 2 validation pictures, 3 warnings"
+reads runs/holes/report.html "valid2.png"
+expect 1 "valid2.png: the file is cut off" ./two check-data --dataset_path holes
+
 # ---- one white for a data set: the option is the run's, and the checkpoint's
 cp "$here/png16_scale/12bit.png" latin/deep.png
 expect 0 "--bits 12" ./two predict --checkpoint runs/ident --images latin --save_dir dark
