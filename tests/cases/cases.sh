@@ -181,11 +181,32 @@ reads output "2 training and 2 validation pictures, 3 warnings"
 reads runs/holes/report.html "valid2.png"
 expect 1 "valid2.png: the file is cut off" ./two check-data --dataset_path holes
 
+mkfifo holes/pipe.png
+expect 4 "it is a pipe or a device" timeout 20 ./two predict --checkpoint runs/ident \
+    --images holes/pipe.png
+
 # ---- one white for a data set: the option is the run's, and the checkpoint's
 cp "$here/png16_scale/12bit.png" latin/deep.png
 expect 0 "--bits 12" ./two predict --checkpoint runs/ident --images latin --save_dir dark
 expect 0 "0 warnings" ./two eval --checkpoint runs/ident --dataset_path "$here/first_file_order" \
     --bits 12
+
+# sBIT says it for all pictures, or is refused; here by chunks that python writes
+python3 - <<'PY' || failed=1
+import os, struct, zlib
+def png(path, bits):
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    rows = b"".join(b"\0" + struct.pack(">64H", *[min(64 * x, 4095) for x in range(64)]) for _ in range(64))
+    sbit = chunk(b"sBIT", bytes([bits])) if bits else b""
+    open(path, "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 16, 0, 0, 0, 0))
+                           + sbit + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+os.makedirs("sbit"); os.makedirs("mixed")
+png("sbit/a.png", 12); png("sbit/b.png", 12); png("mixed/a.png", 12); png("mixed/b.png", 0)
+PY
+expect 0 "0 warnings" ./two predict --checkpoint runs/ident --images sbit --save_dir s
+expect 4 "--bits N says what is white" ./two predict --checkpoint runs/ident --images mixed
+expect 0 "0 warnings" ./two predict --checkpoint runs/ident --images mixed --bits 12 --save_dir s
 
 echo "$cases cases"
 exit $failed
