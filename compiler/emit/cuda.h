@@ -24,6 +24,7 @@ typedef struct CudaSource {
     ARRAY(SnugCudaEntry) entries;
     int32_t threads;        /* of a block: THREADS */
     const char *header;     /* the hand-written part */
+    const char *base;       /* what it needs outside of the kernel's namespace */
     const char *kind_macro; /* what the text takes back itself, behind it; NULL: nothing */
 } CudaSource;
 

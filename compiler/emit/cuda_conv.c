@@ -62,6 +62,7 @@ void cuda_describe_conv(CudaSource *source)
         return;
     }
     check_block(kernel, tile.block);
+    source->base = "tensor.cuh";
     cuda_define(source, "TILE_H", tile.rows);
     cuda_define(source, "TILE_W", tile.columns);
     cuda_define(source, "TILE_N", tile.channels);
@@ -105,6 +106,7 @@ void cuda_describe_wgrad(CudaSource *source)
         describe_plain_wgrad(source);
         return;
     }
+    source->base = "tensor.cuh";
     cuda_define(source, "PIXELS_H", tile.pixels_h);
     cuda_define(source, "PIXELS_W", tile.pixels_w);
     cuda_define(source, "TILE_M", tile.y_channels);

@@ -1,6 +1,6 @@
 /* The text of one kernel: what kernels/prims.cuh says it is made of.
  *
- *     #include "tensor.cuh"
+ *     #include "prims.cuh"                    or tensor.cuh
  *     namespace map_32_256x256 {              the kernel's name
  *     struct Args { ... };                    arguments
  *     enum { HEIGHT = 256, ... };             geometry        by the class of the kernel
@@ -313,7 +313,7 @@ static const char *whole_text(const CudaSource *source)
 {
     Text text = {.arena = source->arena};
 
-    text_printf(&text, "#include \"tensor.cuh\"\nnamespace %s {\n", source->kernel->name);
+    text_printf(&text, "#include \"%s\"\nnamespace %s {\n", source->base, source->kernel->name);
     write_args(source, &text);
     text_printf(&text, "enum { %s };\n", source->constants.bytes);
     if (source->large.length > 0)
@@ -343,6 +343,7 @@ void cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *ca
     const CudaClass *class = &classes[source.kernel->kind];
 
     source.header = class->header;
+    source.base = "prims.cuh";
     class->describe(&source);
     cuda_define(&source, "THREADS", source.threads);
     *result = (SnugCudaKernel){.source = whole_text(&source),

@@ -3,7 +3,7 @@
  *
  * A kernel's source is generated text around one hand-written file:
  *
- *     #include "tensor.cuh"     and with it this file
+ *     #include "prims.cuh"      or tensor.cuh, and with it this file
  *     namespace NAME {
  *     struct Args { ... };      one pointer an arg of the kernel, a0, a1, ...; then workspace
  *     #define PARAMETERS ...    of the entry
