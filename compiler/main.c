@@ -16,7 +16,7 @@
 #include "compiler/pipeline/pipeline.h"
 #include "compiler/trial/what_if.h"
 
-/* ---- check, plan --------------------------------------------------------------------------------------- */
+/* ---- check, plan ----------------------------------------------------------------------------- */
 
 static ExitStatus one_compilation(const Options *options, Arena *arena, const char *last,
                                   Compilation **result)
@@ -112,7 +112,7 @@ static ExitStatus command_fit(const Options *options, Arena *arena)
     return status;
 }
 
-/* ---- main -------------------------------------------------------------------------------------------------- */
+/* ---- main ------------------------------------------------------------------------------------ */
 
 static int command_explain(const Options *options)
 {

@@ -33,16 +33,17 @@ typedef struct DeviceOps {
 
 extern const DeviceOps device_host, device_cuda;
 
-/* ---- device.c: what both check. All fill the error and return false --------------------------- */
-/* The version; that each launch has a kernel and buffers inside the plan that are large enough; that
- * what it reads of the arena has been written in this segment, and by nothing else since. */
+/* ---- device.c: what both check. All fill the error and return false -------------------------- */
+/* The version; that each launch has a kernel and buffers inside the plan that are large enough;
+ * that what it reads of the arena has been written in this segment, and by nothing else since. */
 bool device_check_program(const SnugProgram *program, Error *error);
 /* Bytes of an arg, its padding included. */
 int64_t device_arg_bytes(const SnugArg *arg);
 /* Bytes from `offset` on lie in the plan. */
 bool device_check_range(const SnugProgram *program, int64_t offset, int64_t bytes, Error *error);
 /* Hints at plans that fit into free_bytes, each with the command that compiles it; where none of
- * those that were made with the program does, at the command that looks for one. False. (advice.c) */
+ * those that were made with the program does, at the command that looks for one. False. (advice.c)
+ */
 bool device_advise(const SnugProgram *program, int64_t free_bytes, Error *error);
 /* Hints at the command that compiles the program again. */
 bool device_recompile(const SnugProgram *program, Error *error);

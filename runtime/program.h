@@ -4,7 +4,7 @@
  * the runtime into a trainer. It is the only header that both sides share.
  *
  *     one allocation   | parameters, gradients, optimiser, EMA, state, inputs | arena            |
- *                      0                                            persistent_bytes      total_bytes
+ *                      0                                              persistent_bytes  total
  *
  *     segment          a list of launches, run in order
  *     launch           one kernel with the buffers that it reads and writes
@@ -93,8 +93,8 @@ typedef struct SnugPart {
  *
  * Collected by the kernel that makes the value, from the value as rounded for storage. Each of P
  * parts of the picture writes one partial; a small kernel combines them in a fixed order.
- * partials: f32 {1, P, rows, c}. On the host part p covers rows [k * rows_per_partial, ...) of image
- * i, where p = i * parts_an_image + k; on a card a SnugTile.
+ * partials: f32 {1, P, rows, c}. On the host part p covers rows [k * rows_per_partial, ...) of
+ * image i, where p = i * parts_an_image + k; on a card a SnugTile.
  */
 
 /* A card's part of a picture: what one block of threads makes. Of tiles of rows x columns
@@ -153,7 +153,8 @@ typedef struct SnugArg {
 
 /* Geometry of a window: y.h = (x.h + 2 pad - kernel) / stride + 1. Always in the sense of the
  * forward conv: x is its input, y its output; weights are {y.c, kernel, kernel, x.c}, f32 masters
- * or the device's half copy, whose pitch is padded. A transposed conv is the dgrad of the conv whose y it reads. */
+ * or the device's half copy, whose pitch is padded. A transposed conv is the dgrad of the conv
+ * whose y it reads. */
 typedef struct SnugWindow {
     int32_t kernel, stride, pad;
     SnugShape x, y;
@@ -191,8 +192,8 @@ typedef struct SnugLoss {
 
 enum { SNUG_MAX_REDUCTIONS = 4 };
 
-/* A read arg that the epilogue loads at its own element (and no prologue, nor the core) may share the
- * bytes of the output: a kernel reads an element of it before it writes that element. */
+/* A read arg that the epilogue loads at its own element (and no prologue, nor the core) may share
+ * the bytes of the output: a kernel reads an element of it before it writes that element. */
 typedef struct SnugKernel {
     const char *name;
     SnugKernelKind kind;
@@ -339,8 +340,8 @@ typedef struct SnugDefaults {
     int32_t use_ema;
 } SnugDefaults;
 
-/* A smaller plan of the same model, made with the program's own: what a trainer offers where a card has
- * less memory free than the program needs. */
+/* A smaller plan of the same model, made with the program's own: what a trainer offers where a card
+ * has less memory free than the program needs. */
 typedef struct SnugAlternative {
     int64_t total_bytes;
     int32_t batch_size, accumulate; /* the effective batch is at least that of the program */

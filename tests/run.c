@@ -72,7 +72,7 @@ static Bytes read_stream(FILE *stream)
     return bytes;
 }
 
-/* ---- the file ----------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* The text after `prefix` where the line starts with it, else NULL. */
 static const char *after(const char *line, const char *prefix)
@@ -149,7 +149,7 @@ static void golden_free(Golden *golden)
     free(golden->after.data);
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* Replaces the leading word `snug` by the program's path and each %s by the file's. */
 static Bytes expand(const char *command, const char *snug, const char *path)

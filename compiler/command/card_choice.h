@@ -4,8 +4,8 @@
 
 #include "compiler/ir/compilation.h"
 
-/* Sets card and card_reason: --card, else by --vram, else the card of this machine, else the RTX 3070
- * Ti. Requires the other options. Texts live in the arena. */
+/* Sets card and card_reason: --card, else by --vram, else the card of this machine, else the RTX
+ * 3070 Ti. Requires the other options. Texts live in the arena. */
 void choose_card(CompileOptions *options, Arena *arena);
 
 #endif

@@ -1,5 +1,5 @@
-/* `snug compile` and `snug train`: one executable with a program for each size and each device that it
- * may find itself on.
+/* `snug compile` and `snug train`: one executable with a program for each size and each device that
+ * it may find itself on.
  *
  *     --device auto     a card's programs, then the processor's: the trainer picks at its start
  *     --device cuda     the one alone; so is
@@ -56,8 +56,8 @@ static bool is_default_card(const Options *options, const Compilation *c)
     return options->card == NULL && options->vram < 0 && c->options.is_card_assumed;
 }
 
-/* The programs of a card. Where both devices are asked for, a model that cannot run on a card, or not
- * on one that was only assumed, has none, and that is said. */
+/* The programs of a card. Where both devices are asked for, a model that cannot run on a card, or
+ * not on one that was only assumed, has none, and that is said. */
 static ExitStatus compile_for_card(const Options *options, const CompileOptions *compile,
                                    bool is_optional, Variants *variants)
 {

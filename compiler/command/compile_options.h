@@ -4,8 +4,8 @@
 #include "compiler/ir/compilation.h"
 #include "options.h"
 
-/* What a command line asks of a compilation, sizes excepted; the device is a card where --device does
- * not say host. Returns false after a message. */
+/* What a command line asks of a compilation, sizes excepted; the device is a card where --device
+ * does not say host. Returns false after a message. */
 bool compile_options(const Options *options, Arena *arena, CompileOptions *out);
 
 #endif

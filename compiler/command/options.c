@@ -125,7 +125,7 @@ void print_usage(FILE *out, const Options *options)
                 "\nall other flags go to the trainer: snug compile, then ./NAME_train --help\n");
 }
 
-/* ---- parsing -------------------------------------------------------------------------------------- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 typedef struct Parser {
     Options *options;

@@ -48,8 +48,8 @@ typedef struct Options {
 } Options;
 
 /* Returns false after a message on stderr (usage: exit 2). Spellings: --flag value, --flag=value,
- * --snake_case and --kebab-case, -D P=V, -DP=V, -o FILE, -h. With `train`, flags that are not in the
- * table go to the trainer untouched, as do --image_size and --batch_size. */
+ * --snake_case and --kebab-case, -D P=V, -DP=V, -o FILE, -h. With `train`, flags that are not in
+ * the table go to the trainer untouched, as do --image_size and --batch_size. */
 bool parse_options(Options *options, Arena *arena, int argc, char **argv);
 
 const char *command_name(Command command);

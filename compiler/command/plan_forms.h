@@ -11,8 +11,8 @@ typedef struct PlanForms {
     bool color;
 } PlanForms;
 
-/* Requires a plan, whether it fits or not. Returns files after a message where a file cannot be read
- * or written. */
+/* Requires a plan, whether it fits or not. Returns files after a message where a file cannot be
+ * read or written. */
 ExitStatus print_plan_forms(const Compilation *c, const PlanForms *forms, FILE *out);
 
 #endif

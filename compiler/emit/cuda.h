@@ -30,8 +30,8 @@ typedef struct CudaSource {
 
 /* ---- cuda_source.c --------------------------------------------------------------------------- */
 
-/* The kernel as a translation unit, and as a part of one with others: see kernels/prims.cuh. No line
- * is longer than 100 columns. source and entries are in the arena. */
+/* The kernel as a translation unit, and as a part of one with others: see kernels/prims.cuh. No
+ * line is longer than 100 columns. source and entries are in the arena. */
 void cuda_kernel_source(Arena *arena, const SnugProgram *program, const Card *card, int32_t kernel,
                         SnugCudaKernel *result);
 

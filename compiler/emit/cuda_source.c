@@ -258,8 +258,8 @@ void cuda_write_epilogue(CudaSource *source, const char *members)
 
 /* ---- one kernel ------------------------------------------------------------------------------ */
 
-/* Where a line is broken so that at most `most` columns are before: the last blank behind a comma in
- * the last third, or the last one at all; 0: there is none. */
+/* Where a line is broken so that at most `most` columns are before: the last blank behind a comma
+ * in the last third, or the last one at all; 0: there is none. */
 static size_t fold_at(const char *line, size_t most)
 {
     size_t indent = strspn(line, " "), last = 0;

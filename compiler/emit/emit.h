@@ -5,8 +5,8 @@
 
 #include "compiler/ir/compilation.h"
 
-/* Whose a buffer is. Of the arena: from the step of its segment's plan that writes it first until just
- * after the step that reads it last. A persistent one lives always, its life is empty. */
+/* Whose a buffer is. Of the arena: from the step of its segment's plan that writes it first until
+ * just after the step that reads it last. A persistent one lives always, its life is empty. */
 typedef struct BufferLife {
     SnugSegmentId segment;
     Lifetime life;

@@ -1,7 +1,7 @@
-/* The memory of a program for its reader: the map of the one allocation, then every buffer in order of
- * address under a banner for its class.
+/* The memory of a program for its reader: the map of the one allocation, then every buffer in order
+ * of address under a banner for its class.
  *
- *     [stem_conv]              = {.offset =  202240, .bytes =   16384,                 |[   0,   17)|
+ *     [stem_conv]              = {.offset =  202240, .bytes =   16384,      |[   0,   17)|
  *         .type = SNUG_F32, .shape = {1, 16, 16, 16}, .pitch = 16, .line = 6, .name = "stem.conv"},
  *
  * Buffers of the arena that share bytes stand together, and their lives say why they may.
@@ -123,8 +123,8 @@ static int32_t places_of(const Emitter *emitter, const Region *region, Place *pl
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* Columns of the table, by its widest entries; a name that would leave the others no room has a line of
- * its own. */
+/* Columns of the table, by its widest entries; a name that would leave the others no room has a
+ * line of its own. */
 typedef struct Columns {
     int name, offset, bytes, step;
 } Columns;

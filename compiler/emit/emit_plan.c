@@ -1,4 +1,5 @@
-/* plan.json and plan.html beside the program; of several variants plan_b1_512x512_host.json and so on. */
+/* plan.json and plan.html beside the program; of several variants plan_b1_512x512_host.json and so
+ * on. */
 #include "compiler/floor/system.h"
 #include "compiler/report/report.h"
 #include "compiler/report/report_html.h"

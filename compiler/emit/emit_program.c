@@ -653,9 +653,9 @@ static bool emit_file(FILE *out, void *context)
         emitter.program = &tables[v]->program;
         emitter.prefix = program_prefix(emission->variants, emission->count, v);
         emit_variant(&emitter);
-        text_printf(&list, "%s&%sprogram", v > 0 ? ", " : "", emitter.prefix);
+        text_printf(&list, "    &%sprogram,\n", emitter.prefix);
     }
-    fprintf(out, "const SnugProgram *const snug_programs[] = {%s};\n", list.bytes);
+    fprintf(out, "const SnugProgram *const snug_programs[] = {\n%s};\n", list.bytes);
     fprintf(out, "const int32_t snug_program_count = %u;\n", emission->count);
     arena_destroy(arena);
     return !ferror(out);

@@ -97,9 +97,9 @@ const char *c_string(const Emitter *emitter, const char *string)
     return text.bytes;
 }
 
-const char *comment_text(const Emitter *emitter, const char *string)
+const char *comment_safe(Arena *arena, const char *string)
 {
-    Text text = {.arena = emitter->arena};
+    Text text = {.arena = arena};
 
     text_put(&text, "");
     for (; *string != '\0'; string++) {
@@ -108,6 +108,11 @@ const char *comment_text(const Emitter *emitter, const char *string)
         text_append(&text, is_mark ? "?" : string, 1);
     }
     return text.bytes;
+}
+
+const char *comment_text(const Emitter *emitter, const char *string)
+{
+    return comment_safe(emitter->arena, string);
 }
 
 const char *c_float(const Emitter *emitter, float number)

@@ -1,5 +1,5 @@
-/* How the emitted C is written: names, literals, comments and lines of at most LINE_COLUMNS. Shared by
- * emit_program.c and emit_buffers.c. */
+/* How the emitted C is written: names, literals, comments and lines of at most LINE_COLUMNS. Shared
+ * by emit_program.c and emit_buffers.c. */
 #ifndef SNUG_EMIT_TEXT_H
 #define SNUG_EMIT_TEXT_H
 
@@ -36,6 +36,8 @@ const char *c_shape(const Emitter *emitter, SnugShape shape); /* "{1, 64, 64, 3}
 const char *c_type(SnugType type);                            /* "SNUG_F32" */
 /* `string` within a comment: it cannot end it. */
 const char *comment_text(const Emitter *emitter, const char *string);
+/* The same in any arena. */
+const char *comment_safe(Arena *arena, const char *string);
 const char *file_path(const Emitter *emitter, uint32_t file);
 /* A comment of as many lines as it needs, broken between words. */
 void emit_comment(const Emitter *emitter, int indent, const char *text);
@@ -54,7 +56,8 @@ Row row_open(const Emitter *emitter, int indent, const char *head);
 void row_item(Row *row, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The item `.field = "string"`, the string in pieces where it is longer than a line. */
 void row_string(Row *row, const char *field, const char *string);
-/* The item `.line = 6`, with the file where it is not the emitter's; nothing where there is no line. */
+/* The item `.line = 6`, with the file where it is not the emitter's; nothing where there is no
+ * line. */
 void row_line(Row *row, Span source);
 void row_close(const Row *row, const char *tail);
 

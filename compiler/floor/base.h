@@ -20,7 +20,8 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The exit status of every command, also of the generated trainer (runtime/system/error.h has the same). */
+/* The exit status of every command, also of the generated trainer (runtime/system/error.h has the
+ * same). */
 typedef enum ExitStatus {
     EXIT_STATUS_ok = 0,
     EXIT_STATUS_diagnostics = 1, /* the input has errors */

@@ -24,7 +24,7 @@
 extern char **environ;
 #endif
 
-/* ---- the system -------------------------------------------------------------------------------- */
+/* ---- the system ------------------------------------------------------------------------------ */
 
 /* The folder of the running executable, with '/' and without a trailing one; "." where unknown. */
 static const char *executable_folder(Arena *arena)
@@ -153,7 +153,7 @@ bool is_terminal(FILE *stream)
 #endif
 }
 
-/* ---- files --------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool exists(const char *path)
 {
@@ -244,7 +244,8 @@ bool is_same_file(const char *a, const char *b)
            && left.st_ino == right.st_ino;
 }
 
-/* Reading fails where it should be written and the other way round, so that lost output is an error. */
+/* Reading fails where it should be written and the other way round, so that lost output is an
+ * error. */
 void keep_standard_streams(void)
 {
     for (int fd = 0; fd <= 2; fd++)
@@ -299,7 +300,7 @@ bool write_if_changed(Arena *arena, const char *path, bool (*write)(FILE *file, 
     return ok;
 }
 
-/* ---- the C compiler ------------------------------------------------------------------------------- */
+/* ---- the C compiler -------------------------------------------------------------------------- */
 
 static bool runtime_in(Arena *arena, Runtime *runtime, const char *library_folder,
                        const char *include_folder, const char **missing)

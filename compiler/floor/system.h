@@ -15,21 +15,22 @@ typedef struct Runtime {
 } Runtime;
 
 /* Beside the executable (a build tree) or in ../lib/snug and ../include/snug (an installation).
- * Returns false where neither is complete; `missing` then names the first file that was not found. */
+ * Returns false where neither is complete; `missing` then names the first file that was not found.
+ */
 bool find_runtime(Arena *arena, Runtime *runtime, const char **missing);
 
 /* Makes folder and its parents. All three return false with errno. */
 bool make_folders(Arena *arena, const char *folder);
-/* Where a file of this path is written: what its links lead to, so that they stay. NULL where that is
- * no file, and *what says what it is: "a device". */
+/* Where a file of this path is written: what its links lead to, so that they stay. NULL where that
+ * is no file, and *what says what it is: "a device". */
 const char *output_path(Arena *arena, const char *path, const char **what);
 /* Whether both are there and are one file, by whatever names. */
 bool is_same_file(const char *a, const char *b);
 /* Descriptors 0 to 2 that are closed would be those of the next files that are opened, and messages
  * would go there. They become ones that cannot be used. */
 void keep_standard_streams(void);
-/* Writes path.tmp by `write`, renames it over path; leaves path alone (and its time) where the bytes
- * are the same already. */
+/* Writes path.tmp by `write`, renames it over path; leaves path alone (and its time) where the
+ * bytes are the same already. */
 bool write_if_changed(Arena *arena, const char *path, bool (*write)(FILE *file, void *context),
                       void *context);
 bool is_newer(const char *path, const char *than); /* path exists and is not older than `than` */

@@ -174,9 +174,9 @@ static float initial_scale(int64_t out, int64_t kernel, double init)
                     : (float)sqrt(2.0 / ((double)out * (double)kernel * (double)kernel));
 }
 
-/* conv(x, channels, kernel, stride, bias, init): padding keeps the size of an odd kernel with stride 1.
- * The weight of a kernel that infer_op will refuse is kept small, so that the message is about the
- * kernel. */
+/* conv(x, channels, kernel, stride, bias, init): padding keeps the size of an odd kernel with
+ * stride 1. The weight of a kernel that infer_op will refuse is kept small, so that the message is
+ * about the kernel. */
 static Datum build_conv(Elaborator *e, const BuiltinCall *call)
 {
     Datum x = call->arguments[0];

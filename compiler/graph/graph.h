@@ -7,9 +7,9 @@
 /* ---- graph.c: building and rewriting graphs -------------------------------------------------- */
 Graph *graph_create(Arena *arena, Interner *names);
 /* An op with its outputs (unknown shape), named `name` (made unique: "x", "x_2", "x_3"). Outputs
- * are in the arena, but for those of input and param, the gradients of parameters and the loss; whose
- * (param, input) is for the caller to set. The returned op handle is valid until the end; pointers
- * into graph->ops are not. */
+ * are in the arena, but for those of input and param, the gradients of parameters and the loss;
+ * whose (param, input) is for the caller to set. The returned op handle is valid until the end;
+ * pointers into graph->ops are not. */
 OpId graph_append(Graph *graph, OpKind kind, const ValueId *inputs, uint32_t input_count,
                   const char *name, Span source);
 ValueId graph_output(const Graph *graph, OpId op, uint32_t k);

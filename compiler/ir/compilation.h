@@ -1,5 +1,5 @@
-/* One compilation: what was asked, and what the stages have made of it so far. Stages add to it in the
- * order of compiler/pipeline/pipeline.h. */
+/* One compilation: what was asked, and what the stages have made of it so far. Stages add to it in
+ * the order of compiler/pipeline/pipeline.h. */
 #ifndef SNUG_COMPILATION_H
 #define SNUG_COMPILATION_H
 

@@ -27,7 +27,7 @@ typedef struct StepId { uint32_t i; } StepId;     /* from 0, in order */
 typedef struct BufferId { uint32_t i; } BufferId; /* from 0 */
 /* clang-format on */
 
-/* ---- graph ------------------------------------------------------------------------------------ */
+/* ---- graph ----------------------------------------------------------------------------------- */
 
 /* Dimensions are 64 bits while they are being checked; a graph that passed infer_shapes has each
  * dimension in [1, 2^31) and bytes below 2^48, so that sums of them cannot overflow. All 0:
@@ -65,7 +65,7 @@ typedef struct OpInfo {
 } OpInfo;
 extern const OpInfo op_info[OP_COUNT];
 
-/* ---- instructions of pointwise code ----------------------------------------------------------- */
+/* ---- instructions of pointwise code ---------------------------------------------------------- */
 
 /* How tightly a formula binds. */
 typedef enum Binding { BINDING_sum, BINDING_product, BINDING_atom } Binding;
@@ -85,7 +85,7 @@ extern const PointInfo point_info[SNUG_POINT_OP_COUNT];
 int32_t point_operands(const SnugPoint *point, int16_t operands[3]);
 bool point_reads_arg(const SnugPoint *point);
 
-/* ---- kinds of kernels ------------------------------------------------------------------------- */
+/* ---- kinds of kernels ------------------------------------------------------------------------ */
 
 typedef struct FixedArg {
     SnugAccess access;
@@ -168,7 +168,7 @@ typedef struct Graph {
     Map taken;           /* every name in use -> how often it was asked for (uint32_t *) */
 } Graph;
 
-/* ---- model ------------------------------------------------------------------------------------ */
+/* ---- model ----------------------------------------------------------------------------------- */
 
 typedef struct Param {
     const char *name; /* "stage2.0.branches.1.0.conv1.weight" */
@@ -198,7 +198,7 @@ typedef struct Model {
     int64_t batch_size, image_height, image_width, landmarks;
 } Model;
 
-/* ---- kernels ---------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 typedef struct Kernel {
     SnugKernel code;   /* arrays in the arena; workspace_bytes set by the target */
@@ -222,7 +222,7 @@ typedef struct KernelSet {
     uint32_t absorbed; /* ops that became part of another op's kernel */
 } KernelSet;
 
-/* ---- schedule and plan ------------------------------------------------------------------------ */
+/* ---- schedule and plan ----------------------------------------------------------------------- */
 
 /* One run of a kernel. A kernel that runs again makes new buffers for what is asked of it and never
  * repeats its reductions: args that repeat_kernel leaves out have NO_BUFFER. */
@@ -286,7 +286,7 @@ typedef struct Layout {
                         as from image to the end of image_weights; -1: there is none */
 } Layout;
 
-/* ---- target ----------------------------------------------------------------------------------- */
+/* ---- target ---------------------------------------------------------------------------------- */
 
 typedef enum DeviceKind { DEVICE_host, DEVICE_cuda } DeviceKind;
 
@@ -318,7 +318,7 @@ typedef struct Target {
     int64_t budget_bytes; /* vram - reserve, or INT64_MAX */
 } Target;
 
-/* ---- facts, ir.c ------------------------------------------------------------------------------ */
+/* ---- facts, ir.c ----------------------------------------------------------------------------- */
 /* Bytes of a tensor of this shape and type when pixels are `pitch` elements apart. BUG where that
  * is over 2^62. */
 int64_t tensor_bytes(Shape shape, SnugType type, int64_t pitch);

@@ -13,8 +13,8 @@
  * nothing: the search goes on without joints. How likely chance is, is estimated: so many sums of
  * so many blocks on both sides, among so many sizes; the least likely comes first, and of equals
  * the one with the shortest life, which was cut last. Where no sums are equal, those that live
- * equally long are stacked, the shortest life first. A rectangle that was cut in two again and again is put
- * together completely; of other problems something smaller is left for the search.
+ * equally long are stacked, the shortest life first. A rectangle that was cut in two again and
+ * again is put together completely; of other problems something smaller is left for the search.
  */
 #include <stdlib.h>
 

@@ -20,7 +20,7 @@
 #include "compiler/target/target.h"
 #include "grammar/ast.h"
 
-/* ---- the column --------------------------------------------------------------------------------- */
+/* ---- the column ------------------------------------------------------------------------------ */
 
 const char *const stage_names[] = {
 #define STAGE(name) #name,
@@ -153,7 +153,7 @@ ExitStatus run_pipeline(Compilation *c, const char *last, FILE *dump_out)
                                                                : EXIT_STATUS_ok;
 }
 
-/* ---- the products ------------------------------------------------------------------------------- */
+/* ---- the products ---------------------------------------------------------------------------- */
 
 static bool emit_kernels(Compilation *const *variants, uint32_t count, const char *folder)
 {

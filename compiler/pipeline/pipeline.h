@@ -15,8 +15,8 @@ extern const char *const stage_names[];
 extern const uint32_t stage_count;
 /* The number of a stage, from 0; stage_count where there is none of that name. */
 uint32_t find_stage(const char *name);
-/* Runs the stages up to and including `last`. Returns the exit status, EXIT_STATUS_memory where there
- * is a checked plan that does not fit; diagnostics are in c->diags. */
+/* Runs the stages up to and including `last`. Returns the exit status, EXIT_STATUS_memory where
+ * there is a checked plan that does not fit; diagnostics are in c->diags. */
 ExitStatus run_pipeline(Compilation *c, const char *last, FILE *dump_out);
 
 /* Where the products of a model go. */
@@ -28,9 +28,9 @@ typedef struct Products {
     bool is_kept;   /* an executable that is newer than its source stays */
 } Products;
 
-/* The end of the column, of all variants of a model together: emits the program, its kernels and its
- * plans, and links the executable. Requires checked plans that fit. Returns files or device after a
- * message on stderr. */
+/* The end of the column, of all variants of a model together: emits the program, its kernels and
+ * its plans, and links the executable. Requires checked plans that fit. Returns files or device
+ * after a message on stderr. */
 ExitStatus make_products(Compilation *const *variants, uint32_t count, const Products *products);
 
 #endif

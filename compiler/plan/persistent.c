@@ -1,9 +1,10 @@
 /* The persistent part of the one allocation: what outlives a segment.
  *
- *     | weights | running statistics | half copies | gradients | m, v | ema | inputs, scalars, staging | arena
+ *     | weights | running statistics | half copies | gradients | m, v | ema | inputs, ... | arena
  *
- * Half copies are what a card's matrix products read, with the input channels padded. Each tensor starts at a multiple of SNUG_ALIGNMENT. Running statistics have a value and its
- * average; a model without a loss has weights and running statistics only.
+ * Half copies are what a card's matrix products read, with the input channels padded. Each tensor
+ * starts at a multiple of SNUG_ALIGNMENT. Running statistics have a value and its average; a model
+ * without a loss has weights and running statistics only.
  */
 #include "planner.h"
 

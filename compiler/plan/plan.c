@@ -144,8 +144,9 @@ static RecomputeResult search_with_seeds(RecomputeProblem problem, Arena *scratc
 /* Within the budget, with steps that run again; or the least that was found.
  *
  * Offsets may need a little more than the most that is alive at once: then the search gets a budget
- * that is smaller by as much. The bound holds for the whole budget, so it is that of the first round.
- * Where one kernel alone is too large, a short search for the least shows how far off it is. */
+ * that is smaller by as much. The bound holds for the whole budget, so it is that of the first
+ * round. Where one kernel alone is too large, a short search for the least shows how far off it is.
+ */
 static Plan *plan_within(const SegmentPlanner *planner, Plan *kept)
 {
     int64_t budget = max_i64(planner->budget, kept->certificate.feasibility_floor);
@@ -205,8 +206,8 @@ static KernelSet *fuse_rebuilding(Compilation *c, uint32_t rebuilds)
     return kernels;
 }
 
-/* The kernels, which add rebuild_us to those that rebuild nothing: what the plan adds is counted from
- * these. */
+/* The kernels, which add rebuild_us to those that rebuild nothing: what the plan adds is counted
+ * from these. */
 static Candidate plan_rebuilding(Compilation *c, KernelSet *kernels, double rebuild_us,
                                  Arena *scratch)
 {

@@ -5,9 +5,9 @@
 #include "compiler/ir/compilation.h"
 
 /* ---- plan.c ---------------------------------------------------------------------------------- */
-/* The stage `plan`. Requires: kernels with costs and workspaces. Ensures: plans, layout, and whether
- * they fit the budget, which is no error here: fits. Kernels of the micro-step are exchanged for
- * those that rebuild sums where the plan is better for it. */
+/* The stage `plan`. Requires: kernels with costs and workspaces. Ensures: plans, layout, and
+ * whether they fit the budget, which is no error here: fits. Kernels of the micro-step are
+ * exchanged for those that rebuild sums where the plan is better for it. */
 bool plan_memory(Compilation *c);
 /* The same without taking the time, whatever the budget. */
 void make_plans(Compilation *c);

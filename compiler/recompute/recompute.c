@@ -4,10 +4,10 @@
  *     recompute    annealing over sequences with repeats
  *     refine       the same from the best so far, cooler
  *
- * After each round with repeats lives are tightened: that alone makes some repeats needless, and the
- * next round finds room where values lived longer than they had to. Each round runs on two threads
- * with seeds of their own; the best of the two is where both go on. Where they meet is counted in
- * proposals, so that the result does not depend on the machine.
+ * After each round with repeats lives are tightened: that alone makes some repeats needless, and
+ * the next round finds room where values lived longer than they had to. Each round runs on two
+ * threads with seeds of their own; the best of the two is where both go on. Where they meet is
+ * counted in proposals, so that the result does not depend on the machine.
  */
 #include "recompute.h"
 

@@ -33,7 +33,7 @@ RecomputeResult recompute_tasks(const RecomputeProblem *problem, Arena *arena, A
 bool is_better_sequence(int64_t peak, double added_cost, int64_t than_peak, double than_added_cost,
                         int64_t budget);
 
-/* ---- recompute_cut.c: a start from the cut bound ---------------------------------------------- */
+/* ---- recompute_cut.c: a start from the cut bound --------------------------------------------- */
 
 /* `order` (every task once) with repeats, from the plan of the cut at `task`; `order` itself where
  * that is no better. */
@@ -66,7 +66,7 @@ typedef struct SearchResult {
  * cost; outside the budget by peak. */
 SearchResult search_sequences(const SearchProblem *problem, Arena *arena);
 
-/* ---- recompute_tighten.c ---------------------------------------------------------------------- */
+/* ---- recompute_tighten.c --------------------------------------------------------------------- */
 
 /* The sequence with steps moved so that values live shorter, at no more added cost, its peak still
  * within the budget. What it buys is offsets: values that nothing forces to live side by side no

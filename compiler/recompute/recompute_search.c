@@ -10,10 +10,10 @@
  *     added cost + price x excess          excess: what the load is over the budget, summed
  *
  * after Metropolis, or undone from a journal. The price rises while the sequence does not fit and
- * falls while it does, so that the search walks along the border of the budget. FastSA (Chen et al.,
- * NeurIPS 2023) weighs the peak; the sum in its place is ours: it sees progress at one peak while
- * another is higher. Everything is integers but the temperature, so that a seed gives the same
- * result on all machines.
+ * falls while it does, so that the search walks along the border of the budget. FastSA (Chen et
+ * al., NeurIPS 2023) weighs the peak; the sum in its place is ours: it sees progress at one peak
+ * while another is higher. Everything is integers but the temperature, so that a seed gives the
+ * same result on all machines.
  */
 #include "recompute_state.h"
 

@@ -17,10 +17,10 @@ static const Card card_table[] = {
 #undef CARD
 };
 
-/* cuBLAS by architecture. gain: its rate over that of our kernels, which cards.def has. Of Hopper it
- * reaches 80 % of the tensor cores (public tables), where mma.sync stops near 62 %; of the others
- * 90 % is assumed, against 80 % of ours; nothing of it is measured here yet. Workspace: what NVIDIA
- * recommends for the architecture. */
+/* cuBLAS by architecture. gain: its rate over that of our kernels, which cards.def has. Of Hopper
+ * it reaches 80 % of the tensor cores (public tables), where mma.sync stops near 62 %; of the
+ * others 90 % is assumed, against 80 % of ours; nothing of it is measured here yet. Workspace: what
+ * NVIDIA recommends for the architecture. */
 static const struct {
     const char *arch;
     double gain;

@@ -6,7 +6,8 @@
 
 /* All cards, in the order of cards.def. */
 const Card *cards(uint32_t *count);
-/* "rtx3070ti", "NVIDIA GeForce RTX 3070 Ti": as people and the driver write it. NULL: there is none. */
+/* "rtx3070ti", "NVIDIA GeForce RTX 3070 Ti": as people and the driver write it. NULL: there is
+ * none. */
 const Card *find_card(const char *name);
 
 /* cuBLAS on a card. */

@@ -5,9 +5,9 @@
  *     dx = dy w                     dx^T = w^T dy^T                  x.c     pixels   y.c
  *     dw += dy^T x                  dw^T += x^T (dy^T)^T             x.c     y.c      pixels
  *
- * A tensor by rows is its transpose by columns, so nothing is copied; pitches are leading dimensions.
- * Padding channels of a result must be zero: those of dx come out so, because a weight's padding is
- * zero; y must have none.
+ * A tensor by rows is its transpose by columns, so nothing is copied; pitches are leading
+ * dimensions. Padding channels of a result must be zero: those of dx come out so, because a
+ * weight's padding is zero; y must have none.
  */
 #include "gemm.h"
 
@@ -103,7 +103,7 @@ bool kernel_as_gemm(const SnugKernel *kernel, SnugGemm *gemm)
     return is_conv && data_as_gemm(kernel, gemm);
 }
 
-/* ---- what cuBLAS makes of it ------------------------------------------------------------------------------ */
+/* ---- what cuBLAS makes of it ----------------------------------------------------------------- */
 
 static double whole_tiles(double extent, double tile)
 {

@@ -6,19 +6,20 @@
 
 #include "compiler/ir/ir.h"
 
-/* How the kernel is one call of cublasGemmEx; false: it is none. Requires kind, window, in[], parts,
- * reductions and args. */
+/* How the kernel is one call of cublasGemmEx; false: it is none. Requires kind, window, in[],
+ * parts, reductions and args. */
 bool kernel_as_gemm(const SnugKernel *kernel, SnugGemm *gemm);
 
-/* What cuBLAS makes of it: multiply-adds, of whole tiles, times 2; bytes of partial sums, both ways;
- * launches. */
+/* What cuBLAS makes of it: multiply-adds, of whole tiles, times 2; bytes of partial sums, both
+ * ways; launches. */
 typedef struct GemmWork {
     double flops, partial_bytes;
     int32_t launches;
 } GemmWork;
 GemmWork gemm_work(const Card *card, const SnugGemm *gemm);
 
-/* For --dump=kernels: "cuBLAS: 512 x 16384, k 256, added to; 4.0 MiB workspace". Requires is_gemm. */
+/* For --dump=kernels: "cuBLAS: 512 x 16384, k 256, added to; 4.0 MiB workspace". Requires is_gemm.
+ */
 const char *gemm_text(Arena *arena, const SnugKernel *kernel);
 
 #endif

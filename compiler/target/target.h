@@ -3,8 +3,8 @@
 
 #include "compiler/ir/compilation.h"
 
-/* The stage `target`: device, half type, card, budget. Requires a model. Ensures that every input is
- * the picture, its landmarks or their weights. */
+/* The stage `target`: device, half type, card, budget. Requires a model. Ensures that every input
+ * is the picture, its landmarks or their weights. */
 bool choose_target(Compilation *c);
 
 #endif

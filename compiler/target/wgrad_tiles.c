@@ -4,10 +4,10 @@
  * more taps it makes. All pixels of the batch are summed: where there are fewer tiles of channels
  * than the card holds blocks, the pixels are split, each split into partials of its own.
  *
- * How pixels are cut is the order in which they are summed. It must not depend on what the prologues
- * load: where memory is short they rebuild sums from several tensors, and a plan must not change the
- * bits of a gradient. So a cut is chosen as for the usual loads, among those that have room for the
- * most; only the number of slots follows what is really loaded.
+ * How pixels are cut is the order in which they are summed. It must not depend on what the
+ * prologues load: where memory is short they rebuild sums from several tensors, and a plan must not
+ * change the bits of a gradient. So a cut is chosen as for the usual loads, among those that have
+ * room for the most; only the number of slots follows what is really loaded.
  */
 #include "compiler/ir/ir.h"
 #include "tiles.h"

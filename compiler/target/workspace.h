@@ -1,5 +1,5 @@
-/* What a kernel needs besides its args, on either device: scratch memory that the plan gives it. The
- * one place that says how much, so that plan, emitted source and device agree. */
+/* What a kernel needs besides its args, on either device: scratch memory that the plan gives it.
+ * The one place that says how much, so that plan, emitted source and device agree. */
 #ifndef SNUG_WORKSPACE_H
 #define SNUG_WORKSPACE_H
 

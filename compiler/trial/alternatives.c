@@ -1,5 +1,5 @@
-/* Smaller plans of the same model, made with a plan for a card: a trainer that finds less memory free
- * than it needs offers those that fit there, each with the command that makes it.
+/* Smaller plans of the same model, made with a plan for a card: a trainer that finds less memory
+ * free than it needs offers those that fit there, each with the command that makes it.
  *
  *     the same training      more is computed again; a smaller batch that accumulation makes up for
  *     another training       a smaller image

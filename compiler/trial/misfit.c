@@ -5,8 +5,8 @@
  * and planned again with what may help, and what fits is offered with its cost, the cheapest first,
  * and with the command to copy:
  *
- *     the same training      another --reserve or --recompute, a longer search, a smaller batch that
- *                            the accumulation of gradients makes up for
+ *     the same training      another --reserve or --recompute, a longer search, a smaller
+ *                            batch that the accumulation of gradients makes up for
  *     another training       no averages, a smaller image
  *     another card           where nothing helps
  */

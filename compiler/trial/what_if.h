@@ -15,7 +15,8 @@ void run_trials(const CompileOptions *options, Trial *trials, uint32_t count);
 /* The answers, of a compilation that has been planned. */
 void answer_trial(const Compilation *c, Trial *trial);
 
-/* One more picture than the plan has. Requires a plan; is_planned false: the model fixes its batch. */
+/* One more picture than the plan has. Requires a plan; is_planned false: the model fixes its batch.
+ */
 Trial plan_next_batch(const Compilation *c);
 
 /* Plans them all. Requires a plan. Lives in the arena. */
@@ -26,8 +27,8 @@ const OtherPlans *plan_others(const Compilation *c, Arena *arena);
 void report_misfit(Compilation *c);
 
 /* ---- alternatives.c -------------------------------------------------------------------------- */
-/* Plans less of the model for a card: c->alternatives. Nothing for the host. Requires a checked plan;
- * takes as long as a few plans. */
+/* Plans less of the model for a card: c->alternatives. Nothing for the host. Requires a checked
+ * plan; takes as long as a few plans. */
 void plan_alternatives(Compilation *c);
 
 /* ---- fit_table.c: `snug fit` ----------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* What to do where a card has less memory free than the plan needs: the smaller plans that were made
- * with it and fit. Every figure is the planner's; nothing is estimated here. */
+/* What to do where a card has less memory free than the plan needs: the smaller plans that were
+ * made with it and fit. Every figure is the planner's; nothing is estimated here. */
 #include "runtime/device.h"
 
 #include <stdio.h>

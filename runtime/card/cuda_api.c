@@ -191,8 +191,8 @@ static bool open_driver(CudaApi *api, const char *folder, Error *error)
     return find_driver_symbols(api, error);
 }
 
-/* The newest of at most that major version, 0: any; NULL: there is none. The formats make its file's
- * name of the major version, on Linux and on Windows. */
+/* The newest of at most that major version, 0: any; NULL: there is none. The formats make its
+ * file's name of the major version, on Linux and on Windows. */
 static OsLibrary *open_newest(const char *const formats[2], int most_major, const char *folder,
                               char *path)
 {

@@ -1,5 +1,6 @@
-/* The CUDA driver, NVRTC and cuBLAS, opened while the program runs: a trainer starts on any machine and says
- * by name what is missing. No CUDA header is needed; the types are the driver's, by their width.
+/* The CUDA driver, NVRTC and cuBLAS, opened while the program runs: a trainer starts on any machine
+ * and says by name what is missing. No CUDA header is needed; the types are the driver's, by their
+ * width.
  */
 #ifndef SNUG_CUDA_API_H
 #define SNUG_CUDA_API_H
@@ -72,11 +73,11 @@ typedef struct CudaApi {
     int nvrtc_major, nvrtc_minor;
 } CudaApi;
 
-/* Opens the driver, then the newest NVRTC whose code this driver runs. folder: looked into first, ""
- * or NULL: none. Then: the executable's folder, CUDA_PATH, Python's nvidia packages of the active
- * environment, the usual toolkit folder, the loader's own search; never the current folder. On
- * failure the error names what is missing and what to install. What was opened stays open until the
- * process ends: NVIDIA's libraries leave memory behind when they are unloaded. */
+/* Opens the driver, then the newest NVRTC whose code this driver runs. folder: looked into first,
+ * "" or NULL: none. Then: the executable's folder, CUDA_PATH, Python's nvidia packages of the
+ * active environment, the usual toolkit folder, the loader's own search; never the current folder.
+ * On failure the error names what is missing and what to install. What was opened stays open until
+ * the process ends: NVIDIA's libraries leave memory behind when they are unloaded. */
 bool cuda_api_open(CudaApi *api, const char *folder, Error *error);
 
 /* NVRTC alone, as tests need it: the newest of at most that major version, 0: any. */

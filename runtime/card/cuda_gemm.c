@@ -1,8 +1,9 @@
-/* cuBLAS within the plan: each product has a workspace of its own in the arena, alive for its launch
- * alone, so that products that run at the same time never share one, and the same product gives the
- * same bits every time: workspace and stream are fixed, atomics are off, sums are f32 throughout.
+/* cuBLAS within the plan: each product has a workspace of its own in the arena, alive for its
+ * launch alone, so that products that run at the same time never share one, and the same product
+ * gives the same bits every time: workspace and stream are fixed, atomics are off, sums are f32
+ * throughout.
  *
- *     capture of the stream  {  cublasGemmEx  }  ->  child graph  ->  one node of the segment's graph
+ *     capture of the stream  {  cublasGemmEx  }  ->  child graph  ->  a node of the segment's graph
  */
 #include "cuda_gemm.h"
 

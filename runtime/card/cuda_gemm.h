@@ -21,8 +21,8 @@ CublasHandle cuda_gemm_create(const CudaApi *api, CudaStream stream, Error *erro
 bool cuda_gemm_run(const CudaApi *api, CublasHandle handle, const GemmLaunch *launch, Error *error);
 
 /* The product as one node of the graph, after `count` others. Queues the product once on its own
- * first: the library loads its code then, which a capture may forbid. What the launch writes must not
- * matter yet. */
+ * first: the library loads its code then, which a capture may forbid. What the launch writes must
+ * not matter yet. */
 bool cuda_gemm_add(const CudaApi *api, CublasHandle handle, CudaStream stream,
                    const GemmLaunch *launch, CudaGraph graph, const CudaGraphNode *after,
                    size_t count, CudaGraphNode *made, Error *error);

@@ -10,7 +10,8 @@
  *     copies    pinned -> staging                   (after the last batch has left it)
  *     compute   staging -> inputs, the graph        (after the copy)
  *
- * run returns when the work is queued; upload and download outside of the batch's inputs wait for it.
+ * run returns when the work is queued; upload and download outside of the batch's inputs wait for
+ * it.
  */
 #include "runtime/device.h"
 

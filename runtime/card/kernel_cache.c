@@ -1,4 +1,5 @@
-/* Each kernel is a program of its own, so that threads share the work and a change in one costs one.
+/* Each kernel is a program of its own, so that threads share the work and a change in one costs
+ * one.
  *
  *     source, headers, options, NVRTC's version -> key -> FOLDER/KEY.cubin, or compile and keep it
  *

@@ -29,13 +29,14 @@ typedef struct KernelCompile {
 
 /* Fills every image. Sources that are equal are compiled once,
  * wherever they are found. A kernel that does not compile is an
- * error that names it and shows the first message; a cache that cannot be read or written only costs
- * time. Images that are there already after a failure must still be freed. */
+ * error that names it and shows the first message; a cache that cannot be read or written only
+ * costs time. Images that are there already after a failure must still be freed. */
 bool kernel_cache_compile(const KernelCompile *compile, KernelImage *images, int32_t count,
                           Error *error);
 
-/* The compute capability that NVRTC makes code for on a card of `capability`: that one, or the newest
- * it knows, whose PTX (*is_ptx) the driver then translates. 0: the card is older than all of them. */
+/* The compute capability that NVRTC makes code for on a card of `capability`: that one, or the
+ * newest it knows, whose PTX (*is_ptx) the driver then translates. 0: the card is older than all of
+ * them. */
 int32_t kernel_cache_capability(const CudaApi *api, int32_t capability, bool *is_ptx);
 
 #endif

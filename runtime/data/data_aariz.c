@@ -209,7 +209,8 @@ static bool is_common(const Tally *tally, int32_t name)
     return 2 * tally->files[name] > tally->file_count;
 }
 
-/* The 29 of Aariz, where 29 (or any number) are asked for, some are there and no other is common. */
+/* The 29 of Aariz, where 29 (or any number) are asked for, some are there and no other is common.
+ */
 static bool is_aariz(const Tally *tally, int32_t point_count)
 {
     bool has_one = false;

@@ -23,7 +23,8 @@ int tiff_orientation(const uint8_t *bytes, int64_t size);
 /* In place; 5 .. 8 exchange width and height. False without memory. */
 bool image_orient(Image *image, int orientation);
 
-/* Width and height of a bitmap, height positive; is_rle: RLE8 or RLE4. False: stb_image will say. */
+/* Width and height of a bitmap, height positive; is_rle: RLE8 or RLE4. False: stb_image will say.
+ */
 bool bmp_read_head(const uint8_t *bytes, int64_t size, int32_t *width, int32_t *height,
                    bool *is_rle);
 /* {height, width, 3}; what the runs pass over has colour 0 of the palette, as with OpenCV. NULL: a

@@ -88,7 +88,8 @@ static Similarity fit(const Shapes *shapes, const Point *points, const double *w
         {to.x - (a.x * from.x - a.y * from.y), to.y - (a.x * from.y + a.y * from.x)}};
 }
 
-/* Points that fit badly count less at the next fit: one wrong point does not drag the others off. */
+/* Points that fit badly count less at the next fit: one wrong point does not drag the others off.
+ */
 static void weigh(const Shapes *shapes, const Point *points, Similarity map, double *weights)
 {
     double distances[DATA_MAX_POINTS], sorted[DATA_MAX_POINTS];

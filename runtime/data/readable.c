@@ -1,5 +1,5 @@
-/* Which pictures can be read: known before a training begins, so that its batches, its order and its
- * updates are those of the data set without the others. */
+/* Which pictures can be read: known before a training begins, so that its batches, its order and
+ * its updates are those of the data set without the others. */
 #include <stdlib.h>
 
 #include "data_reader.h"

@@ -221,8 +221,8 @@ bool host_wgrad_run(const HostKernel *k, const HostLaunch *launch);
 bool host_window_prepare(HostKernel *k);
 HostCore host_window_core;
 
-/* The small kernels: host_combine.c, host_loss.c, host_decode.c, host_update.c. Workspace -1, not valid: args that
- * do not fit the kind. */
+/* The small kernels: host_combine.c, host_loss.c, host_decode.c, host_update.c. Workspace -1, not
+ * valid: args that do not fit the kind. */
 bool host_combine_is_valid(const SnugKernel *kernel);
 void host_combine_run(const SnugKernel *kernel, void *const *args);
 int64_t host_loss_workspace(const SnugKernel *kernel, int32_t threads);

@@ -19,8 +19,8 @@
 
 enum { BLOCK_FLOATS = 512 };
 
-/* What the host makes of two instructions, the first a dense load of bf16: name, how many of a, b, d
- * it reads, its lanes. */
+/* What the host makes of two instructions, the first a dense load of bf16: name, how many of a, b,
+ * d it reads, its lanes. */
 #define ABSORBED(HOST)                                                                             \
     HOST(affine, 2, affine_bf16(to, x, a, b, n)) /* fma of the load and two fixed values */        \
     HOST(affine_relu, 2, affine_relu_bf16(to, x, a, b, n))                                         \

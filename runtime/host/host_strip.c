@@ -269,7 +269,8 @@ static void reduce_block(HostThread *thread, const float *values, int64_t n, boo
     }
 }
 
-/* Moments of a block that is stored already, the most frequent reduction, without a copy in fp32. */
+/* Moments of a block that is stored already, the most frequent reduction, without a copy in fp32.
+ */
 static bool reduce_stored(HostThread *thread, const uint16_t *values, int64_t n, bool is_first)
 {
     const HostKernel *k = thread->k;

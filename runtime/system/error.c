@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at text, 0 where it is none: no overlong forms, no surrogates, as JSON
- * has it. */
+/* Bytes of the UTF-8 sequence at text, 0 where it is none: no overlong forms, no surrogates, as
+ * JSON has it. */
 static int sequence_length(const unsigned char *text)
 {
     int length = text[0] < 0x80                       ? 1

@@ -16,8 +16,8 @@ FILE *os_open_regular(const char *path, Error *error);
 /* Whether there is something of this name. Where the system cannot say, for lack of a permission or
  * a disk that fails, it is an error, never "not there". */
 bool os_look(const char *path, bool *is_there, Error *error);
-/* The whole file, opened so; more than `limit` bytes are an error. A 0 that is not counted follows the data.
- * free() it. */
+/* The whole file, opened so; more than `limit` bytes are an error. A 0 that is not counted follows
+ * the data. free() it. */
 bool os_read_file(const char *path, int64_t limit, uint8_t **data, int64_t *size, Error *error);
 /* Writes path.tmp, flushes it to the disk, renames it over path, flushes the folder. The file is
  * either the old one or the new one. `write` is called once. A link stays: what it leads to is
@@ -94,7 +94,8 @@ OsLibrary *os_library_open(const char *path);
 /* NULL: the library has no such function. Convert it to its type through memcpy. */
 void *os_library_symbol(OsLibrary *library, const char *name);
 char *os_executable_folder(void); /* of this process; malloc'ed, NULL: unknown */
-/* Where this user's programs keep what they can make again; malloc'ed, NULL: the system names none. */
+/* Where this user's programs keep what they can make again; malloc'ed, NULL: the system names none.
+ */
 char *os_cache_folder(void);
 
 /* ---- time, terminal, signals ---- */
@@ -102,8 +103,8 @@ double os_seconds(void); /* monotonic */
 int64_t os_unix_seconds(void);
 bool os_is_terminal(FILE *file);
 int os_terminal_width(void); /* 80 where unknown */
-/* SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, console close set a flag instead of ending the process; a
- * second SIGINT ends it. A SIGHUP that is ignored, as below nohup, stays so. */
+/* SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, console close set a flag instead of ending the
+ * process; a second SIGINT ends it. A SIGHUP that is ignored, as below nohup, stays so. */
 void os_catch_interrupts(void);
 int os_interrupted(void); /* 0, or 128 + the signal: 130, 143, 129, 141, 153 */
 /* Descriptors 0 to 2 that are closed would be those of the next files that are opened, and messages

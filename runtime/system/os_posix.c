@@ -205,7 +205,8 @@ bool os_each_name(const char *path, bool (*take)(void *context, const char *name
 }
 
 /* The system lets go of a lock when its process ends, whatever ended it: a file without a lock is
- * what a killed process has left. Where the file system has no locks, the name in the file decides. */
+ * what a killed process has left. Where the file system has no locks, the name in the file decides.
+ */
 struct OsLock {
     int fd;
     char *path;

@@ -175,7 +175,8 @@ char *os_absolute(const char *path)
     return result;
 }
 
-/* The system lets nobody else write a file that is open so, and removes it when the process ends. */
+/* The system lets nobody else write a file that is open so, and removes it when the process ends.
+ */
 struct OsLock {
     HANDLE file;
 };

@@ -71,8 +71,8 @@ static bool all_finite(const float *values, int64_t count)
     return true;
 }
 
-/* One form of parameter index / FORM_COUNT. What is not finite is never written: a training that has
- * diverged keeps the checkpoint from before. */
+/* One form of parameter index / FORM_COUNT. What is not finite is never written: a training that
+ * has diverged keeps the checkpoint from before. */
 static bool fill_param(const TensorSource *source, void *bytes)
 {
     Saving *saving = source->context;

@@ -6,8 +6,8 @@
  *     metadata      "snug": version of this format; "state": where the training stands (JSON),
  *                   "program", "device", "threads": of the program; "folder": where it was written
  *
- * A file is replaced whole or not at all, and by finite numbers only. Weights in memory are {out, k, k, in}, in files
- * {out, in, k, k}.
+ * A file is replaced whole or not at all, and by finite numbers only. Weights in memory are {out,
+ * k, k, in}, in files {out, in, k, k}.
  */
 #ifndef SNUG_CHECKPOINT_H
 #define SNUG_CHECKPOINT_H

@@ -10,8 +10,8 @@
 double learning_rate(int64_t update, int64_t warmup_updates, int64_t total_updates, double lr,
                      double min_lr);
 
-/* The same curve by the share of the training that is done: an update begins at `epoch` (and part of
- * one) and is `part` of an epoch. For a training that goes on with another number of updates an
+/* The same curve by the share of the training that is done: an update begins at `epoch` (and part
+ * of one) and is `part` of an epoch. For a training that goes on with another number of updates an
  * epoch, where a counter of updates would be of two units. */
 double learning_rate_at(double epoch, double part, double warmup_epochs, double epochs, double lr,
                         double min_lr);

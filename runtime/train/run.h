@@ -26,13 +26,15 @@ typedef struct Run {
 /* ---- trainer.c ---- */
 /* *status: 0, or 130 or 143 where it was interrupted and has saved its state. */
 bool train(Run *run, int *status, Error *error);
-/* After parameters were set from outside, in whatever way: the device makes what follows from them. */
+/* After parameters were set from outside, in whatever way: the device makes what follows from them.
+ */
 bool weights_changed(Run *run, Error *error);
 /* The parameters' first values: a function of the seed and of each one's own name. */
 bool start_weights(Run *run, Error *error);
 
 /* ---- predict.c ---- */
-/* A loader of the whole data set in its order, without augmentation; cache: it will be read again. */
+/* A loader of the whole data set in its order, without augmentation; cache: it will be read again.
+ */
 bool predict_loader(const Run *run, const Dataset *dataset, bool cache, Loader **loader,
                     Error *error);
 /* The evaluate segment over the loader's data set; predictions are in original pixels. An

@@ -46,7 +46,8 @@ void options_free(RunOptions *options); /* of zeros too */
  * says nothing; prints what it says otherwise. Another seed is refused. `name`: of the file. */
 bool options_keep(RunOptions *options, const char *json, const char *name, Error *error);
 
-/* Forgets a path that came out of a checkpoint, and says so: what lies elsewhere decides no path. */
+/* Forgets a path that came out of a checkpoint, and says so: what lies elsewhere decides no path.
+ */
 void options_forget_path(RunOptions *options, OptionName name, const char *checkpoint);
 
 /* Fills in what the model file says and the sizes of the chosen program; refuses values that

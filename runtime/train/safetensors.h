@@ -69,8 +69,8 @@ const char *tensor_file_metadata(const TensorFile *file, const char *key);     /
 /* All bytes of the tensor into data, entry->end - entry->begin of them. */
 bool tensor_file_read(const TensorFile *file, const TensorEntry *entry, void *data, Error *error);
 
-/* What is to be written: `fill` makes the tensor's bytes when its turn comes; false: there is nothing
- * to be written, of which it may have set the error. */
+/* What is to be written: `fill` makes the tensor's bytes when its turn comes; false: there is
+ * nothing to be written, of which it may have set the error. */
 typedef struct TensorSource {
     const char *name;
     TensorType type;

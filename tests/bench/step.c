@@ -6,7 +6,8 @@
  * The device is the one that the program was compiled for. One update to warm up, then UPDATES of
  * ACCUMULATE micro-steps each. Weights, pictures and points are random; every number printed is
  * measured here. The host is timed micro-step by micro-step. A card works behind our back, so that
- * the micro-steps of an update are timed together, to the moment when the last is done, and divided.
+ * the micro-steps of an update are timed together, to the moment when the last is done, and
+ * divided.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-/* What the trainer gives to NVRTC is what people read: each text of NAME_cuda.h stands in NAME.cu from
- * its line on, all of NAME.cu is one unit, and a fault is reported where it is in NAME.cu or in the
- * hand-written file.
+/* What the trainer gives to NVRTC is what people read: each text of NAME_cuda.h stands in NAME.cu
+ * from its line on, all of NAME.cu is one unit, and a fault is reported where it is in NAME.cu or
+ * in the hand-written file.
  *
  *     emit_test whole FILE.cu        NVRTC compiles the file, with the headers of its folder
- *     emit_test shapes FOLDER        shapes_cuda.h, as built in, against FOLDER/shapes.cu; and faults
+ *     emit_test shapes FOLDER        shapes_cuda.h, as built in, against FOLDER/shapes.cu, faults
  *
  * Skipped (77) where NVRTC is absent.
  */

@@ -229,8 +229,8 @@ static void check_args(Machine *machine, const SnugLaunch *launch, const Bench *
     }
 }
 
-/* A kernel with args of its own: each in its own allocation, but for a result in place of what it is
- * made from. By the library: a kernel that is given to it; else by its entries. */
+/* A kernel with args of its own: each in its own allocation, but for a result in place of what it
+ * is made from. By the library: a kernel that is given to it; else by its entries. */
 static void check_form(Machine *machine, const SnugLaunch *launch, bool by_library, bool keeps)
 {
     const SnugProgram *program = machine->program;

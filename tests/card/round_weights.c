@@ -1,6 +1,6 @@
-/* Weights, each rounded to the 11 significant bits of half precision: how far a training in f32 that
- * starts from them goes from one that starts from the weights themselves says what rounding does to
- * a net, with no card in it.
+/* Weights, each rounded to the 11 significant bits of half precision: how far a training in f32
+ * that starts from them goes from one that starts from the weights themselves says what rounding
+ * does to a net, with no card in it.
  *
  *     round_weights WEIGHTS.safetensors OUT.safetensors
  */

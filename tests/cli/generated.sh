@@ -9,10 +9,11 @@ broken=0
 
 # rows DEVICE: the patterns of the table's files for the device
 rows() {
-    sed -nE "s/^\| \`([^\`]+)\` \| (both|$1) \| .+ \|\$/\1/p" generated/README.md
+    local device=${1/auto/cuda} # of both devices: what the one and the other have
+    sed -nE "s/^\| \`([^\`]+)\` \| (both|$device) \| .+ \|\$/\1/p" generated/README.md
 }
 
-for device in host cuda; do
+for device in host cuda auto; do
     "$snug" compile models/unet.snug --device $device --image_size 64 64 --generated "$work/$device" \
         -o "$work/trainer" 2>/dev/null
     rows $device | sed 's/NAME/unet/' >"$work/patterns"

@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
-/* ---- a device and a program of two parameters -------------------------------------------------- */
+/* ---- a device and a program of two parameters ------------------------------------------------ */
 
 struct Device {
     uint8_t bytes[512];
@@ -54,7 +54,7 @@ static const SnugProgram program = {.model = "m",
                                     .params = params,
                                     .param_count = 2};
 
-/* ---- one file ---------------------------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 static char path[64];
 

@@ -2,7 +2,8 @@
  * shapes inferred, differentiated, simplified, with the verifiers between them. What is wrong with
  * the file must have been reported by a stage; BUG stops the fuzzer.
  *
- *     fuzz_elaborate -dict=tests/fuzz/model.dict -timeout=60 WORK_FOLDER tests/fuzz/corpus_elaborate models
+ *     fuzz_elaborate -dict=tests/fuzz/model.dict -timeout=60 WORK_FOLDER \
+ *         tests/fuzz/corpus_elaborate models
  */
 #include <stdio.h>
 #include <stdlib.h>

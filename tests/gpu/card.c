@@ -1,5 +1,5 @@
-/* softgpu.h's interface on a driver: a test that is linked with this file instead of the software GPU
- * runs its kernels on a card. Nothing is detected here but what the driver reports.
+/* softgpu.h's interface on a driver: a test that is linked with this file instead of the software
+ * GPU runs its kernels on a card. Nothing is detected here but what the driver reports.
  *
  *     SNUG_CARD_DRIVER   folder of the driver's library; not set: where it usually is
  *     SNUG_CARD_PTX      1: modules are PTX for 8.6, as the software GPU takes them, and the driver

@@ -50,7 +50,8 @@ ValueId make_deconv(Maker *m, ValueId x, int64_t channels);
 ValueId make_bias(Maker *m, ValueId x);
 /* Frozen: by running statistics. */
 ValueId make_bn(Maker *m, ValueId x, bool is_frozen);
-/* Whether the seed makes it frozen; always where there are too few values to be well conditioned. */
+/* Whether the seed makes it frozen; always where there are too few values to be well conditioned.
+ */
 ValueId make_some_bn(Maker *m, ValueId x);
 ValueId make_window(Maker *m, OpKind kind, ValueId x);
 ValueId make_resample(Maker *m, OpKind kind, ValueId x, int32_t factor);

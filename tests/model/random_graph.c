@@ -7,8 +7,8 @@
  *     concat     x ---> op, op, x itself ---> y
  *     pair       x ---> conv ---> batch norm ---> op ---> resampler ---> y
  *
- * Every op of ops.def that a model can place before a resampler comes there: one or two such pairs a
- * model, as it is the seed's turn.
+ * Every op of ops.def that a model can place before a resampler comes there: one or two such pairs
+ * a model, as it is the seed's turn.
  */
 #include "random_graph.h"
 

@@ -4,10 +4,10 @@
  *     repeat_test hrnet_w18                    that file alone, in full precision, too
  *     repeat_test RANDOM_MODELS [FIRST_SEED]   random models alone
  *
- * Two micro-steps, the update, and the evaluation after it, on the host device. What is compared, by
- * bytes: loss and scalars, every gradient before the update, every weight and running statistic
- * after it, and the heat maps. A running statistic that moves twice, or a statistic that is taken of
- * other bytes than the first time, shows.
+ * Two micro-steps, the update, and the evaluation after it, on the host device. What is compared,
+ * by bytes: loss and scalars, every gradient before the update, every weight and running statistic
+ * after it, and the heat maps. A running statistic that moves twice, or a statistic that is taken
+ * of other bytes than the first time, shows.
  *
  * The plans: everything kept, by the planner; then loose plans (loose_plan.h), which repeat kernels
  * at random and in places that no planner would choose; kernels that rebuild residual sums; and the

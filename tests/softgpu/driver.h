@@ -150,7 +150,8 @@ Node *queue_node(Work *work);
 void node_follows(Node *node, Node *before);
 void node_pin(Node *node);
 void node_unpin(Node *node);
-/* Runs what is ready, in a random order or in that of queueing, until this node is done; NULL: everything. */
+/* Runs what is ready, in a random order or in that of queueing, until this node is done; NULL:
+ * everything. */
 CUresult queue_run(Node *until);
 /* The host has waited for this node: it and what it follows are ordered before all that comes. */
 void queue_retire(Node *node);

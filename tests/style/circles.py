@@ -84,6 +84,8 @@ def components(arrows):
 
 
 def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     arrows = {}
     for arrow in [*include_arrows(), *call_arrows(sys.argv[1])]:
         start, end, why = arrow

@@ -9,6 +9,7 @@ tool=$(command -v clang-format-$version || command -v clang-format)
     || { echo "skipped: no clang-format $version (Debian: clang-format)"; exit 77; }
 mapfile -t files < <(git ls-files -co --exclude-standard -- {compiler,grammar,runtime,tests}/'*.'{c,h,inc})
 [ ${#files[@]} -gt 300 ] || { echo "only ${#files[@]} sources found"; exit 1; }
+wide=$(grep -nE '^.{101,}' "${files[@]}" compiler/emit/kernels/*.cuh) && { echo "over 100 columns:"; echo "$wide"; exit 1; }
 if [ "${1:-}" = --fix ]; then
     "$tool" -i "${files[@]}"
 else

@@ -208,7 +208,7 @@ static void make_bench(Bench *bench)
                              .arena_bytes = 8 * UNIT};
 }
 
-/* ---- ways to be wrong ---------------------------------------------------------------------------- */
+/* ---- ways to be wrong ------------------------------------------------------------------------ */
 
 static void nothing(Bench *bench)
 {
@@ -523,9 +523,10 @@ static void finds_each_fault(void **state)
         assert_true(seen[fault]);
 }
 
-/* ---- repeats ---------------------------------------------------------------------------------------- */
+/* ---- repeats --------------------------------------------------------------------------------- */
 
-/* A kernel that collects: args x-hat and partials are left out of its repeat, and of nothing else. */
+/* A kernel that collects: args x-hat and partials are left out of its repeat, and of nothing else.
+ */
 static void repeat_needs_what_it_reads(void **state)
 {
     static Bench bench;
@@ -552,7 +553,7 @@ static void repeat_needs_what_it_reads(void **state)
     arena_destroy(arena);
 }
 
-/* ---- the persistent part ------------------------------------------------------------------------------ */
+/* ---- the persistent part --------------------------------------------------------------------- */
 
 static void finds_faults_of_the_layout(void **state)
 {

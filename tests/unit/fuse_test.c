@@ -465,7 +465,7 @@ static void wide_sums_are_split(void **state)
     net_destroy(&net);
 }
 
-/* ---- the verifier ------------------------------------------------------------------------------- */
+/* ---- the verifier ---------------------------------------------------------------------------- */
 
 typedef enum Damage {
     DAMAGE_none,

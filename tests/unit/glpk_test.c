@@ -111,8 +111,8 @@ static bool is_needed(const Net *net, const Sides *sides, uint32_t value)
     return needed;
 }
 
-/* kN: value N is kept, dN: it is made again; as in the head of bounds.c. Every value of the past has
- * its variables: those that nothing needs are 0. */
+/* kN: value N is kept, dN: it is made again; as in the head of bounds.c. Every value of the past
+ * has its variables: those that nothing needs are 0. */
 static double solve_cut(const Net *net, uint32_t g, int64_t budget)
 {
     Programme programme;
@@ -211,8 +211,8 @@ static void put_rules(Programme *programme, const Net *net)
     }
 }
 
-/* After K value I may go where K has run, nobody behind it in the stage reads it, and the next stage
- * does not begin with it. Outputs stay. */
+/* After K value I may go where K has run, nobody behind it in the stage reads it, and the next
+ * stage does not begin with it. Outputs stay. */
 static bool may_go(const Net *net, uint32_t i, uint32_t k)
 {
     return !net->is_output[i + 1] && (i == k || is_read_by(net, k, i + 1));

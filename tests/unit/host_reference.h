@@ -33,10 +33,8 @@ typedef struct Bench {
      * covers; 0 on the host */
     int32_t pitch_multiple;
     SnugTile tile;
-    bool
-        is_single; /* pointwise code in fp32, so that masks of what is in memory fall the same way */
-    bool
-        takes_sizes; /* sums are of the sizes of their terms: what rounding of a sum is measured by */
+    bool is_single;   /* pointwise code in fp32: masks of what is in memory fall the same way */
+    bool takes_sizes; /* sums are of the sizes of their terms: a sum's rounding is measured by it */
 } Bench;
 
 static inline int32_t bench_pitch(const Bench *b, int32_t channels)

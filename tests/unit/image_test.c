@@ -224,7 +224,8 @@ static void test_cut_jpeg_with_an_end(void **state)
     free(jpeg.bytes);
 }
 
-/* Adds bits, the first one first: numbers of deflate from their lowest, its codes from their highest. */
+/* Adds bits, the first one first: numbers of deflate from their lowest, its codes from their
+ * highest. */
 static void put_bits(Buffer *data, int *used, uint32_t code, int count)
 {
     for (int k = count - 1; k >= 0; k--, *used = (*used + 1) % 8) {

@@ -1,5 +1,5 @@
-/* What the reports say of a plan: each form is what it claims to be, and what dropping a tensor would
- * save and cost is what happens to the sequence when it is dropped. */
+/* What the reports say of a plan: each form is what it claims to be, and what dropping a tensor
+ * would save and cost is what happens to the sequence when it is dropped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -79,7 +79,8 @@ static void second_time_comes_from_the_disk(void **state)
     remove_folder(folder);
 }
 
-/* Every cached file is changed, cut short, and emptied: it is compiled again, and is whole after. */
+/* Every cached file is changed, cut short, and emptied: it is compiled again, and is whole after.
+ */
 static void broken_files_are_made_again(void **state)
 {
     static const char *const headers[] = {"#define SIZE 1\n"};

@@ -76,8 +76,8 @@ static inline Net *random_net(Arena *arena, uint64_t seed, uint32_t count)
     return net;
 }
 
-/* f1 -> ... -> fn with skips, bn -> ... -> b1, each b reads its f and the one before; it turns round
- * at task n. A gradient has from `least` on bytes, `spread` of them apart. */
+/* f1 -> ... -> fn with skips, bn -> ... -> b1, each b reads its f and the one before; it turns
+ * round at task n. A gradient has from `least` on bytes, `spread` of them apart. */
 static inline Net *turning_net(Arena *arena, uint64_t random, uint32_t layers, int64_t least,
                                uint64_t spread)
 {

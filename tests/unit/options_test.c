@@ -290,7 +290,7 @@ static void flags_of_other_commands(void **state)
     accept(&options, "--resume auto --save_dir b");
 }
 
-/* ---- whole command lines ---------------------------------------------------------------------- */
+/* ---- whole command lines --------------------------------------------------------------------- */
 
 static const SnugProgram *choose(RunOptions *options, Error *error)
 {
@@ -418,7 +418,7 @@ static void values_that_contradict_each_other(void **state)
     }
 }
 
-/* ---- a checkpoint's options ------------------------------------------------------------------- */
+/* ---- a checkpoint's options ------------------------------------------------------------------ */
 
 /* The options of a run as its checkpoint has them; free(). */
 static char *kept_json(const char *line, const SnugProgram *program)

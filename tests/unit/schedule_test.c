@@ -115,7 +115,7 @@ static void finishes_one_branch_first(void **state)
     arena_destroy(arena);
 }
 
-/* ---- random graphs ------------------------------------------------------------------------------- */
+/* ---- random graphs --------------------------------------------------------------------------- */
 
 /* Every task once, makers first; never worse than the order given; the same every time. */
 static void orders_are_valid_and_no_worse(void **state)

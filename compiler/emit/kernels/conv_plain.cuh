@@ -1,9 +1,9 @@
 /* Convolution, its data gradient and the transposed convolution in plain fp32 arithmetic: for full
- * precision, and for strides that conv.cuh has no tile for. Right, and slow: each chunk of 8 channels
- * of a pixel gathers all it reads for itself. map.cuh runs it.
+ * precision, and for strides that conv.cuh has no tile for. Right, and slow: each chunk of 8
+ * channels of a pixel gathers all it reads for itself. map.cuh runs it.
  *
- * Expects, besides what map.cuh does: IS_GRADIENT; KERNEL, STRIDE, PAD, X_..., Y_...; WEIGHTS, an arg
- * {Y_CHANNELS, KERNEL, KERNEL, WEIGHT_PITCH}, half or float.
+ * Expects, besides what map.cuh does: IS_GRADIENT; KERNEL, STRIDE, PAD, X_..., Y_...; WEIGHTS, an
+ * arg {Y_CHANNELS, KERNEL, KERNEL, WEIGHT_PITCH}, half or float.
  */
 #define CORE
 #include "prims.cuh"

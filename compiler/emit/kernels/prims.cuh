@@ -16,8 +16,8 @@
  *     #include "map.cuh"
  *     }
  *
- * The hand-written file ends with end.cuh, which takes back all macros but those of this file and of
- * tensor.cuh: all kernels together are a translation unit, too.
+ * The hand-written file ends with end.cuh, which takes back all macros but those of this file and
+ * of tensor.cuh: all kernels together are a translation unit, too.
  *
  * The unit of pointwise work is a chunk: 8 consecutive channels of a pixel, 16 bytes of half, in
  * fp32 registers. c is the chunk's first channel, a multiple of 8 below CHANNELS. Code offers:
@@ -31,7 +31,7 @@
  *     void load(args, n, h, w, c, raw)                    all of them
  *     void apply(args, k, n, h, w, c, raw, core, v, xhat) k: of channels(args, c); core[8]: the
  *         kernel's own result (Epilogue only); v[8]: the value, of an Epilogue or a Part as rounded
- *         for storage; xhat[REDUCTIONS][8]: what reduction r multiplies v by, if it is of that kind.
+ *         for storage; xhat[REDUCTIONS][8]: what reduction r multiplies v by, if of that kind.
  *         What is not at the element (resampled, slices not at a multiple of 8) it loads itself.
  *     void at(args, n, h, w, c, v)                        channels, load and apply (no core)
  *
