@@ -1109,5 +1109,7 @@ static const SnugProgram program = {
                  .mixed_precision = 0, .use_ema = 1},
 };
 
-const SnugProgram *const snug_programs[] = {&program};
+const SnugProgram *const snug_programs[] = {
+    &program,
+};
 const int32_t snug_program_count = 1;
