@@ -137,6 +137,13 @@ static bool leaves_arg(const SnugProgram *program, const SnugLaunch *launch, int
     return true;
 }
 
+/* Kinds of which a multiprocessor has fewer blocks where the compiler may move loads about. */
+static bool is_short_of_registers(SnugKernelKind kind)
+{
+    return kind == SNUG_KERNEL_conv_wgrad || kind == SNUG_KERNEL_upsample_grad
+           || kind == SNUG_KERNEL_loss_combine;
+}
+
 /* Whether an arg is only read, and by every launch from bytes that the launch does not write: then
  * it may be loaded past the coherent cache (__restrict__, ld.global.nc). A result in place of an
  * arg is what forbids it. */
@@ -145,7 +152,7 @@ static bool is_constant(const CudaSource *source, int32_t a)
     const SnugProgram *program = source->program;
     bool is_launched = false;
 
-    if (source->kernel->args[a].access != SNUG_READ)
+    if (source->kernel->args[a].access != SNUG_READ || is_short_of_registers(source->kernel->kind))
         return false;
     for (int s = 0; s < SNUG_SEGMENT_COUNT; s++)
         for (int32_t k = 0; k < program->segments[s].launch_count; k++) {
