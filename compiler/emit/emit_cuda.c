@@ -219,8 +219,8 @@ static const char *index_text(const CudaEmission *emission)
         " *     tensors and launches that it makes <- those that it reads; an asterisk is "
         "any number\n"
         " *\n",
-        comment_safe(emission->arena, emission->variants[0]->model->name),
-        comment_safe(emission->arena, emission->variants[0]->options.model_path), SNUG_VERSION);
+        comment_text(emission->arena, emission->variants[0]->model->name),
+        comment_text(emission->arena, emission->variants[0]->options.model_path), SNUG_VERSION);
     for (uint32_t v = 0; v < emission->count; v++) {
         const SnugProgram *program = &emission->tables[v]->program;
         if (emission->count > 1)

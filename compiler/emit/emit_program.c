@@ -590,8 +590,8 @@ static void emit_head(const Emitter *emitter)
     FILE *out = emitter->out;
 
     fprintf(out, "/* %s: the program of %s, written by snug %s.\n",
-            comment_text(emitter, c->model->name), comment_text(emitter, c->options.model_path),
-            SNUG_VERSION);
+            comment_text(emitter->arena, c->model->name),
+            comment_text(emitter->arena, c->options.model_path), SNUG_VERSION);
     fputs(" *\n"
           " * All memory is one allocation, planned to the byte. These tables say what lies where "
           "in\n"

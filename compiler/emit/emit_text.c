@@ -97,7 +97,7 @@ const char *c_string(const Emitter *emitter, const char *string)
     return text.bytes;
 }
 
-const char *comment_safe(Arena *arena, const char *string)
+const char *comment_text(Arena *arena, const char *string)
 {
     Text text = {.arena = arena};
 
@@ -108,11 +108,6 @@ const char *comment_safe(Arena *arena, const char *string)
         text_append(&text, is_mark ? "?" : string, 1);
     }
     return text.bytes;
-}
-
-const char *comment_text(const Emitter *emitter, const char *string)
-{
-    return comment_safe(emitter->arena, string);
 }
 
 const char *c_float(const Emitter *emitter, float number)
@@ -146,7 +141,7 @@ const char *c_type(SnugType type)
 
 const char *file_path(const Emitter *emitter, uint32_t file)
 {
-    return comment_text(emitter, diagnostics_file(emitter->c->diags, file)->path);
+    return comment_text(emitter->arena, diagnostics_file(emitter->c->diags, file)->path);
 }
 
 /* How much of `text`, up to `width` columns, goes into this line: it ends before a space. */

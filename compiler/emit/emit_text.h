@@ -35,9 +35,7 @@ const char *c_float(const Emitter *emitter, float number);
 const char *c_shape(const Emitter *emitter, SnugShape shape); /* "{1, 64, 64, 3}" */
 const char *c_type(SnugType type);                            /* "SNUG_F32" */
 /* `string` within a comment: it cannot end it. */
-const char *comment_text(const Emitter *emitter, const char *string);
-/* The same in any arena. */
-const char *comment_safe(Arena *arena, const char *string);
+const char *comment_text(Arena *arena, const char *string);
 const char *file_path(const Emitter *emitter, uint32_t file);
 /* A comment of as many lines as it needs, broken between words. */
 void emit_comment(const Emitter *emitter, int indent, const char *text);
